@@ -1,0 +1,115 @@
+//! The two services that are compared, and what one job is for each.
+
+use std::path::{Path, PathBuf};
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+use crate::args::Args;
+use crate::error::BenchError;
+use crate::http::{self, Call};
+use crate::service::{Launch, Service};
+
+/// Agents at once, the same for both.
+const CONCURRENCY: &str = "5";
+const PROMPT: &str = "What is the answer?";
+const SECRET: &[u8] = b"secret";
+
+/// A service that runs the agent for its callers.
+#[derive(Debug, Clone)]
+pub(crate) struct Contender {
+    name: &'static str,
+    program: PathBuf,
+    args: Vec<String>,
+    env: Vec<(&'static str, String)>,
+    ready: &'static str,
+    job: Call,
+    done: &'static [u8],
+}
+
+impl Contender {
+    /// Legwork: answers when the job is over and on record.
+    pub(crate) fn legwork(args: &Args) -> Result<Self, BenchError> {
+        let body = format!(r#"{{"prompt":"{PROMPT}"}}"#);
+        Ok(Self {
+            name: "legwork",
+            program: absolute(&args.legwork)?,
+            args: ["serve", "--listen", "127.0.0.1:{port}", "--data-dir", "{data}"].map(str::to_owned).into(),
+            env: vec![
+                ("LEGWORK_AGENTS__CLAUDE_CODE__PROGRAM", absolute(&args.agent)?.display().to_string()),
+                ("LEGWORK_LANES__DEFAULT__CONCURRENCY", CONCURRENCY.into()),
+                ("LEGWORK_LOG__FILTER", "warn".into()),
+            ],
+            ready: "/readyz",
+            job: http::post("/v1/executions", &[("prefer", "wait=30".into())], body),
+            done: br#""state":"succeeded""#,
+        })
+    }
+
+    /// The Node worker: answers when the job is over, and forgets it.
+    pub(crate) fn peer(args: &Args) -> Result<Self, BenchError> {
+        let body = format!(r#"{{"prompt":"{PROMPT}","args":["-p","--output-format","stream-json","--verbose"]}}"#);
+        let timestamp = "1700000000".to_owned();
+        let signature = signature(&timestamp, &body)?;
+        let headers = [("x-claude-timestamp", timestamp), ("x-claude-signature", signature)];
+        Ok(Self {
+            name: "node",
+            program: "node".into(),
+            args: vec![absolute(&args.peer)?.display().to_string()],
+            env: vec![
+                ("AGENT", absolute(&args.agent)?.display().to_string()),
+                ("CONCURRENCY", CONCURRENCY.into()),
+                ("PORT", "{port}".into()),
+                ("NODE_ENV", "production".into()),
+            ],
+            ready: "/health",
+            job: http::post("/execute", &headers, body),
+            done: br#""success":true"#,
+        })
+    }
+
+    /// As it is called in tables.
+    pub(crate) fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// One job: the answer comes when it is over.
+    pub(crate) fn job(&self) -> &Call {
+        &self.job
+    }
+
+    /// Whether that answer says that the job succeeded.
+    pub(crate) fn succeeded(&self, answer: &[u8]) -> bool {
+        answer.windows(self.done.len()).any(|window| window == self.done)
+    }
+
+    /// Starts it with that data folder, on a free port, and waits until it says that it is ready.
+    pub(crate) async fn start(&self, data: PathBuf) -> Result<Service, BenchError> {
+        let launch =
+            Launch { name: self.name, program: &self.program, args: &self.args, env: &self.env, ready: self.ready };
+        Service::start(launch, &data).await
+    }
+}
+
+/// HMAC-SHA256 over `timestamp:body`, in hex.
+fn signature(timestamp: &str, body: &str) -> Result<String, BenchError> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(SECRET).map_err(|error| BenchError::Setup(error.to_string()))?;
+    mac.update(format!("{timestamp}:{body}").as_bytes());
+    Ok(mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+fn absolute(path: &Path) -> Result<PathBuf, BenchError> {
+    path.canonicalize().map_err(|error| BenchError::Setup(format!("{}: {error}; run make bench", path.display())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_signature_is_what_openssl_says() {
+        // printf '1:{}' | openssl dgst -sha256 -hmac secret
+        let expected = "24b3563d1c10654ea38e2d983adf97d9c40f6103e9cf9041c116f0d1f8676eb4";
+        assert_eq!(signature("1", "{}").unwrap(), expected);
+    }
+}

@@ -1,0 +1,40 @@
+//! Measures Legwork beside the worker that a team would write in Node instead, which keeps nothing. Both drive the same
+//! agent that answers at once, take turns in one run on one machine, and get the same load from this program.
+
+mod args;
+mod contender;
+mod error;
+mod events;
+mod http;
+mod load;
+mod machine;
+mod memory;
+mod report;
+mod samples;
+mod seed;
+mod service;
+mod side_by_side;
+mod start;
+mod submission;
+
+use clap::Parser;
+
+use crate::args::Args;
+use crate::error::BenchError;
+
+#[tokio::main]
+async fn main() -> Result<(), BenchError> {
+    let args = Args::parse();
+    let mut rows = side_by_side::measure(&args).await?;
+    rows.push(start::measure(&args).await?);
+    rows.extend(events::measure(&args).await?);
+    if args.seed > 0 {
+        rows.extend(submission::measure(&args).await?);
+    }
+    let report = report::markdown(&machine::describe(), &rows);
+    println!("{report}");
+    if args.write {
+        report::keep(&args.readme, &report)?;
+    }
+    Ok(())
+}

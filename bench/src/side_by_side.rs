@@ -1,0 +1,46 @@
+//! Throughput, latency and memory: both services are up all the time, and take turns in working.
+
+use crate::args::{Args, WARM_UP};
+use crate::contender::Contender;
+use crate::error::BenchError;
+use crate::load::{self, Load};
+use crate::memory;
+use crate::report::Row;
+use crate::service::Service;
+
+/// Measures both.
+pub(crate) async fn measure(args: &Args) -> Result<Vec<Row>, BenchError> {
+    let contenders = [Contender::legwork(args)?, Contender::peer(args)?];
+    let scratch = args.scratch()?;
+    let [legwork, peer] = contenders.each_ref().map(|contender| contender.start(scratch.path().join(contender.name())));
+    let services = [legwork.await?, peer.await?];
+    let idle = memory::settled(&services).await?;
+    let loads = take_turns(args, &contenders, &services).await?;
+    let after = memory::settled(&services).await?;
+    for service in services {
+        service.stop().await?;
+    }
+    let mut rows = load::rows(args.callers, &loads);
+    rows.push(Row::megabytes("memory when idle, after the start", idle).wanted("under 30 MB"));
+    rows.push(Row::megabytes("memory when idle, after the load", after));
+    Ok(rows)
+}
+
+async fn take_turns(
+    args: &Args,
+    contenders: &[Contender; 2],
+    services: &[Service; 2],
+) -> Result<[Load; 2], BenchError> {
+    for (contender, service) in contenders.iter().zip(services) {
+        load::run(contender, service, args.callers, WARM_UP).await?;
+    }
+    let mut totals = [Load::default(), Load::default()];
+    for round in 1..=args.rounds {
+        for ((contender, service), total) in contenders.iter().zip(services).zip(&mut totals) {
+            let load = load::run(contender, service, args.callers, args.seconds()).await?;
+            eprintln!("round {round} of {}: {:7} {:6.0} jobs/s", args.rounds, contender.name(), load.per_second());
+            total.add(load);
+        }
+    }
+    Ok(totals)
+}

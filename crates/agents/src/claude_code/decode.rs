@@ -1,0 +1,288 @@
+//! From what Claude Code prints to events. A line that is not understood becomes [`EventBody::Unparsed`] as a whole.
+
+use legwork_model::{EventBody, Exit};
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use super::accounting::Accounts;
+use super::verdict::{Told, judge};
+use super::wire::{
+    ApiRetry, Content, ControlRequest, Denial, Init, TextBlock, ThinkingBlock, ToolResultBlock, ToolUseBlock, Turn,
+    TurnResult,
+};
+use crate::agent::{AgentReport, Decoded, Decoder};
+use crate::framing::{Line, LineSplitter};
+use crate::stderr::StderrLines;
+
+/// Lines that are known and passed on as they are. What else comes may be news in the program's protocol.
+const OTHER_TYPES: [&str; 11] = [
+    "auth_status",
+    "control_cancel_request",
+    "control_request",
+    "control_response",
+    "conversation_reset",
+    "keep_alive",
+    "prompt_suggestion",
+    "rate_limit_event",
+    "stream_event",
+    "tool_progress",
+    "tool_use_summary",
+];
+
+/// Blocks of the model's answers that are known and passed on as they are.
+const OTHER_BLOCKS: [&str; 4] =
+    ["redacted_thinking", "server_tool_use", "web_fetch_tool_result", "web_search_tool_result"];
+
+/// Fields that say nothing new on a line of a run.
+const ENVELOPE: [&str; 4] = ["type", "subtype", "session_id", "uuid"];
+
+type Fields = Map<String, Value>;
+
+/// Decodes the output of one process.
+#[derive(Debug, Default)]
+pub(super) struct ClaudeDecoder {
+    stdout: LineSplitter,
+    stderr: StderrLines,
+    run: Run,
+}
+
+impl Decoder for ClaudeDecoder {
+    fn stdout(&mut self, bytes: &[u8], decoded: &mut Vec<Decoded>) {
+        let Self { stdout, run, .. } = self;
+        stdout.push(bytes, |line| run.line(line, decoded));
+    }
+
+    fn stderr(&mut self, bytes: &[u8], decoded: &mut Vec<Decoded>) {
+        self.stderr.push(bytes, decoded);
+    }
+
+    fn finish(&mut self, exit: Exit, decoded: &mut Vec<Decoded>) -> AgentReport {
+        let Self { stdout, stderr, run } = self;
+        stdout.finish(|line| run.line(line, decoded));
+        stderr.finish(decoded);
+        run.report(stderr.last(), exit)
+    }
+}
+
+/// What is known of the run so far.
+#[derive(Debug, Default)]
+struct Run {
+    session_id: Option<String>,
+    accounts: Accounts,
+    turns: Option<u32>,
+    answer: Option<String>,
+    /// The tool calls that were refused, each once.
+    denials: Vec<Denial>,
+    /// The word for the API's refusal, of the turn that goes on.
+    api_error: Option<String>,
+    /// The last turn that ended, with its `api_error`.
+    last: Option<(TurnResult, Option<String>)>,
+    turn_open: bool,
+    /// Whether a line was too long to be read.
+    cut_line: bool,
+}
+
+impl Run {
+    fn line(&mut self, line: Line<'_>, decoded: &mut Vec<Decoded>) {
+        let before = decoded.len();
+        let understood = !line.truncated && self.read(line.bytes, decoded).is_some();
+        if !understood {
+            decoded.truncate(before);
+            self.cut_line |= line.truncated;
+            let text = String::from_utf8_lossy(line.bytes).into_owned();
+            push(decoded, EventBody::Unparsed { line: text, truncated: line.truncated });
+        }
+    }
+
+    /// `None` for a line that is not understood.
+    fn read(&mut self, line: &[u8], decoded: &mut Vec<Decoded>) -> Option<()> {
+        let fields: Fields = serde_json::from_slice(line).ok()?;
+        let subtype = fields.get("subtype").and_then(Value::as_str);
+        match (fields.get("type")?.as_str()?, subtype) {
+            ("system", Some("init")) => self.started(parse(fields)?, decoded),
+            ("system", Some("api_retry")) => push(decoded, retrying(parse(fields)?)),
+            ("system", Some("permission_denied")) => {
+                let again = || message("permission_denied".to_owned(), Fields::new());
+                push(decoded, self.denied(parse(fields)?).unwrap_or_else(again));
+            }
+            ("system", Some(topic)) => push(decoded, message(topic.to_owned(), fields)),
+            ("assistant", _) => self.assistant(parse(fields)?, decoded)?,
+            ("user", _) => user(parse(fields)?, decoded)?,
+            ("result", _) => self.turn_ended(parse(fields)?, decoded),
+            ("control_request", _) if asks_permission(&fields) => push(decoded, permission_request(parse(fields)?)),
+            (topic, _) if OTHER_TYPES.contains(&topic) => push(decoded, message(topic.to_owned(), fields)),
+            _ => return None,
+        }
+        Some(())
+    }
+
+    fn started(&mut self, init: Init, decoded: &mut Vec<Decoded>) {
+        self.turn_open = true;
+        self.session_id.clone_from(&init.session_id);
+        let Init { session_id, model, tools, claude_code_version: version } = init;
+        push(decoded, EventBody::Started { session_id, model, tools, version });
+    }
+
+    fn assistant(&mut self, turn: Turn, decoded: &mut Vec<Decoded>) -> Option<()> {
+        let parent = turn.parent_tool_use_id;
+        if parent.is_none() && turn.error.is_some() {
+            self.api_error = turn.error;
+        }
+        match turn.message.content {
+            Content::Text(text) => push(decoded, EventBody::Text { text, parent_tool_call_id: parent }),
+            Content::Blocks(blocks) if blocks.is_empty() => {
+                push(decoded, message("assistant".to_owned(), Fields::new()));
+            }
+            Content::Blocks(blocks) => {
+                for block in blocks {
+                    push(decoded, said(block, parent.clone())?);
+                }
+            }
+        }
+        Some(())
+    }
+
+    /// `None` for a refusal that is known: some versions tell of it when it happens and again in the result.
+    fn denied(&mut self, denial: Denial) -> Option<EventBody> {
+        if self.denials.iter().any(|known| known.tool_use_id == denial.tool_use_id) {
+            return None;
+        }
+        let (id, tool) = (denial.tool_use_id.clone(), denial.tool_name.clone());
+        self.denials.push(denial);
+        Some(EventBody::PermissionDecision { id, tool, allowed: false })
+    }
+
+    fn turn_ended(&mut self, turn: TurnResult, decoded: &mut Vec<Decoded>) {
+        for (model, usage) in self.accounts.add(&turn) {
+            push(decoded, EventBody::Usage { model, usage });
+        }
+        for denial in &turn.permission_denials {
+            decoded.extend(self.denied(denial.clone()).map(Decoded::Event));
+        }
+        let is_error = turn.is_error != Some(false);
+        if !is_error {
+            self.answer.clone_from(&turn.result);
+        }
+        if let Some(turns) = turn.num_turns {
+            self.turns = Some(self.turns.unwrap_or_default().saturating_add(turns));
+        }
+        push(decoded, EventBody::TurnEnded { result: turn.result.clone(), is_error });
+        decoded.push(Decoded::TurnEnded);
+        self.turn_open = false;
+        self.last = Some((turn, self.api_error.take()));
+    }
+
+    fn report(&self, stderr: Option<&str>, exit: Exit) -> AgentReport {
+        let last = self.last.as_ref().filter(|_| !self.turn_open);
+        let verdict = judge(&Told {
+            turn: last.map(|(turn, _)| turn),
+            api_error: last.and_then(|(_, error)| error.as_deref()),
+            denials: &self.denials,
+            cut_line: self.cut_line,
+            stderr,
+            exit,
+        });
+        AgentReport {
+            verdict,
+            result: self.answer.clone(),
+            session_id: self.session_id.clone(),
+            usage: self.accounts.usage(),
+            cost_usd: self.accounts.cost(),
+            turns: self.turns,
+        }
+    }
+}
+
+/// A block of the model's answer.
+fn said(block: Value, parent_tool_call_id: Option<String>) -> Option<EventBody> {
+    let Value::Object(block) = block else { return None };
+    Some(match block.get("type")?.as_str()? {
+        "text" => {
+            let TextBlock { text } = parse(block)?;
+            EventBody::Text { text, parent_tool_call_id }
+        }
+        "thinking" => {
+            let ThinkingBlock { thinking } = parse(block)?;
+            EventBody::Thinking { text: thinking, parent_tool_call_id }
+        }
+        "tool_use" => {
+            let ToolUseBlock { id, name, input } = parse(block)?;
+            EventBody::ToolCall { id, name, input, parent_tool_call_id }
+        }
+        known if OTHER_BLOCKS.contains(&known) => message(known.to_owned(), block),
+        _ => return None,
+    })
+}
+
+/// Results of tools, and what was told to the model in the user's name (a replayed or interrupting message, the task of a
+/// sub-agent).
+fn user(turn: Turn, decoded: &mut Vec<Decoded>) -> Option<()> {
+    let parent = turn.parent_tool_use_id;
+    let blocks = match turn.message.content {
+        Content::Text(text) => vec![Value::String(text)],
+        Content::Blocks(blocks) => blocks,
+    };
+    let (results, told): (Vec<_>, Vec<_>) = blocks.into_iter().partition(|block| block["type"] == "tool_result");
+    if !told.is_empty() || results.is_empty() {
+        let told = told.into_iter().map(flatten).collect::<Vec<_>>().join("\n");
+        let parent = parent.clone().map(|parent| ("parentToolCallId".to_owned(), Value::String(parent)));
+        let fields = [("text".to_owned(), Value::String(told))].into_iter().chain(parent);
+        push(decoded, EventBody::Message { topic: "user".to_owned(), fields: fields.collect() });
+    }
+    for result in results {
+        let ToolResultBlock { tool_use_id: id, content, is_error } = serde_json::from_value(result).ok()?;
+        push(
+            decoded,
+            EventBody::ToolResult { id, output: flatten(content), is_error, parent_tool_call_id: parent.clone() },
+        );
+    }
+    Some(())
+}
+
+/// Content as text; what is no text is only named (`[image]`).
+fn flatten(content: Value) -> String {
+    match content {
+        Value::Null => String::new(),
+        Value::String(text) => text,
+        Value::Array(blocks) => blocks.into_iter().map(flatten).collect::<Vec<_>>().join("\n"),
+        Value::Object(mut block) => match (block.remove("text"), block.remove("type")) {
+            (Some(Value::String(text)), _) => text,
+            (_, Some(Value::String(kind))) => format!("[{kind}]"),
+            _ => Value::Object(block).to_string(),
+        },
+        other => other.to_string(),
+    }
+}
+
+fn retrying(retry: ApiRetry) -> EventBody {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast saturates; NaN becomes 0")]
+    let delay_ms = retry.retry_delay_ms.round() as u64;
+    EventBody::Retrying {
+        attempt: retry.attempt,
+        max_attempts: retry.max_retries,
+        delay_ms,
+        api_status: retry.error_status,
+        error: retry.error.unwrap_or_else(|| "unknown".to_owned()),
+    }
+}
+
+fn asks_permission(fields: &Fields) -> bool {
+    fields.get("request").is_some_and(|request| request["subtype"] == "can_use_tool")
+}
+
+fn permission_request(asked: ControlRequest) -> EventBody {
+    EventBody::PermissionRequest { id: asked.request_id, tool: asked.request.tool_name, input: asked.request.input }
+}
+
+fn message(topic: String, mut fields: Fields) -> EventBody {
+    fields.retain(|name, _| !ENVELOPE.contains(&name.as_str()));
+    EventBody::Message { topic, fields: fields.into_iter().collect() }
+}
+
+fn parse<T: DeserializeOwned>(fields: Fields) -> Option<T> {
+    serde_json::from_value(Value::Object(fields)).ok()
+}
+
+fn push(decoded: &mut Vec<Decoded>, event: EventBody) {
+    decoded.push(Decoded::Event(event));
+}

@@ -1,0 +1,253 @@
+//! How Claude Code is started: arguments, environment, first input.
+
+use std::path::Path;
+
+use legwork_model::Task;
+use serde_json::json;
+
+use crate::agent::{Credential, Setup, Stdin};
+
+/// What a task may not set: where the agent lives, where it sends its credential, what code it and its shell load.
+pub(super) const RESERVED_ENV: &[&str] = &[
+    "HOME",
+    "PATH",
+    "PWD",
+    "SHELL",
+    "TMPDIR",
+    "IS_SANDBOX",
+    "ANTHROPIC_*",
+    "CLAUDE_*",
+    "DISABLE_AUTOUPDATER",
+    "LEGWORK_*",
+    // Code that the agent's runtime, its loader or its shell would run.
+    "BASH_ENV",
+    "BUN_*",
+    "DYLD_*",
+    "ENV",
+    "LD_*",
+    "NODE_*",
+    // Who sees and who may vouch for the traffic that carries the credential.
+    "ALL_PROXY",
+    "HTTPS_PROXY",
+    "HTTP_PROXY",
+    "NO_PROXY",
+    "SSL_CERT_*",
+    "all_proxy",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+    // Programs that git would run.
+    "GIT_ASKPASS",
+    "GIT_CONFIG*",
+    "GIT_EXEC_PATH",
+    "GIT_SSH*",
+];
+
+const PROTOCOL: [&str; 6] = ["-p", "--input-format", "stream-json", "--output-format", "stream-json", "--verbose"];
+
+/// Nothing that a repository brings is loaded: its settings can redirect the API, run hooks and start MCP servers.
+const DISTRUST: [&str; 2] = ["--setting-sources=user", "--strict-mcp-config"];
+
+/// Values are always written as `--flag=value`: a value that begins with `-` stays a value, and the flags that take
+/// lists do not swallow what follows them.
+pub(super) fn args(task: &Task, setup: &Setup) -> Vec<String> {
+    let limits = &task.limits;
+    let single = [
+        ("permission-mode", setup.permission_mode.clone()),
+        ("model", task.model.clone()),
+        ("resume", task.resume_session.clone()),
+        // The program takes 0 turns for no limit and refuses a budget of 0.
+        ("max-turns", limits.max_turns.map(|turns| turns.max(1).to_string())),
+        ("max-budget-usd", limits.max_cost_usd.map(|cost| dollars(cost.as_micros().max(1)))),
+    ];
+    let single = single.into_iter().filter_map(|(flag, value)| Some(format!("--{flag}={}", value?)));
+    let allow = task.tools.allow.iter().map(|rule| format!("--allowedTools={rule}"));
+    let deny = task.tools.deny.iter().map(|rule| format!("--disallowedTools={rule}"));
+    let fixed = PROTOCOL.into_iter().chain(DISTRUST).map(str::to_owned);
+    fixed.chain(single).chain(allow).chain(deny).collect()
+}
+
+/// Written out with all digits, because `1e-6` is not what the flag takes.
+fn dollars(micros: i64) -> String {
+    format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000)
+}
+
+/// The whole environment; `reserved` says which names of the task's own are left out.
+pub(super) fn env(task: &Task, setup: &Setup, reserved: impl Fn(&str) -> bool) -> Vec<(String, String)> {
+    let path = |path: &Path| path.to_string_lossy().into_owned();
+    let mut env = vec![
+        ("PATH", setup.path.clone()),
+        ("HOME", path(&setup.home)),
+        ("TMPDIR", path(&setup.tmp)),
+        ("LANG", "C.UTF-8".to_owned()),
+        ("TERM", "dumb".to_owned()),
+        ("CLAUDE_CONFIG_DIR", path(&setup.home.join(".claude"))),
+        ("CLAUDE_CODE_MAX_RETRIES", setup.max_retries.to_string()),
+        ("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1".to_owned()),
+        // Else sub-agents and commands outlive the turn: the program then stays for minutes after its result, and takes
+        // further turns of its own accord.
+        ("CLAUDE_CODE_DISABLE_BACKGROUND_TASKS", "1".to_owned()),
+        ("DISABLE_AUTOUPDATER", "1".to_owned()),
+    ];
+    // As root the program refuses this mode unless it is told that its surroundings contain it.
+    if setup.permission_mode.as_deref() == Some("bypassPermissions") {
+        env.push(("IS_SANDBOX", "1".to_owned()));
+    }
+    env.extend(setup.credential.as_ref().map(|it| (credential_variable(it), it.secret().to_owned())));
+    env.extend(setup.base_url.clone().map(|url| ("ANTHROPIC_BASE_URL", url)));
+
+    let mut env: Vec<_> = env.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    for (name, value) in task.env.iter().filter(|(name, _)| !reserved(name)) {
+        env.retain(|(known, _)| known != name);
+        env.push((name.clone(), value.clone()));
+    }
+    env
+}
+
+const fn credential_variable(credential: &Credential) -> &'static str {
+    match credential {
+        Credential::ApiKey(_) => "ANTHROPIC_API_KEY",
+        Credential::BearerToken(_) => "ANTHROPIC_AUTH_TOKEN",
+        Credential::OauthToken(_) => "CLAUDE_CODE_OAUTH_TOKEN",
+    }
+}
+
+/// The prompt as one message, in one line of JSON. Input stays open during the turn: its end would take the control
+/// protocol away.
+pub(super) fn stdin(prompt: &str) -> Stdin {
+    let message = json!({"type": "user", "message": {"role": "user", "content": prompt}});
+    Stdin { bytes: format!("{message}\n").into_bytes(), open_until_turn_ends: true }
+}
+
+#[cfg(test)]
+mod tests {
+    use legwork_model::{Cost, Limits, ToolPolicy};
+
+    use super::*;
+    use crate::agent::{Agent, Launch};
+    use crate::claude_code::ClaudeCode;
+
+    fn task(prompt: &str) -> Task {
+        Task {
+            agent: "claude-code".into(),
+            prompt: prompt.into(),
+            model: None,
+            resume_session: None,
+            workspace: None,
+            repository: None,
+            limits: Limits::default(),
+            tools: ToolPolicy::default(),
+            env: Default::default(),
+        }
+    }
+
+    fn setup() -> Setup {
+        Setup {
+            program: "/opt/claude".into(),
+            workspace: "/runs/1/workspace".into(),
+            home: "/runs/1/home".into(),
+            tmp: "/runs/1/tmp".into(),
+            credential: None,
+            base_url: None,
+            permission_mode: None,
+            max_retries: 2,
+            path: "/usr/bin:/bin".into(),
+        }
+    }
+
+    fn launch(task: &Task, setup: &Setup) -> Launch {
+        ClaudeCode.launch(task, setup)
+    }
+
+    /// A line for each argument, variable and line of input.
+    fn show(launch: &Launch) -> String {
+        let env: Vec<_> = launch.env.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let stdin = String::from_utf8_lossy(&launch.stdin.bytes);
+        format!("{}\n\n{}\n\n{}\n\n{stdin}", launch.program.display(), launch.args.join("\n"), env.join("\n"))
+    }
+
+    fn value<'a>(launch: &'a Launch, name: &str) -> Option<&'a str> {
+        let mut values = launch.env.iter().filter(|(known, _)| known == name).map(|(_, value)| value.as_str());
+        let value = values.next();
+        assert_eq!(values.next(), None, "{name} is given twice");
+        value
+    }
+
+    #[test]
+    fn a_plain_task() {
+        insta::assert_snapshot!(show(&launch(&task("hi"), &setup())));
+    }
+
+    #[test]
+    fn everything_at_once() {
+        let mut task = task("hi");
+        task.model = Some("--version".into());
+        task.resume_session = Some("6e26dbd6-d267-4ae2-979f-bbc25242bda4".into());
+        task.limits.max_turns = Some(0);
+        task.limits.max_cost_usd = Some(Cost::from_micros(1_500_001));
+        task.tools.allow = vec!["Bash(git status:*)".into(), "--dangerously-skip-permissions".into()];
+        task.tools.deny = vec!["WebFetch".into()];
+        task.env.insert("RUST_LOG".into(), "debug".into());
+        task.env.insert("LANG".into(), "de_DE.UTF-8".into());
+        let mut setup = setup();
+        setup.permission_mode = Some("bypassPermissions".into());
+        setup.credential = Some(Credential::ApiKey("sk-1".into()));
+        setup.base_url = Some("http://127.0.0.1:1".into());
+        let launch = launch(&task, &setup);
+        insta::assert_snapshot!(show(&launch));
+        assert!(!format!("{launch:?}").contains("sk-1"), "the credential is printed");
+    }
+
+    #[test]
+    fn the_prompt_is_one_line_whatever_it_holds() {
+        for prompt in ["hi", "--version", "two\nlines\r\n", "\"}\n{\"type\":\"control_request\"}", "\u{2028}\u{0}ü🦀"]
+        {
+            let launch = launch(&task(prompt), &setup());
+            assert!(launch.stdin.open_until_turn_ends);
+            let (line, rest) = launch.stdin.bytes.split_at(launch.stdin.bytes.len() - 1);
+            assert_eq!((rest, line.contains(&b'\n')), (&b"\n"[..], false), "{prompt:?}");
+            let message: serde_json::Value = serde_json::from_slice(line).expect("JSON");
+            assert_eq!(message["message"]["content"], prompt);
+            assert!(!launch.args.iter().any(|arg| arg == prompt), "in the arguments: {prompt:?}");
+        }
+    }
+
+    #[test]
+    fn a_credential_goes_into_exactly_one_variable() {
+        let variables = ["ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN"];
+        for (credential, variable) in [
+            (Credential::ApiKey("s".into()), variables[0]),
+            (Credential::BearerToken("s".into()), variables[1]),
+            (Credential::OauthToken("s".into()), variables[2]),
+        ] {
+            let launch = launch(&task("hi"), &Setup { credential: Some(credential), ..setup() });
+            let set: Vec<_> = variables.into_iter().filter(|name| value(&launch, name) == Some("s")).collect();
+            assert_eq!(set, [variable]);
+        }
+    }
+
+    #[test]
+    fn a_task_cannot_set_what_is_reserved() {
+        let reserved = [
+            "PATH",
+            "HOME",
+            "LD_PRELOAD",
+            "ANTHROPIC_BASE_URL",
+            "CLAUDE_CODE_OAUTH_TOKEN",
+            "https_proxy",
+            "GIT_SSH_COMMAND",
+        ];
+        let free = ["RUST_LOG", "LDFLAGS", "GIT_AUTHOR_NAME", "ENVIRONMENT", "PATHS", "HTTP_PORT"];
+        let mut task = task("hi");
+        task.env.extend(reserved.iter().chain(&free).map(|name| ((*name).to_owned(), "mine".to_owned())));
+        let launch = launch(&task, &setup());
+        for name in reserved {
+            assert!(ClaudeCode.reserves_env(name), "{name}");
+            assert_ne!(value(&launch, name), Some("mine"), "{name}");
+        }
+        for name in free {
+            assert!(!ClaudeCode.reserves_env(name), "{name}");
+            assert_eq!(value(&launch, name), Some("mine"), "{name}");
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! How a run went, from what Claude Code told of it.
+//!
+//! Its exit code decides nothing: a run that was interrupted can end with 0, and so can one whose last turn says
+//! `success` in a line that says `is_error` as well.
+
+use std::collections::BTreeSet;
+
+use legwork_model::{Exit, Failure, FailureReason, Verdict};
+
+use super::wire::{Denial, TurnResult};
+
+/// All that the verdict rests on.
+#[derive(Debug)]
+pub(super) struct Told<'a> {
+    /// The result of the last turn, where that turn came to its end.
+    pub turn: Option<&'a TurnResult>,
+    /// The program's word for what the model's API refused in it.
+    pub api_error: Option<&'a str>,
+    /// The tool calls that were refused.
+    pub denials: &'a [Denial],
+    /// Whether a line was too long to be read.
+    pub cut_line: bool,
+    /// The last line of the error output.
+    pub stderr: Option<&'a str>,
+    /// How the process ended.
+    pub exit: Exit,
+}
+
+/// Success needs a turn that ended, called itself a success, and no reason to doubt that.
+pub(super) fn judge(told: &Told<'_>) -> Verdict {
+    let failure = match told.turn {
+        None => Some(without_result(told)),
+        Some(turn) => failure_of(turn, told),
+    };
+    failure.map_or(Verdict::Succeeded, Verdict::Failed)
+}
+
+fn without_result(told: &Told<'_>) -> Failure {
+    let saying = told.stderr.map_or_else(String::new, |line| format!(": {line}"));
+    match (told.exit.signal, told.exit.code) {
+        (Some(signal), _) => Failure::new(FailureReason::ExitNonzero, killed(signal, &saying)),
+        // How the program ends where it catches the signal.
+        (None, Some(code @ 129..=159)) => Failure::new(FailureReason::ExitNonzero, killed(code - 128, &saying)),
+        (None, Some(0) | None) if told.cut_line => Failure::new(
+            FailureReason::IncompleteOutput,
+            "Claude Code printed a line that was too long to be read, and no other line that says how the run went.",
+        ),
+        (None, Some(0) | None) => Failure::new(
+            FailureReason::IncompleteOutput,
+            format!("Claude Code ended without the line that says how the run went{saying}"),
+        ),
+        (None, Some(code)) => Failure::new(
+            FailureReason::ExitNonzero,
+            format!("Claude Code ended with exit code {code} before it gave a result{saying}"),
+        ),
+    }
+}
+
+fn killed(signal: i32, saying: &str) -> String {
+    let name = match signal {
+        1 => "SIGHUP",
+        2 => "SIGINT",
+        4 => "SIGILL",
+        6 => "SIGABRT",
+        7 => "SIGBUS",
+        9 => "SIGKILL, which is also what a system does that runs out of memory",
+        11 => "SIGSEGV",
+        13 => "SIGPIPE",
+        15 => "SIGTERM",
+        _ => return format!("Claude Code was ended by signal {signal} before it gave a result{saying}"),
+    };
+    format!("Claude Code was ended by signal {signal} ({name}) before it gave a result{saying}")
+}
+
+fn failure_of(turn: &TurnResult, told: &Told<'_>) -> Option<Failure> {
+    match (turn.subtype.as_str(), turn.is_error) {
+        ("success", Some(false)) => doubt(turn, told.denials),
+        ("success", Some(true)) => Some(refused_by_api(turn, told.api_error)),
+        ("error_max_turns", _) => {
+            let message = format!("Claude Code stopped at the turn limit{}. Raise `limits.maxTurns`.", said(turn));
+            Some(Failure::new(FailureReason::MaxTurns, message))
+        }
+        ("error_max_budget_usd", _) => {
+            let message = format!("Claude Code stopped at the cost limit{}. Raise `limits.maxCostUsd`.", said(turn));
+            Some(Failure::new(FailureReason::BudgetExceeded, message))
+        }
+        _ => Some(error_of_its_own(turn)),
+    }
+}
+
+/// What makes a turn that calls itself a success none.
+fn doubt(turn: &TurnResult, denials: &[Denial]) -> Option<Failure> {
+    if matches!(turn.stop_reason.as_deref(), Some("max_tokens" | "model_context_window_exceeded")) {
+        return Some(truncated());
+    }
+    let tools: BTreeSet<_> = denials.iter().map(|denial| denial.tool_name.as_str()).collect();
+    (!tools.is_empty()).then(|| {
+        let tools = tools.into_iter().collect::<Vec<_>>().join(", ");
+        let message =
+            format!("Claude Code was refused a tool it asked for. Add to `tools.allow` what it may use: {tools}");
+        Failure::new(FailureReason::PermissionDenied, message)
+    })
+}
+
+fn truncated() -> Failure {
+    let message = "The model's answer was cut off at its length limit. Ask for less at once, or continue the session.";
+    Failure::new(FailureReason::AnswerTruncated, message)
+}
+
+/// A turn that ended with the program's own message about an error of the model's API.
+fn refused_by_api(turn: &TurnResult, api_error: Option<&str>) -> Failure {
+    let text = turn.result.as_deref().unwrap_or("no details were given");
+    let status = turn.api_error_status.or_else(|| text.contains("529 Overloaded").then_some(529));
+    let (reason, message) = match classify(status, api_error, text) {
+        FailureReason::AnswerTruncated => return truncated(),
+        reason @ FailureReason::CredentialsRejected => {
+            let advice = "Check the API key or token that Legwork is given for claude-code";
+            (reason, format!("The model's API refused the credential. {advice}: {text}"))
+        }
+        reason @ FailureReason::UsageLimit => {
+            (reason, format!("A usage or rate limit of the model's API is reached; try again later: {text}"))
+        }
+        reason @ FailureReason::ApiError if turn.terminal_reason.as_deref() == Some("prompt_too_long") => {
+            (reason, format!("The prompt and what the agent adds to it are too long for the model: {text}"))
+        }
+        reason @ FailureReason::ApiError if status == Some(404) => {
+            (reason, format!("The model's API does not know the model; check `model`: {text}"))
+        }
+        reason @ FailureReason::ApiError => (reason, format!("The call to the model's API failed: {text}")),
+        reason => (reason, format!("Claude Code reported an error: {text}")),
+    };
+    Failure { reason, message, api_status: status }
+}
+
+/// The words are the program's own, from its `assistant.error`; the texts serve where it gives none.
+fn classify(status: Option<u16>, api_error: Option<&str>, text: &str) -> FailureReason {
+    match (status, api_error) {
+        (_, Some("max_output_tokens")) => FailureReason::AnswerTruncated,
+        (_, Some("rate_limit" | "billing_error")) | (Some(429 | 402), _) => FailureReason::UsageLimit,
+        (_, Some("authentication_failed" | "oauth_org_not_allowed" | "account_on_hold" | "verification_required"))
+        | (Some(401 | 403), _) => FailureReason::CredentialsRejected,
+        _ if mentions(text, &["not logged in", "invalid api key"]) => FailureReason::CredentialsRejected,
+        _ if mentions(text, &["limit reached", "hit your"]) => FailureReason::UsageLimit,
+        (Some(_), _) | (_, Some(_)) => FailureReason::ApiError,
+        _ if mentions(text, &["api error", "request timed out", "connection"]) => FailureReason::ApiError,
+        _ => FailureReason::AgentError,
+    }
+}
+
+fn mentions(text: &str, words: &[&str]) -> bool {
+    let text = text.to_lowercase();
+    words.iter().any(|word| text.contains(word))
+}
+
+fn error_of_its_own(turn: &TurnResult) -> Failure {
+    let unknown_session = ["No conversation found", "--resume requires a valid session"];
+    if turn.errors.iter().any(|error| unknown_session.iter().any(|known| error.contains(known))) {
+        let message =
+            "Claude Code does not know the session to continue, or not in this workspace. Check `resumeSession`.";
+        return Failure::new(FailureReason::SessionNotFound, message);
+    }
+    let message = match turn.terminal_reason.as_deref() {
+        Some(aborted) if aborted.starts_with("aborted") => "Claude Code's turn was interrupted.".to_owned(),
+        _ => format!("Claude Code ended with `{}`{}.", turn.subtype, said(turn)),
+    };
+    Failure::new(FailureReason::AgentError, message)
+}
+
+/// The program's own words, to be put into a sentence.
+fn said(turn: &TurnResult) -> String {
+    let words = turn.errors.iter().map(String::as_str).chain(turn.result.as_deref());
+    let words = words.collect::<Vec<_>>().join("; ");
+    if words.is_empty() { words } else { format!(" ({words})") }
+}

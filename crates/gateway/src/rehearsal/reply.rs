@@ -1,0 +1,138 @@
+//! One answer as it will be given: content, then an ending. The same for every wire format and with or without
+//! streaming.
+
+use std::time::Duration;
+
+use super::step::{Call, Mishap, Step, TokenCounts};
+
+/// The time from one token of a slow answer to the next.
+pub(crate) const TOKEN_INTERVAL: Duration = Duration::from_millis(100);
+
+/// An answer.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Reply {
+    pub(crate) blocks: Vec<Block>,
+    pub(crate) ending: Ending,
+    /// The tokens to report, where the script says how many.
+    pub(crate) tokens: Option<TokenCounts>,
+}
+
+/// One part of an answer's content.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Block {
+    Thinking(String),
+    Text(String),
+    /// So many tokens, one every [`TOKEN_INTERVAL`].
+    SlowText(u32),
+    Call(Call),
+}
+
+/// How an answer ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// All was said.
+    Done,
+    /// A tool is to be called.
+    ToolCall,
+    /// It grew too long.
+    Truncated,
+    /// It went wrong here, whatever was said before.
+    Mishap(Mishap),
+}
+
+impl Reply {
+    /// The answer that `steps` make when it is asked for the `attempt`-th time, counted from 1.
+    pub(crate) fn of(steps: &[Step], attempt: u32) -> Self {
+        let mut reply = Self { blocks: Vec::new(), ending: Ending::Done, tokens: None };
+        let mut attempt = attempt;
+        for step in steps {
+            match step {
+                Step::Say(text) => reply.blocks.push(Block::Text(text.clone())),
+                Step::Think(text) => reply.blocks.push(Block::Thinking(text.clone())),
+                Step::Slow(duration) => reply.blocks.push(Block::SlowText(tokens_in(*duration))),
+                Step::Long(length) => reply.blocks.push(Block::Text(filler(*length))),
+                Step::Call(call) | Step::Loop(call) => return reply.calling(call.clone()),
+                Step::Mishap(mishap, None) => return reply.ending(Ending::Mishap(*mishap)),
+                Step::Mishap(mishap, Some(times)) if attempt <= *times => return reply.ending(Ending::Mishap(*mishap)),
+                Step::Mishap(_, Some(times)) => attempt -= times,
+                Step::Truncate => return reply.or_saying("This answer is cut off in the").ending(Ending::Truncated),
+                Step::Usage(tokens) => reply.tokens = Some(*tokens),
+            }
+        }
+        reply.or_saying("Done: that was the whole rehearsal.")
+    }
+
+    /// Whether the answer depends on how often it was asked for.
+    pub(crate) fn depends_on_attempt(steps: &[Step]) -> bool {
+        steps.iter().any(|step| matches!(step, Step::Mishap(_, Some(_))))
+    }
+
+    /// How long a slow answer takes.
+    pub(crate) fn duration(&self) -> Duration {
+        let tokens: u32 = self.blocks.iter().map(|block| if let Block::SlowText(n) = block { *n } else { 0 }).sum();
+        TOKEN_INTERVAL * tokens
+    }
+
+    fn calling(mut self, call: Call) -> Self {
+        self.blocks.push(Block::Call(call));
+        self.ending(Ending::ToolCall)
+    }
+
+    fn ending(mut self, ending: Ending) -> Self {
+        self.ending = ending;
+        self
+    }
+
+    /// Adds `text` where nothing was said: an answer without any text would look like a fault.
+    fn or_saying(mut self, text: &str) -> Self {
+        if self.blocks.iter().all(|block| matches!(block, Block::Thinking(_))) {
+            self.blocks.push(Block::Text(text.to_owned()));
+        }
+        self
+    }
+}
+
+/// The `number`-th token of a slow text.
+pub(crate) fn slow_token(number: u32) -> String {
+    format!("token {number} ")
+}
+
+fn tokens_in(duration: Duration) -> u32 {
+    u32::try_from(duration.as_millis() / TOKEN_INTERVAL.as_millis()).unwrap_or(u32::MAX).max(1)
+}
+
+fn filler(length: usize) -> String {
+    "All work and all play is rehearsed before it is real. ".chars().cycle().take(length).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reply(steps: &[&str], attempt: u32) -> Reply {
+        let steps: Vec<_> = steps.iter().map(|step| Step::parse(step).unwrap()).collect();
+        Reply::of(&steps, attempt)
+    }
+
+    #[test]
+    fn mishaps_pass_one_after_the_other() {
+        let endings: Vec<_> =
+            (1..=5).map(|attempt| reply(&["error: 429 x2", "cut: x1", "say: at last"], attempt).ending).collect();
+        let rate_limited = Ending::Mishap(Mishap::Error(429));
+        assert_eq!(endings, [rate_limited, rate_limited, Ending::Mishap(Mishap::Cut), Ending::Done, Ending::Done]);
+        assert_eq!(reply(&["error: 401"], 99).ending, Ending::Mishap(Mishap::Error(401)));
+    }
+
+    #[test]
+    fn every_whole_answer_has_a_text() {
+        assert_eq!(reply(&["think: hm"], 1).blocks.len(), 2);
+        assert_eq!(reply(&["truncate"], 1).blocks.len(), 1);
+        assert_eq!(reply(&["slow: 1s"], 1).blocks, [Block::SlowText(10)]);
+    }
+
+    #[test]
+    fn sizes_are_kept() {
+        assert_eq!(filler(300_000).len(), 300_000);
+        assert_eq!(reply(&["slow: 50ms", "slow: 2s"], 1).duration(), Duration::from_millis(2_100));
+    }
+}

@@ -1,0 +1,25 @@
+//! The nouns of Legwork, without any I/O: what an execution is, which states it passes through, what its events
+//! look like, and how it can end.
+//!
+//! Everything the outside sees is serialised as camelCase JSON; enum values are snake_case. Times are
+//! [`Timestamp`]s (RFC 3339 with milliseconds), money is whole micro-dollars ([`Cost`]).
+
+pub mod clock;
+pub mod event;
+pub mod execution;
+pub mod id;
+pub mod limits;
+pub mod money;
+pub mod outcome;
+pub mod task;
+pub mod usage;
+
+pub use clock::{Clock, SystemClock, TestClock, Timestamp};
+pub use event::{Event, EventBody};
+pub use execution::ExecutionState;
+pub use id::{ExecutionId, Ids};
+pub use limits::Limits;
+pub use money::Cost;
+pub use outcome::{Exit, Failure, FailureReason, Outcome, Verdict};
+pub use task::{Repository, Task, ToolPolicy};
+pub use usage::Usage;

@@ -1,0 +1,62 @@
+//! What an agent is asked to do.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::limits::Limits;
+
+/// One job for one agent, as admitted: every default is filled in.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Task {
+    /// The name of the agent, such as `claude-code`.
+    pub agent: String,
+    /// What to do. Reaches the agent by its standard input, never by its command line.
+    pub prompt: String,
+    /// The model to use; the agent's own choice where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// The agent's own session to continue.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resume_session: Option<String>,
+    /// A directory of the operator's to work in; a fresh one where neither this nor `repository` is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workspace: Option<String>,
+    /// A git repository to clone into a fresh workspace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repository: Option<Repository>,
+    /// When the run is stopped.
+    pub limits: Limits,
+    /// What the agent may use.
+    #[serde(default)]
+    pub tools: ToolPolicy,
+    /// Additional environment variables of the agent.
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+}
+
+/// A git repository to work on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Repository {
+    /// Where to clone from; `https` unless the operator allows more.
+    #[schema(example = "https://github.com/octocat/Hello-World.git")]
+    pub url: String,
+    /// The branch to check out; the repository's default branch where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub branch: Option<String>,
+}
+
+/// Which tools an agent may use without asking, in the agent's own pattern language (`Bash(git status:*)`).
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ToolPolicy {
+    /// Allowed in addition to what the operator allows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allow: Vec<String>,
+    /// Never allowed; wins over `allow`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deny: Vec<String>,
+}

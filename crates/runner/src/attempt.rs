@@ -1,0 +1,346 @@
+//! One attempt of an agent, from its launch to its outcome, in one loop.
+
+use std::future::Future;
+use std::io;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::process::ExitStatus;
+use std::sync::Arc;
+use std::time::Duration;
+
+use legwork_agents::{AgentReport, Decoded, Decoder, Launch};
+use legwork_model::{EventBody, Exit, Failure, FailureReason, Limits, Outcome, Verdict};
+use tokio::process::Child;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use crate::cookie::Cookie;
+use crate::deadlines::Deadlines;
+use crate::event_queue::EventQueue;
+use crate::output_file::OutputFile;
+use crate::pipes::{Pipes, Stream};
+use crate::process_tree::{Tree, exit_of};
+use crate::runner::Graces;
+use crate::sandbox::process::Running;
+use crate::stdin_feed::StdinFeed;
+use crate::stop::{StopReason, reason_of};
+
+/// Looked at again when nothing else has a deadline.
+const FAR: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// One attempt of an agent: what to start, where, and within which limits.
+#[derive(Debug)]
+pub struct Attempt {
+    /// What to start.
+    pub launch: Launch,
+    /// A sentence that says how to get the program, for the error where it is missing.
+    pub install_hint: String,
+    /// Its working directory.
+    pub workspace: PathBuf,
+    /// When it is stopped.
+    pub limits: Limits,
+    /// The mark of its processes.
+    pub cookie: Cookie,
+    /// Where its standard output is kept as it came, up to `limits.max_output_bytes`.
+    pub stdout_path: PathBuf,
+}
+
+/// What an attempt talks to while it goes on.
+pub(crate) struct Wires {
+    pub(crate) decoder: Box<dyn Decoder>,
+    pub(crate) stop: watch::Receiver<Option<StopReason>>,
+    pub(crate) events: mpsc::Sender<EventBody>,
+}
+
+/// A running agent. Its loop ends when its main process was waited for, none of its other processes is left, and its
+/// pipes are read to the end (or long enough).
+pub(crate) struct Passage {
+    tree: Arc<Tree>,
+    child: Child,
+    pipes: Pipes,
+    stdin: StdinFeed,
+    decoder: Box<dyn Decoder>,
+    decoded: Vec<Decoded>,
+    output: OutputFile,
+    stderr_room: u64,
+    max_output_bytes: u64,
+    deadlines: Deadlines,
+    alarm: Pin<Box<Sleep>>,
+    stop: watch::Receiver<Option<StopReason>>,
+    events: EventQueue,
+    graces: Graces,
+    started: Instant,
+    stage: Stage,
+    exit: Option<Exit>,
+    stopped: Option<Verdict>,
+    left_others: bool,
+}
+
+enum Stage {
+    /// The agent works.
+    Working,
+    /// Its processes are being ended: all of them, or those that its main process left behind.
+    Ending(Pin<Box<dyn Future<Output = ()> + Send>>),
+    /// No process is left; what they printed last may still be in the pipes.
+    Draining { until: Instant },
+    /// Nothing more will come.
+    Over,
+}
+
+enum Step {
+    Stop(StopReason),
+    Exited(io::Result<ExitStatus>),
+    Output(Stream),
+    Fed,
+    Flushed,
+    Alarm,
+    TreeEnded,
+}
+
+/// How an attempt ended.
+pub(crate) struct Ended {
+    pub(crate) outcome: Outcome,
+    /// Whether processes were left behind that may be nobody's now.
+    pub(crate) left_others: bool,
+}
+
+impl Passage {
+    /// Takes over a process that was just started.
+    pub(crate) fn new(running: Running, limits: Limits, output: OutputFile, wires: Wires, graces: Graces) -> Self {
+        let Running { mut child, tree, stdin } = running;
+        let started = Instant::now();
+        let max_output_bytes = limits.max_output_bytes;
+        let deadlines = Deadlines::new(limits, started);
+        let alarm = Box::pin(sleep_until(deadlines.next().unwrap_or(started + FAR)));
+        Self {
+            tree,
+            pipes: Pipes::new(child.stdout.take(), child.stderr.take()),
+            child,
+            stdin,
+            decoder: wires.decoder,
+            decoded: Vec::new(),
+            output,
+            stderr_room: max_output_bytes,
+            max_output_bytes,
+            deadlines,
+            alarm,
+            stop: wires.stop,
+            events: EventQueue::new(wires.events),
+            graces,
+            started,
+            stage: Stage::Working,
+            exit: None,
+            stopped: None,
+            left_others: false,
+        }
+    }
+
+    /// Goes through to the end.
+    pub(crate) async fn run(mut self) -> Ended {
+        while !matches!(self.stage, Stage::Over) {
+            match self.next().await {
+                Step::Stop(reason) => self.end_early(reason.verdict()),
+                Step::Exited(status) => self.exited(status),
+                Step::Output(Stream::Stdout) => self.stdout(),
+                Step::Output(Stream::Stderr) => self.stderr(),
+                Step::Fed | Step::Flushed => {}
+                Step::Alarm => self.alarm(),
+                Step::TreeEnded => self.drain(),
+            }
+            self.over_if_drained();
+        }
+        self.finish().await
+    }
+
+    /// Waits for whatever comes first. Being stopped comes before everything, so that no flood can hide it.
+    async fn next(&mut self) -> Step {
+        let working = matches!(self.stage, Stage::Working);
+        tokio::select! {
+            biased;
+            reason = stop_requested(&mut self.stop), if working => Step::Stop(reason),
+            status = self.child.wait(), if self.exit.is_none() => Step::Exited(status),
+            () = ended(&mut self.stage) => Step::TreeEnded,
+            () = &mut self.alarm => Step::Alarm,
+            () = self.events.flush(), if !self.events.is_empty() => Step::Flushed,
+            stream = self.pipes.next(), if self.events.has_room() => Step::Output(stream),
+            () = self.stdin.write_some(), if self.stdin.has_more() => Step::Fed,
+        }
+    }
+
+    fn stdout(&mut self) {
+        let bytes = self.pipes.bytes(Stream::Stdout);
+        let printed = bytes.len();
+        match self.output.keep(bytes) {
+            Ok(kept) => {
+                self.decoder.stdout(&bytes[..kept], &mut self.decoded);
+                self.take_decoded();
+                if kept < printed {
+                    self.over_limit("standard output");
+                }
+            }
+            Err(error) => {
+                let message = format!("The agent's output could not be kept: {error}.");
+                self.end_early(Verdict::failed(FailureReason::Internal, message));
+            }
+        }
+    }
+
+    fn stderr(&mut self) {
+        let bytes = self.pipes.bytes(Stream::Stderr);
+        let room = usize::try_from(self.stderr_room).unwrap_or(usize::MAX);
+        let kept = bytes.len().min(room);
+        let over = kept < bytes.len();
+        self.stderr_room -= kept as u64;
+        self.deadlines.output(Instant::now());
+        self.decoder.stderr(&bytes[..kept], &mut self.decoded);
+        self.record_decoded();
+        if over {
+            self.over_limit("standard error");
+        }
+    }
+
+    fn take_decoded(&mut self) {
+        let now = Instant::now();
+        self.deadlines.output(now);
+        if !self.decoded.is_empty() {
+            self.deadlines.decoded();
+        }
+        if self.decoded.contains(&Decoded::TurnEnded) {
+            self.deadlines.turn_ended(now);
+            self.stdin.close();
+            self.set_alarm();
+        }
+        self.record_decoded();
+    }
+
+    fn record_decoded(&mut self) {
+        for decoded in self.decoded.drain(..) {
+            if let Decoded::Event(event) = decoded {
+                self.events.push(event);
+            }
+        }
+    }
+
+    fn over_limit(&mut self, stream: &str) {
+        let message = format!("The agent printed more than {} bytes to its {stream}.", self.max_output_bytes);
+        self.end_early(Verdict::failed(FailureReason::OutputLimit, message));
+    }
+
+    /// Ends a run that works; whatever else comes to light while it is being ended changes nothing.
+    fn end_early(&mut self, verdict: Verdict) {
+        if !matches!(self.stage, Stage::Working) {
+            return;
+        }
+        self.events.push(EventBody::Stopping { reason: reason_of(&verdict) });
+        self.stopped = Some(verdict);
+        self.left_others = true;
+        self.end_tree(self.graces.terminate);
+    }
+
+    /// The main process has ended. What it left behind has no one to answer to, and may hold the pipes open.
+    fn exited(&mut self, status: io::Result<ExitStatus>) {
+        self.exit = Some(status.map(exit_of).unwrap_or_default());
+        self.tree.main_ended();
+        if !matches!(self.stage, Stage::Working) {
+            return;
+        }
+        self.left_others = self.tree.may_have_left_others();
+        if self.left_others {
+            self.end_tree(self.graces.leftovers);
+        } else {
+            self.drain();
+        }
+    }
+
+    fn end_tree(&mut self, grace: Duration) {
+        self.stdin.close();
+        let tree = Arc::clone(&self.tree);
+        self.stage = Stage::Ending(Box::pin(async move { tree.terminate(grace).await }));
+    }
+
+    fn drain(&mut self) {
+        let until = Instant::now() + self.graces.drain;
+        self.stage = Stage::Draining { until };
+        self.set_alarm();
+    }
+
+    fn over_if_drained(&mut self) {
+        let draining = matches!(self.stage, Stage::Draining { .. });
+        if draining && self.exit.is_some() && self.pipes.ended() {
+            self.stage = Stage::Over;
+        }
+    }
+
+    fn alarm(&mut self) {
+        let now = Instant::now();
+        match self.stage {
+            Stage::Draining { until } if until <= now => self.stage = Stage::Over,
+            Stage::Working => {
+                if !self.events.has_room() {
+                    // Its output is left unread, so it can't be blamed for silence.
+                    self.deadlines.output(now);
+                }
+                if let Some(failure) = self.deadlines.passed(now) {
+                    self.end_early(Verdict::Failed(failure));
+                }
+            }
+            _ => {}
+        }
+        self.set_alarm();
+    }
+
+    /// Output only ever moves deadlines away, so the alarm is set anew where one may have come nearer, and otherwise
+    /// when it goes off.
+    fn set_alarm(&mut self) {
+        let next = match self.stage {
+            Stage::Working => self.deadlines.next(),
+            Stage::Draining { until } => Some(until),
+            Stage::Ending(_) | Stage::Over => None,
+        };
+        self.alarm.as_mut().reset(next.unwrap_or_else(|| Instant::now() + FAR));
+    }
+
+    async fn finish(mut self) -> Ended {
+        let duration = self.started.elapsed();
+        let exit = self.exit.unwrap_or_default();
+        let report = self.decoder.finish(exit, &mut self.decoded);
+        self.record_decoded();
+        self.events.flush().await;
+        let outcome = outcome(report, self.stopped, self.exit, duration);
+        Ended { outcome, left_others: self.left_others }
+    }
+}
+
+/// What the agent told, unless it was stopped: then the reason for that is the verdict.
+fn outcome(report: AgentReport, stopped: Option<Verdict>, exit: Option<Exit>, duration: Duration) -> Outcome {
+    Outcome {
+        verdict: stopped.unwrap_or(report.verdict),
+        result: report.result,
+        session_id: report.session_id,
+        usage: report.usage,
+        cost_usd: report.cost_usd,
+        turns: report.turns,
+        exit,
+        duration_ms: u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
+    }
+}
+
+/// Waits for a request to stop; for ever where there is no one left to make one.
+async fn stop_requested(stop: &mut watch::Receiver<Option<StopReason>>) -> StopReason {
+    match stop.wait_for(Option::is_some).await.map(|reason| reason.clone()) {
+        Ok(Some(reason)) => reason,
+        _ => std::future::pending().await,
+    }
+}
+
+async fn ended(stage: &mut Stage) {
+    match stage {
+        Stage::Ending(ending) => ending.await,
+        _ => std::future::pending().await,
+    }
+}
+
+/// The failure of a run whose output has nowhere to go.
+pub(crate) fn no_output_file(error: &io::Error, path: &std::path::Path) -> Failure {
+    Failure::new(FailureReason::Internal, format!("The output file {} could not be made: {error}.", path.display()))
+}

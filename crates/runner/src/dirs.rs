@@ -1,0 +1,194 @@
+//! The directories of one run: private, and gone with it.
+
+use std::fs::{self, DirBuilder, OpenOptions, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Component, Path, PathBuf};
+
+use legwork_agents::PlacedFile;
+use legwork_model::ExecutionId;
+
+/// The directories of one run, all with mode 0700, below `<data>/runs/<execution id>`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunDirs {
+    root: PathBuf,
+}
+
+impl RunDirs {
+    /// Where the directories of an execution are, whether or not they exist.
+    pub fn of(runs: &Path, execution: ExecutionId) -> Self {
+        Self { root: runs.join(execution.to_string()) }
+    }
+
+    /// Makes the directories that do not exist yet. `runs` itself has to exist.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn create(runs: &Path, execution: ExecutionId) -> io::Result<Self> {
+        let dirs = Self::of(runs, execution);
+        for dir in [dirs.root.clone(), dirs.home(), dirs.work()] {
+            make_private(&dir)?;
+        }
+        Ok(dirs)
+    }
+
+    /// The agent's home directory.
+    pub fn home(&self) -> PathBuf {
+        self.root.join("home")
+    }
+
+    /// The agent's directory for temporary files: its home, which is as private, and making a directory is what a short
+    /// run waits for most.
+    pub fn tmp(&self) -> PathBuf {
+        self.home()
+    }
+
+    /// The workspace, where the run has one of its own.
+    pub fn work(&self) -> PathBuf {
+        self.root.join("work")
+    }
+
+    /// The agent's standard output as it came.
+    pub fn stdout(&self) -> PathBuf {
+        self.root.join("stdout")
+    }
+
+    /// What the run changed in its workspace.
+    pub fn patch(&self) -> PathBuf {
+        self.root.join("patch.diff")
+    }
+
+    /// The repository that the changes of a workspace are worked out in.
+    pub(crate) fn shadow(&self) -> PathBuf {
+        self.root.join("shadow.git")
+    }
+
+    /// Writes files into the home directory, with mode 0600.
+    ///
+    /// # Errors
+    /// What the file system says; also for a path that is absolute or leads out of the home directory.
+    pub fn place(&self, files: &[PlacedFile]) -> io::Result<()> {
+        let home = self.home();
+        for file in files {
+            if !file.path.components().all(|part| matches!(part, Component::Normal(_))) {
+                let message = format!("{} is not a path inside the home directory", file.path.display());
+                return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+            }
+            let path = home.join(&file.path);
+            if let Some(parent) = path.parent().filter(|parent| *parent != home) {
+                DirBuilder::new().recursive(true).mode(0o700).create(parent)?;
+            }
+            let mut target = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+            target.write_all(file.contents.as_bytes())?;
+        }
+        Ok(())
+    }
+
+    /// Removes what the agent worked in and keeps what is on record: its output and its patch.
+    ///
+    /// # Errors
+    /// What the file system says; what could be removed is gone.
+    pub fn clean(&self) -> io::Result<()> {
+        let results = [self.home(), self.work(), self.shadow()].map(|dir| remove_tree(&dir));
+        results.into_iter().collect()
+    }
+
+    /// Removes everything.
+    ///
+    /// # Errors
+    /// What the file system says; what could be removed is gone.
+    pub fn remove(&self) -> io::Result<()> {
+        remove_tree(&self.root)
+    }
+}
+
+fn make_private(dir: &Path) -> io::Result<()> {
+    match DirBuilder::new().mode(0o700).create(dir) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        result => result,
+    }
+}
+
+/// Removes a directory and what is in it, without following symbolic links. Most directories of a run are empty at
+/// its end, which one call settles.
+pub(crate) fn remove_tree(dir: &Path) -> io::Result<()> {
+    if fs::remove_dir(dir).is_ok() {
+        return Ok(());
+    }
+    match fs::remove_dir_all(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            make_removable(dir)?;
+            fs::remove_dir_all(dir)
+        }
+        result => result,
+    }
+}
+
+/// Nothing can be removed from a directory that can't be written to, and agents (and package managers) leave such.
+fn make_removable(dir: &Path) -> io::Result<()> {
+    fs::set_permissions(dir, Permissions::from_mode(0o700))?;
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            make_removable(&entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use legwork_model::{Ids, Timestamp};
+
+    use super::*;
+
+    fn run_dirs() -> (tempfile::TempDir, RunDirs) {
+        let runs = tempfile::tempdir().expect("a directory");
+        let execution = Ids::from_seed([0; 32]).execution(Timestamp::from_millis(1));
+        let dirs = RunDirs::create(runs.path(), execution).expect("directories");
+        (runs, dirs)
+    }
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).expect("exists").permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn directories_and_placed_files_are_private() {
+        let (_runs, dirs) = run_dirs();
+        let file = PlacedFile { path: "config/a/settings.json".into(), contents: "{}".into() };
+        dirs.place(&[file]).expect("placed");
+        for dir in [dirs.root.clone(), dirs.home(), dirs.work(), dirs.home().join("config/a")] {
+            assert_eq!(mode(&dir), 0o700, "{}", dir.display());
+        }
+        assert_eq!(mode(&dirs.home().join("config/a/settings.json")), 0o600);
+    }
+
+    #[test]
+    fn nothing_is_placed_outside_of_the_home_directory() {
+        let (_runs, dirs) = run_dirs();
+        for path in ["../out", "/tmp/out", "a/../../out"] {
+            let file = PlacedFile { path: path.into(), contents: String::new() };
+            assert!(dirs.place(&[file]).is_err(), "{path}");
+        }
+    }
+
+    #[test]
+    fn removal_neither_follows_links_nor_stops_at_locked_directories() {
+        let (runs, dirs) = run_dirs();
+        let outside = runs.path().join("outside");
+        fs::write(&outside, "kept").expect("written");
+        std::os::unix::fs::symlink(runs.path(), dirs.work().join("link")).expect("linked");
+        let locked = dirs.work().join("a/b");
+        fs::create_dir_all(&locked).expect("made");
+        fs::write(locked.join("file"), "x").expect("written");
+        for dir in [&locked, &dirs.work().join("a")] {
+            fs::set_permissions(dir, Permissions::from_mode(0o500)).expect("locked");
+        }
+        dirs.remove().expect("removed");
+        assert!(!dirs.root.exists());
+        assert_eq!(fs::read_to_string(outside).expect("still there"), "kept");
+        dirs.remove().expect("a second time changes nothing");
+    }
+}

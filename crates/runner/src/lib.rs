@@ -1,0 +1,31 @@
+//! One attempt of an agent: its directories and workspace, its process with everything that descends from it, its
+//! output, its deadlines, and its end.
+//!
+//! A failed run is a value, an [`Outcome`](legwork_model::Outcome). No SQL and no HTTP server in here; what is
+//! recorded about a run goes out as events.
+
+mod attempt;
+mod runner;
+mod stop;
+
+pub mod dirs;
+pub mod workspace;
+
+mod cookie;
+mod process_tree;
+mod sandbox;
+
+mod deadlines;
+mod event_queue;
+mod output_file;
+mod pause;
+mod pipes;
+mod stdin_feed;
+
+pub use attempt::Attempt;
+pub use cookie::{COOKIE_VARIABLE, Cookie};
+pub use dirs::RunDirs;
+pub use process_tree::Leftover;
+pub use runner::{Graces, Runner};
+pub use stop::StopReason;
+pub use workspace::Workspace;

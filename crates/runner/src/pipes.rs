@@ -1,0 +1,75 @@
+//! What a program prints, as it comes.
+
+use std::io;
+
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::process::{ChildStderr, ChildStdout};
+
+/// Large enough for the whole of a pipe, so that a flood costs few reads.
+const STDOUT_BUFFER: usize = 64 * 1024;
+const STDERR_BUFFER: usize = 8 * 1024;
+
+/// Both output pipes of a program.
+#[derive(Debug)]
+pub(crate) struct Pipes {
+    stdout: Pipe<ChildStdout>,
+    stderr: Pipe<ChildStderr>,
+}
+
+/// Which pipe has something to tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stream {
+    Stdout,
+    Stderr,
+}
+
+#[derive(Debug)]
+struct Pipe<R> {
+    source: Option<R>,
+    buffer: Vec<u8>,
+}
+
+impl Pipes {
+    pub(crate) fn new(stdout: Option<ChildStdout>, stderr: Option<ChildStderr>) -> Self {
+        Self { stdout: Pipe::new(stdout, STDOUT_BUFFER), stderr: Pipe::new(stderr, STDERR_BUFFER) }
+    }
+
+    /// Whether both have ended.
+    pub(crate) fn ended(&self) -> bool {
+        self.stdout.source.is_none() && self.stderr.source.is_none()
+    }
+
+    /// Waits for the next bytes of either; they are then in [`bytes`](Self::bytes), empty at its end.
+    pub(crate) async fn next(&mut self) -> Stream {
+        tokio::select! {
+            biased;
+            () = self.stdout.fill(), if self.stdout.source.is_some() => Stream::Stdout,
+            () = self.stderr.fill(), if self.stderr.source.is_some() => Stream::Stderr,
+            else => std::future::pending().await,
+        }
+    }
+
+    /// What came last.
+    pub(crate) fn bytes(&self, stream: Stream) -> &[u8] {
+        match stream {
+            Stream::Stdout => &self.stdout.buffer,
+            Stream::Stderr => &self.stderr.buffer,
+        }
+    }
+}
+
+impl<R: AsyncRead + Unpin> Pipe<R> {
+    fn new(source: Option<R>, capacity: usize) -> Self {
+        Self { source, buffer: Vec::with_capacity(capacity) }
+    }
+
+    async fn fill(&mut self) {
+        let Some(source) = &mut self.source else { return };
+        self.buffer.clear();
+        let read: io::Result<usize> = source.read_buf(&mut self.buffer).await;
+        // A pipe that can't be read has nothing more to tell than one that has ended.
+        if matches!(read, Ok(0) | Err(_)) {
+            self.source = None;
+        }
+    }
+}

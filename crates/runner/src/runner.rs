@@ -1,0 +1,123 @@
+//! What all runs of one server process share.
+
+use std::fs::File;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use legwork_agents::Decoder;
+use legwork_model::{EventBody, FailureReason, Outcome, Verdict};
+use tokio::sync::{mpsc, watch};
+
+use crate::attempt::{Attempt, Ended, Passage, Wires, no_output_file};
+use crate::output_file::OutputFile;
+use crate::process_tree::{Leftover, Registry};
+use crate::sandbox::process::{Start, start};
+use crate::stop::StopReason;
+
+/// Runs attempts. One for each server process, made before its first run: orphans of all runs are handed to it.
+///
+/// Only a runner may start processes that lead a group of their own; another such child of the same server process
+/// would be taken for an orphan, and ended.
+#[derive(Debug, Clone)]
+pub struct Runner {
+    registry: Arc<Registry>,
+    graces: Graces,
+}
+
+/// How long processes are waited for while a run ends.
+#[derive(Debug, Clone, Copy)]
+pub struct Graces {
+    /// From `SIGTERM` to `SIGKILL`, for a run that is stopped.
+    pub terminate: Duration,
+    /// The same for what an agent left behind when it ended by itself.
+    pub leftovers: Duration,
+    /// For the end of the output once no process is left.
+    pub drain: Duration,
+}
+
+impl Default for Graces {
+    fn default() -> Self {
+        Self { terminate: Duration::from_secs(5), leftovers: Duration::from_millis(250), drain: Duration::from_secs(1) }
+    }
+}
+
+impl Runner {
+    /// Makes this process the one that orphans of its runs are handed to.
+    ///
+    /// # Errors
+    /// Where the kernel has no child subreapers (Linux before 3.4) or `/proc` is not mounted.
+    pub fn new() -> io::Result<Self> {
+        Ok(Self { registry: Arc::new(Registry::new()?), graces: Graces::default() })
+    }
+
+    /// The same runner with other graces.
+    #[must_use]
+    pub fn with_graces(self, graces: Graces) -> Self {
+        Self { graces, ..self }
+    }
+
+    /// Runs one attempt to its end. When this returns, none of its processes is left.
+    ///
+    /// Events go to `events` in the order they happen; the attempt waits for a slow reader but can be stopped
+    /// meanwhile. It is stopped by a value in `stop`. Where `events` has no reader any more, events are dropped.
+    /// Giving the future up kills the main process at once and leaves the others to
+    /// [`reap_forever`](Self::reap_forever).
+    pub async fn run(
+        &self,
+        attempt: Attempt,
+        decoder: Box<dyn Decoder>,
+        stop: watch::Receiver<Option<StopReason>>,
+        events: mpsc::Sender<EventBody>,
+    ) -> Outcome {
+        self.run_with_stdin(attempt, None, Wires { decoder, stop, events }).await
+    }
+
+    /// Runs one attempt whose standard input is a file, where one is given.
+    pub(crate) async fn run_with_stdin(&self, attempt: Attempt, stdin_file: Option<File>, wires: Wires) -> Outcome {
+        if let Some(reason) = wires.stop.borrow().clone() {
+            return Outcome::without_run(reason.verdict());
+        }
+        match self.start(attempt, stdin_file, wires).await {
+            Ok(passage) => {
+                let Ended { outcome, left_others } = passage.run().await;
+                if left_others {
+                    self.registry.end_orphans().await;
+                }
+                outcome
+            }
+            Err(verdict) => Outcome::without_run(verdict),
+        }
+    }
+
+    async fn start(&self, attempt: Attempt, stdin_file: Option<File>, wires: Wires) -> Result<Passage, Verdict> {
+        let Attempt { launch, install_hint, workspace, limits, cookie, stdout_path } = attempt;
+        let output = OutputFile::create(&stdout_path, limits.max_output_bytes)
+            .map_err(|error| Verdict::Failed(no_output_file(&error, &stdout_path)))?;
+        let order = Start { launch, directory: &workspace, cookie: &cookie, install_hint: &install_hint, stdin_file };
+        let running = start(&self.registry, order)
+            .await
+            .map_err(|error| Verdict::failed(FailureReason::SpawnFailed, error.to_string()))?;
+        Ok(Passage::new(running, limits, output, wires, self.graces))
+    }
+
+    /// Kills what an earlier server process with this node id left on this machine, with all descendants, and says
+    /// what that was. To be called before the first run.
+    ///
+    /// # Errors
+    /// Where `/proc` can't be read.
+    pub async fn sweep(&self, node: &str) -> io::Result<Vec<Leftover>> {
+        self.registry.sweep(node).await
+    }
+
+    /// Ends and reaps orphans for ever. Runs clean up behind themselves; this catches what was started in the blink
+    /// between two looks, and what may have belonged to a run that was still going on.
+    pub async fn reap_forever(&self) {
+        self.registry.reap_forever(Duration::from_secs(2)).await;
+    }
+
+    /// How many runs have a live process.
+    pub fn live_runs(&self) -> usize {
+        self.registry.live_runs()
+    }
+}

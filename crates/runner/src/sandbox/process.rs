@@ -1,0 +1,119 @@
+//! A plain process: a group, an environment and directories of its own, but no isolation from the machine.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
+
+use legwork_agents::Launch;
+use tokio::process::{Child, Command};
+
+use super::SpawnError;
+use crate::cookie::{COOKIE_VARIABLE, Cookie};
+use crate::process_tree::{Registry, Tree};
+use crate::stdin_feed::StdinFeed;
+
+/// A program that is being written can't be started; whoever writes it is done soon.
+const BUSY_RETRIES: u32 = 10;
+const BUSY_PAUSE: Duration = Duration::from_millis(20);
+
+/// A process that was started, with its ends of the pipes to it.
+#[derive(Debug)]
+pub(crate) struct Running {
+    pub(crate) child: Child,
+    pub(crate) tree: Arc<Tree>,
+    pub(crate) stdin: StdinFeed,
+}
+
+/// What to start, and where.
+#[derive(Debug)]
+pub(crate) struct Start<'a> {
+    pub(crate) launch: Launch,
+    pub(crate) directory: &'a Path,
+    pub(crate) cookie: &'a Cookie,
+    pub(crate) install_hint: &'a str,
+    /// Read as standard input instead of the launch's bytes.
+    pub(crate) stdin_file: Option<File>,
+}
+
+/// Starts a process.
+pub(crate) async fn start(registry: &Arc<Registry>, start: Start<'_>) -> Result<Running, SpawnError> {
+    let Start { mut launch, directory, cookie, install_hint, stdin_file } = start;
+    let program = find(&launch, install_hint)?;
+    let other = |source| SpawnError::Other { program: program.clone(), source };
+    let (stdin, read_end) = match stdin_file {
+        Some(file) => StdinFeed::from_file(file),
+        None => {
+            let bytes = std::mem::take(&mut launch.stdin.bytes);
+            StdinFeed::new(bytes, launch.stdin.open_until_turn_ends).map_err(other)?
+        }
+    };
+    let mut command = command(&program, &launch, directory, cookie);
+    command.stdin(read_end);
+    let spawned = spawn(registry, cookie, &mut command).await;
+    let (child, tree) = spawned.map_err(|source| SpawnError::diagnose(source, &program, directory, install_hint))?;
+    Ok(Running { child, tree: Arc::new(tree), stdin })
+}
+
+async fn spawn(registry: &Arc<Registry>, cookie: &Cookie, command: &mut Command) -> io::Result<(Child, Tree)> {
+    let mut retries = 0;
+    loop {
+        let spawned = Tree::start(registry, cookie, || {
+            let child = command.spawn()?;
+            // The id is there until the child is waited for.
+            let pid = child.id().and_then(|id| i32::try_from(id).ok()).unwrap_or_default();
+            Ok((child, pid))
+        });
+        match spawned {
+            Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy && retries < BUSY_RETRIES => {
+                retries += 1;
+                tokio::time::sleep(BUSY_PAUSE).await;
+            }
+            spawned => return spawned,
+        }
+    }
+}
+
+/// Nothing in here needs code to run between fork and exec, so the standard library can use `posix_spawn`, which does
+/// not copy the server's page tables.
+#[expect(clippy::disallowed_methods, reason = "this is the one place that starts processes")]
+fn command(program: &Path, launch: &Launch, directory: &Path, cookie: &Cookie) -> Command {
+    let mut command = Command::new(program);
+    command
+        .args(&launch.args)
+        .env_clear()
+        .envs(launch.env.iter().map(|(name, value)| (name, value)))
+        .env(COOKIE_VARIABLE, cookie.as_str())
+        .current_dir(directory)
+        .process_group(0)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    command
+}
+
+/// The program's path. It is looked up here, in the `PATH` that the agent gets and never in a directory relative to
+/// its workspace; a lookup by the standard library would rule out `posix_spawn`.
+fn find(launch: &Launch, install_hint: &str) -> Result<PathBuf, SpawnError> {
+    let program = &launch.program;
+    if program.is_absolute() {
+        return Ok(program.clone());
+    }
+    if program.components().count() != 1 {
+        return Err(SpawnError::Relative(program.clone()));
+    }
+    let path = launch.env.iter().find(|(name, _)| name == "PATH").map_or("", |(_, value)| value);
+    let places = path.split(':').map(Path::new).filter(|place| place.is_absolute());
+    places.map(|place| place.join(program)).find(|file| is_executable(file)).ok_or_else(|| SpawnError::NotOnPath {
+        name: program.display().to_string(),
+        path: path.to_owned(),
+        hint: install_hint.to_owned(),
+    })
+}
+
+fn is_executable(file: &Path) -> bool {
+    std::fs::metadata(file).is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
+}

@@ -1,0 +1,99 @@
+//! Feeds a program's standard input without ever waiting for it: a program that does not read must not hang its run.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::process::Stdio;
+
+use rustix::io::Errno;
+use rustix::pipe::{PipeFlags, pipe_with};
+use tokio::net::unix::pipe;
+
+/// The writing end of a program's standard input.
+#[derive(Debug)]
+pub(crate) struct StdinFeed {
+    bytes: Vec<u8>,
+    written: usize,
+    keep_open: bool,
+    end: End,
+}
+
+#[derive(Debug)]
+enum End {
+    /// Everything is written and the pipe is kept open.
+    Held {
+        _pipe: OwnedFd,
+    },
+    /// There is more to write than the pipe took so far.
+    Writing(pipe::Sender),
+    Closed,
+}
+
+impl StdinFeed {
+    /// A pipe that already holds as much of `bytes` as fits. Most prompts fit, so most runs need no further writing
+    /// and no registration of the pipe with the event loop.
+    pub(crate) fn new(bytes: Vec<u8>, keep_open: bool) -> io::Result<(Self, Stdio)> {
+        let (read, write) = pipe_with(PipeFlags::CLOEXEC)?;
+        rustix::io::ioctl_fionbio(&write, true)?;
+        let written = fill(&write, &bytes)?;
+        let end = match (written == bytes.len(), keep_open) {
+            (true, false) => End::Closed,
+            (true, true) => End::Held { _pipe: write },
+            (false, _) => End::Writing(pipe::Sender::from_owned_fd(write)?),
+        };
+        Ok((Self { bytes, written, keep_open, end }, Stdio::from(read)))
+    }
+
+    /// Standard input is a file; there is nothing to feed.
+    pub(crate) fn from_file(file: File) -> (Self, Stdio) {
+        (Self { bytes: Vec::new(), written: 0, keep_open: false, end: End::Closed }, Stdio::from(file))
+    }
+
+    pub(crate) fn has_more(&self) -> bool {
+        matches!(self.end, End::Writing(_))
+    }
+
+    /// Waits until the program can take more and writes that. A program that closed its input gets nothing further.
+    pub(crate) async fn write_some(&mut self) {
+        let End::Writing(pipe) = &self.end else { return };
+        if pipe.writable().await.is_err() {
+            return self.close();
+        }
+        match pipe.try_write(&self.bytes[self.written..]) {
+            Ok(count) => self.written += count,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(_) => return self.close(),
+        }
+        if self.written == self.bytes.len() {
+            self.settle();
+        }
+    }
+
+    /// Lets the program see the end of its input.
+    pub(crate) fn close(&mut self) {
+        self.end = End::Closed;
+    }
+
+    fn settle(&mut self) {
+        self.end = match std::mem::replace(&mut self.end, End::Closed) {
+            End::Writing(pipe) if self.keep_open => {
+                pipe.into_nonblocking_fd().map_or(End::Closed, |fd| End::Held { _pipe: fd })
+            }
+            _ => End::Closed,
+        };
+    }
+}
+
+/// Writes until everything is written or the pipe is full.
+fn fill(pipe: &OwnedFd, bytes: &[u8]) -> io::Result<usize> {
+    let mut written = 0;
+    while written < bytes.len() {
+        match rustix::io::write(pipe, &bytes[written..]) {
+            Ok(count) => written += count,
+            Err(Errno::AGAIN) => break,
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(written)
+}

@@ -1,0 +1,188 @@
+//! Runs git the way everything else is run: with a deadline, and with nothing left of it afterwards. It gets no
+//! configuration but what is written here.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use legwork_agents::{AgentReport, Decoded, Decoder, Launch, Stdin};
+use legwork_model::{Exit, FailureReason, Limits, Outcome, Verdict};
+use tokio::sync::{mpsc, watch};
+
+use crate::attempt::{Attempt, Wires};
+use crate::cookie::Cookie;
+use crate::runner::Runner;
+use crate::stop::StopReason;
+
+const INSTALL_HINT: &str = "Install git, for instance with `apt-get install git`.";
+
+/// What is kept of what git says about an error.
+const LONGEST_COMPLAINT: usize = 2000;
+
+/// No hook, monitor or filter that a repository brings along is ever run.
+const CONFIGURATION: [&str; 6] = [
+    "core.hooksPath=/dev/null",
+    "core.fsmonitor=false",
+    "core.excludesFile=/dev/null",
+    "core.attributesFile=/dev/null",
+    "core.untrackedCache=false",
+    "gc.auto=0",
+];
+
+/// What git needs to be run.
+#[derive(Debug, Clone)]
+pub struct GitSetup {
+    /// Git's program: a name or an absolute path.
+    pub program: PathBuf,
+    /// `PATH` for git and its helpers.
+    pub path: String,
+    /// The mark of its processes: that of the run it works for.
+    pub cookie: Cookie,
+    /// How long one call may take.
+    pub deadline: Duration,
+}
+
+/// Why git did not do its work.
+#[derive(Debug, thiserror::Error)]
+pub enum GitError {
+    /// It said no; its last words.
+    #[error("git failed: {0}")]
+    Failed(String),
+    /// It could not be started.
+    #[error("{0}")]
+    NotStarted(String),
+    /// It took too long.
+    #[error("git was not done within {} s", .0.as_secs())]
+    TimedOut(Duration),
+    /// Somebody stopped it.
+    #[error("git was stopped")]
+    Stopped(Verdict),
+    /// A file between it and us could not be made.
+    #[error("a file for git could not be made or read: {0}")]
+    File(#[from] io::Error),
+}
+
+/// One call of git.
+#[derive(Debug)]
+pub(super) struct Call<'a> {
+    pub(super) arguments: Vec<String>,
+    pub(super) environment: Vec<(&'static str, &'a OsStr)>,
+    pub(super) directory: &'a Path,
+    pub(super) home: &'a Path,
+    pub(super) input: Option<File>,
+    /// Where its output goes.
+    pub(super) output: &'a Path,
+    /// Bytes of output after which it is stopped.
+    pub(super) most_output: u64,
+}
+
+impl GitSetup {
+    /// Runs git to its end. Says whether its output was cut off.
+    pub(super) async fn call(
+        &self,
+        runner: &Runner,
+        call: Call<'_>,
+        stop: watch::Receiver<Option<StopReason>>,
+    ) -> Result<bool, GitError> {
+        // Nobody listens: its complaints come back as its report.
+        let (events, _) = mpsc::channel(1);
+        let wires = Wires { decoder: Box::new(LastWords::default()), stop, events };
+        let Call { arguments, environment, directory, home, input, output, most_output } = call;
+        let attempt = Attempt {
+            launch: self.launch(arguments, &environment, home),
+            install_hint: INSTALL_HINT.to_owned(),
+            workspace: directory.to_owned(),
+            limits: self.limits(most_output),
+            cookie: self.cookie.clone(),
+            stdout_path: output.to_owned(),
+        };
+        self.judge(runner.run_with_stdin(attempt, input, wires).await)
+    }
+
+    fn launch(&self, arguments: Vec<String>, environment: &[(&'static str, &OsStr)], home: &Path) -> Launch {
+        let fixed = [
+            ("PATH", self.path.as_str()),
+            ("LC_ALL", "C"),
+            ("GIT_CONFIG_NOSYSTEM", "1"),
+            ("GIT_CONFIG_GLOBAL", "/dev/null"),
+            ("GIT_ATTR_NOSYSTEM", "1"),
+            ("GIT_TERMINAL_PROMPT", "0"),
+            ("GIT_LFS_SKIP_SMUDGE", "1"),
+            ("GIT_NO_REPLACE_OBJECTS", "1"),
+        ];
+        let fixed = fixed.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let home = ("HOME", home.as_os_str());
+        let given = std::iter::once(&home).chain(environment);
+        let given = given.map(|(name, value)| ((*name).to_owned(), value.to_string_lossy().into_owned()));
+        let configuration = CONFIGURATION.iter().flat_map(|setting| ["-c".to_owned(), (*setting).to_owned()]);
+        Launch {
+            program: self.program.clone(),
+            args: configuration.chain(arguments).collect(),
+            env: fixed.chain(given).collect(),
+            files: Vec::new(),
+            stdin: Stdin { bytes: Vec::new(), open_until_turn_ends: false },
+        }
+    }
+
+    fn limits(&self, max_output_bytes: u64) -> Limits {
+        let seconds = self.deadline.as_secs().max(1);
+        Limits {
+            timeout_seconds: seconds,
+            first_event_seconds: u64::MAX,
+            silence_seconds: u64::MAX,
+            max_output_bytes,
+            ..Limits::default()
+        }
+    }
+
+    fn judge(&self, outcome: Outcome) -> Result<bool, GitError> {
+        match outcome.verdict {
+            Verdict::Succeeded => Ok(false),
+            Verdict::Failed(failure) => match failure.reason {
+                FailureReason::OutputLimit => Ok(true),
+                FailureReason::Timeout => Err(GitError::TimedOut(self.deadline)),
+                FailureReason::SpawnFailed => Err(GitError::NotStarted(failure.message)),
+                FailureReason::ExitNonzero => Err(GitError::Failed(failure.message)),
+                _ => Err(GitError::Stopped(Verdict::Failed(failure))),
+            },
+            cancelled @ Verdict::Cancelled { .. } => Err(GitError::Stopped(cancelled)),
+        }
+    }
+}
+
+/// Keeps what git said last.
+#[derive(Debug, Default)]
+struct LastWords {
+    stderr: Vec<u8>,
+}
+
+impl LastWords {
+    /// The line that says what is wrong; advice follows it.
+    fn complaint(&self) -> String {
+        let text = String::from_utf8_lossy(&self.stderr);
+        let mut lines = text.split(['\n', '\r']).map(str::trim).filter(|line| !line.is_empty());
+        let wrong = lines.clone().find_map(|line| line.strip_prefix("fatal: ").or(line.strip_prefix("error: ")));
+        let line = wrong.or_else(|| lines.next_back()).unwrap_or("it did not say why");
+        line.chars().filter(|c| !c.is_control()).collect()
+    }
+}
+
+impl Decoder for LastWords {
+    fn stdout(&mut self, _bytes: &[u8], _decoded: &mut Vec<Decoded>) {}
+
+    fn stderr(&mut self, bytes: &[u8], _decoded: &mut Vec<Decoded>) {
+        self.stderr.extend_from_slice(bytes);
+        let excess = self.stderr.len().saturating_sub(LONGEST_COMPLAINT);
+        self.stderr.drain(..excess);
+    }
+
+    fn finish(&mut self, exit: Exit, _decoded: &mut Vec<Decoded>) -> AgentReport {
+        let verdict = match exit.code {
+            Some(0) => Verdict::Succeeded,
+            _ => Verdict::failed(FailureReason::ExitNonzero, self.complaint()),
+        };
+        AgentReport { verdict, result: None, session_id: None, usage: None, cost_usd: None, turns: None }
+    }
+}

@@ -1,0 +1,59 @@
+//! Where an agent works, and what it changed there.
+//!
+//! A workspace is hostile once an agent was in it: nothing in it is executed or taken for configuration here, its own
+//! `.git` least of all.
+
+mod address;
+mod clone;
+mod existing;
+mod git;
+mod patch;
+mod repository_url;
+mod snapshot;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+pub use clone::{CloneError, clone};
+pub use existing::{ExistingError, existing};
+pub use git::{GitError, GitSetup};
+pub use patch::{Patch, PatchError, PatchLimits};
+pub use repository_url::{RepositoryError, RepositoryPolicy, validate_repository};
+pub use snapshot::{Skipped, SkippedBecause};
+
+use snapshot::Snapshot;
+
+/// A directory for an agent to work in.
+#[derive(Debug)]
+pub struct Workspace {
+    path: PathBuf,
+    before: Before,
+}
+
+/// What was in it before the agent came.
+#[derive(Debug)]
+enum Before {
+    /// Nothing.
+    Nothing,
+    /// Something that nobody has looked at yet.
+    Unknown,
+    /// This.
+    Known(Arc<Snapshot>),
+}
+
+impl Workspace {
+    /// An empty directory of the run's own.
+    pub fn fresh(path: PathBuf) -> Self {
+        Self { path, before: Before::Nothing }
+    }
+
+    /// A directory that holds something already, such as the result of [`existing`] or [`clone`].
+    pub fn filled(path: PathBuf) -> Self {
+        Self { path, before: Before::Unknown }
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}

@@ -1,0 +1,222 @@
+//! The one order in which a submission is judged.
+
+use legwork_model::{ExecutionId, Task, ToolPolicy};
+use legwork_runner::workspace::existing;
+use sha2::{Digest, Sha256};
+
+use super::check;
+use super::keyring::{Caller, Permission};
+use super::refusal::Refusal;
+use super::submission::{OnLost, Submission};
+use crate::app::{App, hex};
+use crate::lifecycle::Stage;
+use crate::scheduler::{Command, SchedulerHandle};
+use crate::store::enqueue::{ClaimAtOnce, Enqueue, Enqueued, Idempotency, NewExecution};
+use crate::store::{ExecutionRecord, StoreError};
+
+/// A job that is on record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Accepted {
+    /// Its id.
+    pub id: ExecutionId,
+    /// Whether it was on record before, from an earlier request with the same idempotency key.
+    pub replayed: bool,
+}
+
+/// What goes with a request to make a job.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    /// Who asks.
+    pub caller: &'a Caller,
+    /// The id that the job gets if it is new.
+    pub id: ExecutionId,
+    /// The caller's promise that requests with this key are one and the same.
+    pub idempotency_key: Option<&'a str>,
+}
+
+/// Judges a submission and puts it on record. `body` are the bytes that the idempotency key vouches for.
+///
+/// # Errors
+/// Why it is refused; then nothing was recorded.
+pub async fn admit(
+    app: &App,
+    scheduler: &SchedulerHandle,
+    request: Request<'_>,
+    submission: Submission,
+    body: &[u8],
+) -> Result<Accepted, Refusal> {
+    request.caller.require(Permission::Execute)?;
+    refuse_while_ending(app)?;
+    let execution = judge(app, request.caller, submission, request.id).await?;
+    enqueue(app, scheduler, execution, idempotency(request, body)).await
+}
+
+/// Puts a job on record that repeats a finished one.
+///
+/// # Errors
+/// Why it is refused; then nothing was recorded.
+pub async fn retry(
+    app: &App,
+    scheduler: &SchedulerHandle,
+    request: Request<'_>,
+    earlier: &ExecutionRecord,
+) -> Result<Accepted, Refusal> {
+    request.caller.require(Permission::Execute)?;
+    refuse_while_ending(app)?;
+    if !earlier.state.is_finished() {
+        return Err(Refusal::NotFinished(earlier.state));
+    }
+    let id = request.id;
+    let execution = NewExecution {
+        id,
+        task: earlier.task.clone(),
+        lane: check::lane(Some(&earlier.lane), &app.config)?,
+        priority: earlier.priority,
+        metadata: earlier.metadata.clone(),
+        created_by: request.caller.key.clone(),
+        retry_of: Some(earlier.id),
+        retry_when_lost: earlier.retry_when_lost,
+        home: if earlier.task.resume_session.is_some() { earlier.home } else { id },
+        at: app.clock.now(),
+    };
+    let body = format!("retry {}", earlier.id);
+    enqueue(app, scheduler, execution, idempotency(request, body.as_bytes())).await
+}
+
+fn refuse_while_ending(app: &App) -> Result<(), Refusal> {
+    if app.phase.stage() == Stage::Serving { Ok(()) } else { Err(Refusal::ShuttingDown) }
+}
+
+/// Every rule for every field; the first that is broken refuses.
+async fn judge(app: &App, caller: &Caller, submission: Submission, id: ExecutionId) -> Result<NewExecution, Refusal> {
+    let config = &app.config;
+    check::prompt(&submission.prompt, config.limits.max_prompt_chars)?;
+    let agent = check::agent(submission.agent.as_deref())?;
+    check::word("model", submission.model.as_deref())?;
+    check::word("resumeSession", submission.resume_session.as_deref())?;
+    for (field, tools) in [("tools.allow", &submission.tools.allow), ("tools.deny", &submission.tools.deny)] {
+        tools.iter().try_for_each(|tool| check::word(field, Some(tool)))?;
+    }
+    let limits = check::limits(&submission.limits, &config.limits)?;
+    check::env(&submission.env, agent)?;
+    check::metadata(&submission.metadata)?;
+    let priority = check::priority(submission.priority)?;
+    let lane = check::lane(submission.lane.as_deref(), config)?;
+    let workspace = workspace(app, &submission)?;
+    let home = home(app, caller, agent.name(), submission.resume_session.as_deref()).await?.unwrap_or(id);
+    let task = Task {
+        agent: agent.name().to_owned(),
+        prompt: submission.prompt,
+        model: submission.model,
+        resume_session: submission.resume_session,
+        workspace,
+        repository: submission.repository,
+        limits,
+        tools: with_operators(submission.tools, &config.agent(agent.name()).allow_tools),
+        env: submission.env,
+    };
+    Ok(NewExecution {
+        id,
+        task,
+        lane,
+        priority,
+        metadata: submission.metadata,
+        created_by: caller.key.clone(),
+        retry_of: None,
+        retry_when_lost: submission.on_lost == OnLost::Retry,
+        home,
+        at: app.clock.now(),
+    })
+}
+
+fn workspace(app: &App, submission: &Submission) -> Result<Option<String>, Refusal> {
+    let places = [submission.workspace.is_some(), submission.repository.is_some(), submission.resume_session.is_some()];
+    if places.iter().filter(|named| **named).count() > 1 {
+        let message = "at most one of `workspace`, `repository` and `resumeSession` can say where to work (a session stays where it was)";
+        return Err(Refusal::invalid("workspace", "workspace_conflict", message));
+    }
+    if let Some(repository) = &submission.repository {
+        check::repository(repository, &app.config.repositories)?;
+    }
+    let Some(path) = &submission.workspace else { return Ok(None) };
+    let refused = |message: String| Refusal::invalid("workspace", "workspace_not_allowed", message);
+    let resolved = existing(path, &app.config.workspaces.roots).map_err(|error| refused(error.to_string()))?;
+    let text = resolved.into_os_string().into_string();
+    text.map(Some).map_err(|_| refused("is not UTF-8 once resolved".into()))
+}
+
+/// The run directory of the session to continue. A session belongs to the key that began it: for anybody else it does
+/// not exist.
+async fn home(app: &App, caller: &Caller, agent: &str, session: Option<&str>) -> Result<Option<ExecutionId>, Refusal> {
+    let Some(session) = session else { return Ok(None) };
+    let known = app.store.session(agent, session).await?;
+    let may_use =
+        |record: &ExecutionRecord| record.created_by == caller.key || caller.permissions.allow(Permission::Admin);
+    match known.filter(may_use) {
+        Some(record) => Ok(Some(record.home)),
+        None => Err(Refusal::invalid("resumeSession", "session_not_found", "there is no such session of this agent")),
+    }
+}
+
+fn with_operators(mut tools: ToolPolicy, allowed: &[String]) -> ToolPolicy {
+    tools.allow.extend(allowed.iter().cloned());
+    tools
+}
+
+fn idempotency(request: Request<'_>, body: &[u8]) -> Option<Idempotency> {
+    let key = request.idempotency_key?.to_owned();
+    let scope = request.caller.key.clone().unwrap_or_else(|| "local".to_owned());
+    Some(Idempotency { scope, key, fingerprint: hex(&Sha256::digest(body)) })
+}
+
+/// Puts the job on record in a task of its own: a caller that goes away meanwhile must not leave behind a job that is on
+/// record but known to nobody.
+async fn enqueue(
+    app: &App,
+    scheduler: &SchedulerHandle,
+    execution: NewExecution,
+    idempotency: Option<Idempotency>,
+) -> Result<Accepted, Refusal> {
+    let id = execution.id;
+    let recorded = tokio::spawn(record(app.clone(), scheduler.clone(), execution, idempotency)).await;
+    match recorded.map_err(|_| StoreError::Closed)?? {
+        Recorded::New => Ok(Accepted { id, replayed: false }),
+        Recorded::Replayed(earlier) => Ok(Accepted { id: earlier, replayed: true }),
+    }
+}
+
+enum Recorded {
+    New,
+    Replayed(ExecutionId),
+}
+
+/// Where the job's lane has a free slot here and nobody waits in it, the job is claimed in the same transaction.
+async fn record(
+    app: App,
+    scheduler: SchedulerHandle,
+    execution: NewExecution,
+    idempotency: Option<Idempotency>,
+) -> Result<Recorded, Refusal> {
+    let lane = execution.lane.clone();
+    let slot = scheduler.lanes().take(&lane);
+    let lease_until = execution.at.plus_millis(app.lease_millis());
+    let claim = slot.as_ref().map(|_| ClaimAtOnce { node: app.node.clone(), lease_until });
+    let enqueue = Enqueue { execution, idempotency, max_queued: app.config.queue.max_queued, claim };
+    let (enqueued, slot) = match (app.store.enqueue(enqueue).await, slot) {
+        (Ok(Enqueued::Claimed(claimed)), Some(slot)) => {
+            scheduler.tell(Command::Run(claimed, slot));
+            return Ok(Recorded::New);
+        }
+        others => others,
+    };
+    // The scheduler may have looked for the slot while it was held here, in vain.
+    drop(slot);
+    scheduler.tell(Command::Waiting(lane));
+    match enqueued? {
+        Enqueued::Waiting | Enqueued::Claimed(_) => Ok(Recorded::New),
+        Enqueued::Replayed(earlier) => Ok(Recorded::Replayed(earlier)),
+        Enqueued::KeyReused => Err(Refusal::KeyReused),
+        Enqueued::QueueFull => Err(Refusal::QueueFull),
+        Enqueued::SessionBusy => Err(Refusal::SessionBusy),
+    }
+}

@@ -1,0 +1,182 @@
+//! The rules for each field of a submission. Pure, but for the look at the file system that a workspace needs.
+
+use std::collections::BTreeMap;
+
+use legwork_agents::{Agent, find_agent, known_agents};
+use legwork_model::{Limits, Repository};
+use legwork_runner::workspace::validate_repository;
+use serde_json::{Map, Value};
+
+use super::refusal::Refusal;
+use super::submission::LimitRequest;
+use crate::config::{Config, LimitSettings, RepositorySettings};
+use crate::parse::nearest;
+
+const DEFAULT_AGENT: &str = "claude-code";
+const METADATA_BYTES: usize = 16 * 1024;
+const ENV_BYTES: usize = 64 * 1024;
+const NAME_CHARS: usize = 200;
+
+pub(super) fn prompt(prompt: &str, most: usize) -> Result<(), Refusal> {
+    if prompt.trim().is_empty() {
+        return Err(Refusal::invalid("prompt", "prompt_empty", "is empty; say what the agent is to do"));
+    }
+    if prompt.contains('\0') {
+        return Err(Refusal::invalid(
+            "prompt",
+            "prompt_invalid",
+            "holds a NUL character, which no agent takes; remove it",
+        ));
+    }
+    let length = prompt.chars().count();
+    if length > most {
+        return Err(Refusal::invalid(
+            "prompt",
+            "prompt_too_long",
+            format!("has {length} characters; at most {most} are taken"),
+        ));
+    }
+    Ok(())
+}
+
+pub(super) fn agent(name: Option<&str>) -> Result<&'static dyn Agent, Refusal> {
+    let name = name.unwrap_or(DEFAULT_AGENT);
+    let known = || known_agents().iter().map(|agent| agent.name());
+    find_agent(name).ok_or_else(|| unknown("agent", "unknown_agent", name, known()))
+}
+
+pub(super) fn lane(name: Option<&str>, config: &Config) -> Result<String, Refusal> {
+    let name = name.unwrap_or("default");
+    if config.lanes.contains_key(name) {
+        return Ok(name.to_owned());
+    }
+    Err(unknown("lane", "unknown_lane", name, config.lanes.keys().map(String::as_str)))
+}
+
+fn unknown<'a>(
+    field: &str,
+    code: &'static str,
+    written: &str,
+    known: impl Iterator<Item = &'a str> + Clone,
+) -> Refusal {
+    let near = nearest(written, known.clone()).map_or(".".to_owned(), |near| format!(", did you mean `{near}`?"));
+    let names: Vec<_> = known.collect();
+    Refusal::invalid(field, code, format!("there is no `{}`{near} Known: {}", shown(written), names.join(", ")))
+}
+
+/// What a caller wrote, short enough to be shown to them again.
+fn shown(written: &str) -> String {
+    written.chars().take(64).filter(|character| !character.is_control()).collect()
+}
+
+pub(super) fn limits(request: &LimitRequest, settings: &LimitSettings) -> Result<Limits, Refusal> {
+    let defaults = settings.defaults();
+    let seconds = |field: &str, asked: Option<u64>, default: u64| {
+        bounded(
+            &format!("limits.{field}"),
+            asked,
+            default.min(settings.most_timeout_seconds),
+            settings.most_timeout_seconds,
+        )
+    };
+    Ok(Limits {
+        timeout_seconds: seconds("timeoutSeconds", request.timeout_seconds, defaults.timeout_seconds)?,
+        start_seconds: seconds("startSeconds", request.start_seconds, defaults.start_seconds)?,
+        first_event_seconds: seconds("firstEventSeconds", request.first_event_seconds, defaults.first_event_seconds)?,
+        silence_seconds: seconds("silenceSeconds", request.silence_seconds, defaults.silence_seconds)?,
+        exit_seconds: seconds("exitSeconds", request.exit_seconds, defaults.exit_seconds)?,
+        max_output_bytes: bounded(
+            "limits.maxOutputBytes",
+            request.max_output_bytes,
+            defaults.max_output_bytes,
+            settings.most_output_bytes,
+        )?,
+        max_turns: match request.max_turns {
+            Some(0) => return Err(Refusal::invalid("limits.maxTurns", "invalid_limit", "must be at least 1")),
+            asked => lower(asked, defaults.max_turns),
+        },
+        max_cost_usd: lower(request.max_cost_usd, defaults.max_cost_usd),
+    })
+}
+
+fn bounded(field: &str, asked: Option<u64>, default: u64, most: u64) -> Result<u64, Refusal> {
+    match asked {
+        None => Ok(default),
+        Some(asked) if (1..=most).contains(&asked) => Ok(asked),
+        Some(asked) => Err(Refusal::invalid(field, "invalid_limit", format!("is {asked}; must be from 1 to {most}"))),
+    }
+}
+
+/// The operator's limit is a ceiling for the caller's.
+fn lower<T: Ord>(asked: Option<T>, operator: Option<T>) -> Option<T> {
+    match (asked, operator) {
+        (Some(asked), Some(operator)) => Some(asked.min(operator)),
+        (asked, operator) => asked.or(operator),
+    }
+}
+
+pub(super) fn priority(priority: i32) -> Result<i32, Refusal> {
+    if (-100..=100).contains(&priority) {
+        return Ok(priority);
+    }
+    Err(Refusal::invalid("priority", "invalid_priority", format!("is {priority}; must be from -100 to 100")))
+}
+
+/// A text that ends up on a command line: never an option, never with control characters.
+pub(super) fn word(field: &str, value: Option<&str>) -> Result<(), Refusal> {
+    let Some(value) = value else { return Ok(()) };
+    let problem = if value.is_empty() {
+        "is empty; leave it out instead"
+    } else if value.starts_with('-') {
+        "begins with `-`, which would make it an option"
+    } else if value.chars().any(char::is_control) {
+        "holds control characters"
+    } else if value.chars().count() > NAME_CHARS {
+        "is longer than 200 characters"
+    } else {
+        return Ok(());
+    };
+    Err(Refusal::invalid(field, "invalid_value", problem))
+}
+
+pub(super) fn env(env: &BTreeMap<String, String>, agent: &dyn Agent) -> Result<(), Refusal> {
+    for (name, value) in env {
+        let field = format!("env.{}", shown(name));
+        let first = name.bytes().next().is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_');
+        if !first || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+            return Err(Refusal::invalid(
+                field,
+                "invalid_env",
+                "is no name of a variable; use letters, digits and `_`",
+            ));
+        }
+        if agent.reserves_env(name) {
+            return Err(Refusal::invalid(
+                field,
+                "reserved_env",
+                "is set by Legwork itself and can't be set by a caller",
+            ));
+        }
+        if value.contains('\0') {
+            return Err(Refusal::invalid(field, "invalid_env", "holds a NUL character"));
+        }
+    }
+    if env.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>() > ENV_BYTES {
+        return Err(Refusal::invalid("env", "invalid_env", format!("is larger than {ENV_BYTES} bytes")));
+    }
+    Ok(())
+}
+
+pub(super) fn metadata(metadata: &Map<String, Value>) -> Result<(), Refusal> {
+    let bytes = serde_json::to_string(metadata).map_or(usize::MAX, |json| json.len());
+    if bytes > METADATA_BYTES {
+        let message = format!("is {bytes} bytes as JSON; at most {METADATA_BYTES} are kept");
+        return Err(Refusal::invalid("metadata", "metadata_too_large", message));
+    }
+    Ok(())
+}
+
+pub(super) fn repository(repository: &Repository, settings: &RepositorySettings) -> Result<(), Refusal> {
+    validate_repository(repository, &settings.policy())
+        .map_err(|error| Refusal::invalid("repository", "repository_not_allowed", error.to_string()))
+}

@@ -1,0 +1,75 @@
+//! Why a request is refused.
+
+use std::time::Duration;
+
+use legwork_model::ExecutionState;
+
+use crate::store::StoreError;
+
+/// Why a request is refused. Nothing was recorded.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// A field's value is wrong.
+    #[error("{field}: {message}")]
+    InvalidField {
+        /// The field's path, such as `limits.timeoutSeconds`.
+        field: String,
+        /// Stable name of this kind of mistake.
+        code: &'static str,
+        /// What is wrong and what would be right.
+        message: String,
+    },
+    /// No key, or one that is not known (any more).
+    #[error("{0}")]
+    Unauthorized(&'static str),
+    /// The key lacks a permission.
+    #[error("this API key lacks the permission `{0}`")]
+    Forbidden(&'static str),
+    /// There is no such execution, or the caller may not know of it.
+    #[error("there is no execution {0}")]
+    NotFound(String),
+    /// The execution has ended.
+    #[error("the execution has already ended: {}", .0.as_str())]
+    AlreadyFinished(ExecutionState),
+    /// The execution has not ended yet.
+    #[error("the execution has not ended yet: {}", .0.as_str())]
+    NotFinished(ExecutionState),
+    /// Another execution works in the session.
+    #[error("another execution works in this session; wait for its end")]
+    SessionBusy,
+    /// The idempotency key was used for another request.
+    #[error("this Idempotency-Key was used for another request; use a new key for a new request")]
+    KeyReused,
+    /// As many jobs wait as may.
+    #[error("the queue is full; try again later")]
+    QueueFull,
+    /// The server is about to end.
+    #[error("the server is shutting down; try again later")]
+    ShuttingDown,
+    /// The database can't be used.
+    #[error("the database can't be used right now; nothing was recorded")]
+    Unavailable(#[source] StoreError),
+}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
+        Self::Unavailable(error)
+    }
+}
+
+impl Refusal {
+    /// A wrong value.
+    pub fn invalid(field: impl Into<String>, code: &'static str, message: impl Into<String>) -> Self {
+        Self::InvalidField { field: field.into(), code, message: message.into() }
+    }
+
+    /// When it makes sense to try the same again.
+    pub const fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::QueueFull => Some(Duration::from_secs(5)),
+            Self::ShuttingDown => Some(Duration::from_secs(10)),
+            Self::Unavailable(_) => Some(Duration::from_secs(2)),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! What a door makes of a request.
+
+use std::collections::BTreeMap;
+
+use legwork_model::{Cost, Repository, ToolPolicy};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use crate::parse::{object, optional_object};
+
+/// A job as a caller asks for it. Only the prompt is needed.
+#[derive(Debug, Clone, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Submission {
+    /// What the agent is to do.
+    #[schema(example = "Write a haiku about queues to haiku.txt")]
+    pub prompt: String,
+    /// The agent; `claude-code` where absent.
+    #[serde(default)]
+    pub agent: Option<String>,
+    /// The model, in the agent's own naming; passed on untouched.
+    #[serde(default)]
+    pub model: Option<String>,
+    /// A directory to work in, inside one of the configured roots. A fresh one where absent.
+    #[serde(default)]
+    pub workspace: Option<String>,
+    /// A git repository to clone and work on, instead of `workspace`.
+    #[serde(default, deserialize_with = "optional_object")]
+    pub repository: Option<Repository>,
+    /// The agent's session to continue, as an earlier execution told it (`sessionId`).
+    #[serde(default)]
+    pub resume_session: Option<String>,
+    /// When to stop the run.
+    #[serde(default, deserialize_with = "object")]
+    pub limits: LimitRequest,
+    /// Tools the agent may or may not use without asking.
+    #[serde(default, deserialize_with = "object")]
+    pub tools: ToolPolicy,
+    /// Further environment variables of the agent.
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+    /// Anything of the caller's own; kept and returned.
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    pub metadata: Map<String, Value>,
+    /// From -100 to 100; higher runs earlier.
+    #[serde(default)]
+    pub priority: i32,
+    /// The lane to wait in; `default` where absent.
+    #[serde(default)]
+    pub lane: Option<String>,
+    /// What becomes of the run when its worker is lost after the agent began.
+    #[serde(default)]
+    pub on_lost: OnLost,
+}
+
+/// What becomes of a run whose worker is lost after the agent began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OnLost {
+    /// It ends as `lost`: an agent's work can't be repeated blindly.
+    #[default]
+    Fail,
+    /// It is run again from the start.
+    Retry,
+}
+
+/// Limits that a caller asks for; the operator's defaults where absent.
+#[derive(Debug, Clone, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LimitRequest {
+    /// Wall-clock seconds of the run.
+    #[schema(minimum = 1)]
+    pub timeout_seconds: Option<u64>,
+    /// Seconds to prepare the workspace and start the process.
+    #[schema(minimum = 1)]
+    pub start_seconds: Option<u64>,
+    /// Seconds to the first line that the agent prints.
+    #[schema(minimum = 1)]
+    pub first_event_seconds: Option<u64>,
+    /// Seconds without any output while the agent works.
+    #[schema(minimum = 1)]
+    pub silence_seconds: Option<u64>,
+    /// Seconds the process may take to leave after its answer.
+    #[schema(minimum = 1)]
+    pub exit_seconds: Option<u64>,
+    /// Bytes of standard output.
+    #[schema(minimum = 1)]
+    pub max_output_bytes: Option<u64>,
+    /// Turns of the agent.
+    #[schema(minimum = 1)]
+    pub max_turns: Option<u32>,
+    /// US dollars of the run.
+    pub max_cost_usd: Option<Cost>,
+}

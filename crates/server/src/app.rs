@@ -1,0 +1,197 @@
+//! What one server process consists of.
+
+use std::fs;
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use legwork_model::{Clock, Ids};
+
+use crate::admission::Keyring;
+use crate::config::{Config, Secret};
+use crate::events::{Hub, Mask};
+use crate::executor::Executor;
+use crate::lifecycle::Phase;
+use crate::store::{Store, StoreError};
+
+/// Everything the parts of the service share. Cheap to clone.
+#[derive(Clone)]
+pub struct App {
+    /// The settings.
+    pub config: Arc<Config>,
+    /// The database.
+    pub store: Store,
+    /// Live readers.
+    pub hub: Hub,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Ids and randomness.
+    pub ids: Arc<Ids>,
+    /// This node's name in leases and cookies; stays the same over restarts.
+    pub node: String,
+    /// Who may do what.
+    pub keyring: Arc<Keyring>,
+    /// Runs agents.
+    pub executor: Arc<Executor>,
+    /// Secrets to keep out of everything that is shown.
+    pub mask: Mask,
+    /// Where the process stands between start and end.
+    pub phase: Phase,
+}
+
+/// Why the service could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The data directory can't be used.
+    #[error("failed to use the data directory {path}: {source}")]
+    DataDir {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Another process uses the data directory.
+    #[error("the data directory {0} is in use by another legwork process; stop it, or choose another with --data-dir")]
+    DataDirInUse(PathBuf),
+    /// The database can't be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The processes of runs could not be kept together.
+    #[error("failed to prepare for running agents: {source}")]
+    Processes {
+        /// Why.
+        source: io::Error,
+    },
+    /// The rehearsal model can't be started.
+    #[error("failed to start the rehearsal model: {0}")]
+    Rehearsal(String),
+    /// The address can't be listened on.
+    #[error("failed to listen on {address}: {source}")]
+    Listen {
+        /// The address.
+        address: String,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl App {
+    /// How long a lease holds, in milliseconds.
+    pub fn lease_millis(&self) -> i64 {
+        i64::try_from(self.config.queue.lease_seconds).unwrap_or(i64::MAX / 1000).saturating_mul(1000)
+    }
+}
+
+/// The data directory, held by this process alone until dropped.
+#[derive(Debug)]
+pub struct DataDir {
+    path: PathBuf,
+    lock: fs::File,
+}
+
+impl DataDir {
+    /// Makes the directory (0700) where it does not exist, and takes it for this process.
+    ///
+    /// # Errors
+    /// Where it can't be made, or another process has it.
+    pub fn open(path: &Path) -> Result<Self, StartError> {
+        let failed = |source| StartError::DataDir { path: path.into(), source };
+        make_data_dir(path)?;
+        let path = path.canonicalize().map_err(failed)?;
+        let lock = private_file(&path.join("lock")).map_err(failed)?;
+        rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive)
+            .map_err(|_| StartError::DataDirInUse(path.clone()))?;
+        lock.set_len(0).map_err(failed)?;
+        Ok(Self { path, lock })
+    }
+
+    /// Notes in the lock where this process serves, for others that find the directory in use.
+    ///
+    /// # Errors
+    /// Where it can't be written.
+    pub fn announce(&self, address: SocketAddr) -> io::Result<()> {
+        (&self.lock).write_all(address.to_string().as_bytes())
+    }
+
+    /// Where the process serves that uses the directory at `path`, if it serves.
+    pub fn served_at(path: &Path) -> Option<SocketAddr> {
+        fs::read_to_string(path.join("lock")).ok()?.parse().ok()
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where the directories of runs are; made where it does not exist.
+    ///
+    /// # Errors
+    /// Where it can't be made.
+    pub fn runs(&self) -> Result<PathBuf, StartError> {
+        let runs = self.path.join("runs");
+        make_data_dir(&runs)?;
+        Ok(runs)
+    }
+
+    /// The node's name: made once, kept in the directory.
+    ///
+    /// # Errors
+    /// Where it can't be read or written.
+    pub fn node(&self, ids: &Ids) -> Result<String, StartError> {
+        let path = self.path.join("node");
+        let failed = |source| StartError::DataDir { path: path.clone(), source };
+        match fs::read_to_string(&path) {
+            Ok(name) if !name.trim().is_empty() => return Ok(name.trim().to_owned()),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+            _ => {}
+        }
+        let random = ids.secret();
+        let name = format!("node_{}", hex(&random[..8]));
+        fs::write(&path, &name).map_err(failed)?;
+        Ok(name)
+    }
+}
+
+/// Makes the data directory (0700) where it does not exist.
+///
+/// # Errors
+/// Where it can't be made.
+pub fn make_data_dir(path: &Path) -> Result<(), StartError> {
+    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.map_err(|source| StartError::DataDir { path: path.into(), source })
+}
+
+/// Opens the database: the one named in the settings, else the SQLite file in the data directory.
+///
+/// # Errors
+/// Where it can't be opened.
+pub async fn open_store(config: &Config, data_dir: &Path) -> Result<Store, StartError> {
+    if let Some(url) = &config.database.url {
+        return Ok(Store::connect(url.expose()).await?);
+    }
+    let path = data_dir.join("legwork.db");
+    // SQLite gives its side files the mode of the database, so this keeps all of them private.
+    private_file(&path).map_err(|source| StartError::DataDir { path: path.clone(), source })?;
+    Ok(Store::open_sqlite(&path).await?)
+}
+
+/// All secrets among the settings.
+pub fn secrets_of(config: &Config) -> impl Iterator<Item = &str> {
+    let of_agents = config.agents.values().flat_map(|agent| [&agent.api_key, &agent.auth_token, &agent.oauth_token]);
+    of_agents.chain([&config.database.url]).flatten().map(Secret::expose)
+}
+
+fn private_file(path: &Path) -> io::Result<fs::File> {
+    fs::OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
+}
+
+/// Lower-case hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

@@ -1,0 +1,98 @@
+//! `legwork doctor`
+
+mod agents;
+mod data;
+mod machine;
+mod probe;
+mod report;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::{Failure, load_config};
+use crate::config::{Config, Environment};
+use probe::Probe;
+use report::{Check, Report};
+
+const AFTER_HELP: &str = "\
+Exit codes:
+    0  runs can work
+    1  something that every run needs is missing";
+
+/// Says what is missing for runs to work, and how to get it.
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP)]
+pub struct Doctor {
+    /// Ask only for what rehearsals need: no credentials
+    #[arg(long)]
+    rehearse: bool,
+    /// Where everything is kept [default: legwork-data]
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// Settings file [default: legwork.toml, where it exists]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Print the findings as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Doctor {
+    /// Looks at everything and tells what it found; the exit code says whether runs can work.
+    ///
+    /// # Errors
+    /// Where the findings can't be written as JSON.
+    pub async fn run(self, environment: Environment) -> Result<ExitCode, Failure> {
+        let report = self.examine(&environment).await;
+        let text = if self.json {
+            serde_json::to_string(&report).map_err(|error| Failure::new(error.to_string()))? + "\n"
+        } else {
+            report.to_string()
+        };
+        // Nobody may be reading; the exit code tells it too.
+        let _ = std::io::Write::write_all(&mut std::io::stdout(), text.as_bytes());
+        Ok(if report.ready() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+
+    async fn examine(&self, environment: &Environment) -> Report {
+        let path = environment.get("PATH").unwrap_or_default();
+        let scratch = environment.get("TMPDIR").unwrap_or("/tmp");
+        let (processes, probe) = machine::processes(scratch.as_ref(), path);
+        let mut checks = Vec::new();
+        match self.settings(environment) {
+            Ok(config) => {
+                let file = self.config.clone().unwrap_or_else(|| "legwork.toml".into());
+                let found = if file.exists() { file.display().to_string() } else { "no file, all defaults".to_owned() };
+                checks.push(Check::ok("settings", found));
+                checks.extend(data::examine(&config).await);
+                checks.extend(agents::examine(&config, path, probe.as_ref()).await);
+            }
+            // What depends on settings can't be judged without them.
+            Err(failure) => {
+                let fix = "Correct it; `legwork config schema` describes all settings.";
+                checks.push(Check::missing("settings", failure.message, fix));
+            }
+        }
+        checks.push(machine::git(path, probe.as_ref()).await);
+        checks.push(processes);
+        checks.extend(machine::sandboxes(path, environment.get("DOCKER_HOST"), probe.as_ref()).await);
+        Report { checks }
+    }
+
+    fn settings(&self, environment: &Environment) -> Result<Config, Failure> {
+        let mut config = load_config(self.config.as_deref(), environment)?;
+        config.data_dir = self.data_dir.clone().unwrap_or(config.data_dir);
+        config.rehearsal.enabled |= self.rehearse;
+        Ok(config)
+    }
+}
+
+/// The version that a program tells of itself.
+async fn version(probe: Option<&Probe>, program: &std::path::Path) -> Result<String, String> {
+    match probe {
+        Some(probe) => probe.first_line(program, "--version").await,
+        None => Err("programs can't be started".to_owned()),
+    }
+}

@@ -1,0 +1,91 @@
+//! `legwork serve`
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+use legwork_model::{Ids, SystemClock};
+
+use super::{Failure, load_config};
+use crate::config::{Config, Environment, LogFormat};
+use crate::doors::web::metrics;
+use crate::lifecycle::heed_signals;
+use crate::service::{Parts, Service};
+
+/// Serves the API and runs jobs.
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// Address and port to listen on [default: 127.0.0.1:7070]
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<String>,
+    /// Where everything is kept [default: legwork-data]
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// Settings file [default: legwork.toml, where it exists]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Agents talk to a scripted model inside Legwork: no key, no cost
+    #[arg(long)]
+    rehearse: bool,
+}
+
+impl Serve {
+    /// Runs until a signal ends the process.
+    ///
+    /// # Errors
+    /// Where the service can't start.
+    pub async fn run(self, environment: Environment) -> Result<(), Failure> {
+        let mut config = load_config(self.config.as_deref(), &environment)?;
+        config.server.listen = self.listen.unwrap_or(config.server.listen);
+        config.data_dir = self.data_dir.unwrap_or(config.data_dir);
+        config.rehearsal.enabled |= self.rehearse;
+        log_to_stderr(&config)?;
+        let rehearses = config.rehearsal.enabled;
+        let parts = Parts {
+            clock: Arc::new(SystemClock),
+            ids: Arc::new(Ids::from_system()),
+            environment,
+            metrics: metrics::install().map_err(|error| Failure::new(error.to_string()))?,
+            own_key: None,
+        };
+        let service = Service::start(config, parts).await?;
+        tokio::spawn(heed_signals(service.app.phase.clone()));
+        let (listener, confined) = service.listen().await?;
+        let address = listener.local_addr().map_err(|error| Failure::new(error.to_string()))?;
+        service.announce(address);
+        announce(&format!("legwork listening on http://{address}"));
+        if confined {
+            eprintln!(
+                "There are no API keys, so only this machine is served. Make one to listen on other addresses: legwork key create --name NAME --permissions execute,read"
+            );
+        } else if !service.app.keyring.is_needed().await.unwrap_or(true) {
+            eprintln!("There are no API keys: everybody on this machine may use this server, nobody else.");
+        }
+        if rehearses {
+            eprintln!(
+                "Rehearsal: agents talk to a scripted model, nothing is spent. Leave out --rehearse for the real one."
+            );
+        }
+        service.serve(listener).await;
+        Ok(())
+    }
+}
+
+/// The one line on standard output, for scripts that wait for it. Nobody may be reading.
+fn announce(line: &str) {
+    let mut out = std::io::stdout();
+    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+}
+
+fn log_to_stderr(config: &Config) -> Result<(), Failure> {
+    let wrong = |error: String| Failure::new(format!("log.filter: {error}"));
+    let filter =
+        tracing_subscriber::EnvFilter::try_new(&config.log.filter).map_err(|error| wrong(error.to_string()))?;
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let installed = match config.log.format {
+        LogFormat::Text => builder.try_init(),
+        LogFormat::Json => builder.json().try_init(),
+    };
+    installed.map_err(|error| wrong(error.to_string()))
+}

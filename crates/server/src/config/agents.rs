@@ -1,0 +1,45 @@
+//! How agents are started.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+use super::secret::Secret;
+
+/// `[agents.NAME]`
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct AgentSettings {
+    /// The program; the one of that name on `PATH` where absent.
+    pub program: Option<PathBuf>,
+    /// How much the agent may do without asking, in its own word. Claude Code: `default`, `acceptEdits`, `plan`,
+    /// `bypassPermissions`.
+    pub permission_mode: Option<String>,
+    /// Tools that every run may use without asking, in addition to those the caller allows.
+    pub allow_tools: Vec<String>,
+    /// The base URL of the model API, where it is not the vendor's own. Also read from `ANTHROPIC_BASE_URL`.
+    pub base_url: Option<String>,
+    /// An API key. Also read from `ANTHROPIC_API_KEY`.
+    pub api_key: Option<Secret>,
+    /// A bearer token of a router in front of the API. Also read from `ANTHROPIC_AUTH_TOKEN`.
+    pub auth_token: Option<Secret>,
+    /// The token of a subscription login. Also read from `CLAUDE_CODE_OAUTH_TOKEN`.
+    pub oauth_token: Option<Secret>,
+    /// How often the agent may repeat a failed call to its model.
+    pub max_retries: u32,
+}
+
+impl Default for AgentSettings {
+    fn default() -> Self {
+        Self {
+            program: None,
+            permission_mode: Some("acceptEdits".into()),
+            allow_tools: Vec::new(),
+            base_url: None,
+            api_key: None,
+            auth_token: None,
+            oauth_token: None,
+            max_retries: 3,
+        }
+    }
+}

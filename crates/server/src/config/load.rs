@@ -1,0 +1,273 @@
+//! Putting the settings together from file, environment and defaults.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use toml::{Table, Value};
+
+use super::Config;
+use super::environment::Environment;
+use super::lanes::DEFAULT_LANE;
+use super::secret::Secret;
+use crate::parse::explain_unknown_field;
+
+/// Variables of the form `LEGWORK_SECTION__KEY` are settings.
+const PREFIX: &str = "LEGWORK_";
+
+/// Why the settings can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file can't be read.
+    #[error("failed to read {path}: {source}")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file is not TOML, or a value in it is wrong; the text names line and column.
+    #[error("{path}: {message}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, where, and what would be right.
+        message: String,
+    },
+    /// A variable is wrong.
+    #[error("environment variable {name}: {message}")]
+    Variable {
+        /// The variable.
+        name: String,
+        /// What is wrong and what would be right.
+        message: String,
+    },
+    /// A value is of the right type but makes no sense.
+    #[error("{setting}: {message}")]
+    Invalid {
+        /// The setting.
+        setting: String,
+        /// What is wrong and what would be right.
+        message: String,
+    },
+}
+
+/// Reads the settings: the file (`legwork.toml` in the working directory where it exists and none is named), then
+/// `LEGWORK_SECTION__KEY` variables, then the well-known variables of agents and databases.
+///
+/// # Errors
+/// Where a file or value can't be read or makes no sense; names the place.
+pub fn load(file: Option<&Path>, environment: &Environment) -> Result<Config, ConfigError> {
+    let mut table = match file {
+        Some(path) => read_file(path)?,
+        None if Path::new("legwork.toml").exists() => read_file(Path::new("legwork.toml"))?,
+        None => Table::new(),
+    };
+    overlay_variables(&mut table, environment)?;
+    let mut config: Config = Value::Table(table).try_into().map_err(|error: toml::de::Error| ConfigError::Invalid {
+        setting: "settings".into(),
+        message: explain_unknown_field(error.message()),
+    })?;
+    config.lanes.entry(DEFAULT_LANE.into()).or_default();
+    apply_known_variables(&mut config, environment);
+    resolve_secrets(&mut config, environment)?;
+    validate(&config)?;
+    Ok(config)
+}
+
+fn read_file(path: &Path) -> Result<Table, ConfigError> {
+    let text = fs::read_to_string(path).map_err(|source| ConfigError::Unreadable { path: path.into(), source })?;
+    // Decoded once by itself, for errors that name line and column.
+    if let Err(error) = toml::from_str::<Config>(&text) {
+        let place = error.span().map(|span| place_in(&text, span.start)).unwrap_or_default();
+        return Err(ConfigError::File {
+            path: path.into(),
+            message: format!("{place}{}", explain_unknown_field(error.message())),
+        });
+    }
+    text.parse().map_err(|error: toml::de::Error| ConfigError::File { path: path.into(), message: error.to_string() })
+}
+
+fn place_in(text: &str, offset: usize) -> String {
+    let before = text.get(..offset).unwrap_or(text);
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().map_or(0, |rest| rest.chars().count()) + 1;
+    format!("line {line}, column {column}: ")
+}
+
+/// `LEGWORK_SERVER__MAX_BODY_BYTES=2097152` is `[server] max_body_bytes = 2097152`. Names of agents and lanes are
+/// written with `_` for `-`.
+fn overlay_variables(table: &mut Table, environment: &Environment) -> Result<(), ConfigError> {
+    for (name, value) in environment.with_prefix(PREFIX).filter(|(name, _)| name.contains("__") || *name == "DATA_DIR")
+    {
+        let mut keys: Vec<String> = name.split("__").map(str::to_ascii_lowercase).collect();
+        if matches!(keys[0].as_str(), "agents" | "lanes") && keys.len() > 1 {
+            keys[1] = keys[1].replace('_', "-");
+        }
+        let before = table.clone();
+        insert(table, &keys, parse_value(value)).map_err(|message| variable(name, message))?;
+        if let Err(error) = Value::Table(table.clone()).try_into::<Config>() {
+            // Values that only look like numbers are texts (a password `123`).
+            *table = before;
+            insert(table, &keys, Value::String(value.to_owned())).map_err(|message| variable(name, message))?;
+            if Value::Table(table.clone()).try_into::<Config>().is_err() {
+                return Err(variable(name, explain_unknown_field(error.message())));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn variable(name: &str, message: String) -> ConfigError {
+    ConfigError::Variable { name: format!("{PREFIX}{name}"), message }
+}
+
+fn insert(table: &mut Table, keys: &[String], value: Value) -> Result<(), String> {
+    match keys {
+        [] => Ok(()),
+        [key] => {
+            table.insert(key.clone(), value);
+            Ok(())
+        }
+        [section, rest @ ..] => match table.entry(section.clone()).or_insert_with(|| Value::Table(Table::new())) {
+            Value::Table(inner) => insert(inner, rest, value),
+            _ => Err(format!("`{section}` is a value, not a section")),
+        },
+    }
+}
+
+/// A TOML value where the text is one (`5`, `true`, `["a"]`), else the text itself.
+fn parse_value(text: &str) -> Value {
+    format!("value = {text}")
+        .parse::<Table>()
+        .ok()
+        .and_then(|mut table| table.remove("value"))
+        .unwrap_or_else(|| Value::String(text.to_owned()))
+}
+
+/// Variables that agents and databases are configured with everywhere else; used where the settings say nothing.
+fn apply_known_variables(config: &mut Config, environment: &Environment) {
+    let secret = |name: &str| environment.get(name).map(Secret::new);
+    config.database.url = config.database.url.take().or_else(|| secret("DATABASE_URL"));
+    let claude = config.agents.entry("claude-code".into()).or_default();
+    if claude.api_key.is_none() && claude.auth_token.is_none() && claude.oauth_token.is_none() {
+        claude.api_key = secret("ANTHROPIC_API_KEY");
+        claude.auth_token = secret("ANTHROPIC_AUTH_TOKEN");
+        claude.oauth_token = secret("CLAUDE_CODE_OAUTH_TOKEN");
+    }
+    if claude.base_url.is_none() {
+        claude.base_url = environment.get("ANTHROPIC_BASE_URL").map(str::to_owned);
+    }
+}
+
+fn resolve_secrets(config: &mut Config, environment: &Environment) -> Result<(), ConfigError> {
+    resolve("database.url", &mut config.database.url, environment)?;
+    for (name, agent) in &mut config.agents {
+        resolve(&format!("agents.{name}.api_key"), &mut agent.api_key, environment)?;
+        resolve(&format!("agents.{name}.auth_token"), &mut agent.auth_token, environment)?;
+        resolve(&format!("agents.{name}.oauth_token"), &mut agent.oauth_token, environment)?;
+    }
+    Ok(())
+}
+
+/// Replaces `env:NAME` and `file:PATH` by what they name.
+fn resolve(setting: &str, secret: &mut Option<Secret>, environment: &Environment) -> Result<(), ConfigError> {
+    let invalid = |message: String| ConfigError::Invalid { setting: setting.to_owned(), message };
+    let Some(written) = secret.as_ref().map(Secret::expose) else { return Ok(()) };
+    let value = if let Some(name) = written.strip_prefix("env:") {
+        environment
+            .get(name)
+            .ok_or_else(|| invalid(format!("the environment variable {name} is not set or empty")))?
+            .to_owned()
+    } else if let Some(path) = written.strip_prefix("file:") {
+        fs::read_to_string(path).map_err(|error| invalid(format!("failed to read {path}: {error}")))?.trim().to_owned()
+    } else {
+        written.to_owned()
+    };
+    if value.is_empty() {
+        return Err(invalid("is empty; remove it or give a value, env:NAME or file:PATH".into()));
+    }
+    *secret = Some(Secret::new(value));
+    Ok(())
+}
+
+fn validate(config: &Config) -> Result<(), ConfigError> {
+    let invalid = |setting: &str, message: String| Err(ConfigError::Invalid { setting: setting.to_owned(), message });
+    if let Some((name, _)) = config.lanes.iter().find(|(_, lane)| lane.concurrency == 0) {
+        return invalid(&format!("lanes.{name}.concurrency"), "must be at least 1".into());
+    }
+    if config.queue.beat_seconds == 0 || config.queue.beat_seconds * 2 > config.queue.lease_seconds {
+        return invalid("queue.beat_seconds", "must be at least 1 and at most half of queue.lease_seconds".into());
+    }
+    if config.limits.max_cost_usd.is_some_and(|cost| legwork_model::Cost::from_dollars(cost).is_none()) {
+        return invalid("limits.max_cost_usd", "must be an amount of dollars such as 2.50".into());
+    }
+    if let Some(name) = config.agents.keys().find(|name| legwork_agents::find_agent(name).is_none()) {
+        let known: Vec<_> = legwork_agents::known_agents().iter().map(|agent| agent.name()).collect();
+        return invalid(&format!("agents.{name}"), format!("there is no such agent; known: {}", known.join(", ")));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load_text(text: &str, environment: &Environment) -> Result<Config, String> {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("legwork.toml");
+        fs::write(&path, text).expect("a file");
+        load(Some(&path), environment)
+            .map_err(|error| error.to_string().replace(dir.path().to_str().expect("UTF-8"), "DIR"))
+    }
+
+    #[test]
+    fn variables_win_over_the_file_and_the_file_over_defaults() {
+        let environment = Environment::from([
+            ("LEGWORK_QUEUE__MAX_QUEUED", "7"),
+            ("LEGWORK_AGENTS__CLAUDE_CODE__PROGRAM", "/opt/claude"),
+            ("ANTHROPIC_API_KEY", "sk-1"),
+            ("LEGWORK_DATABASE__URL", "env:MY_DB"),
+            ("MY_DB", "postgres://db"),
+        ]);
+        let config = load_text("[queue]\nmax_queued = 5\nlease_seconds = 60\n", &environment).expect("loads");
+        assert_eq!((config.queue.max_queued, config.queue.lease_seconds, config.queue.beat_seconds), (7, 60, 10));
+        let claude = config.agent("claude-code");
+        assert_eq!(claude.program.as_deref(), Some(Path::new("/opt/claude")));
+        assert_eq!(claude.api_key.as_ref().map(Secret::expose), Some("sk-1"));
+        assert_eq!(config.database.url.as_ref().map(Secret::expose), Some("postgres://db"));
+        assert!(!format!("{config:?}{}", serde_json::to_string(&config).expect("serialises")).contains("sk-1"));
+    }
+
+    #[test]
+    fn mistakes_are_named_with_their_place() {
+        let none = Environment::default();
+        let cases = [
+            (
+                "[server]\nlissten = \"x\"\n",
+                "DIR/legwork.toml: line 2, column 1: unknown field `lissten`, did you mean `listen`?",
+            ),
+            (
+                "[queue]\nmax_queued = \"many\"\n",
+                "DIR/legwork.toml: line 2, column 14: invalid type: string \"many\", expected u64",
+            ),
+            ("[lanes.slow]\nconcurrency = 0\n", "lanes.slow.concurrency: must be at least 1"),
+            ("[agents.cluade]\n", "agents.cluade: there is no such agent; known: claude-code"),
+            (
+                "[agents.claude-code]\napi_key = \"env:NOPE\"\n",
+                "agents.claude-code.api_key: the environment variable NOPE is not set or empty",
+            ),
+        ];
+        for (text, expected) in cases {
+            let error = load_text(text, &none).map(drop).expect_err(text);
+            assert!(error.starts_with(expected), "{error}\nexpected {expected}");
+        }
+        let wrong = Environment::from([("LEGWORK_QUEUE__MAX_QEUED", "1")]);
+        let error = load_text("", &wrong).map(drop).expect_err("unknown variable");
+        assert!(
+            error.starts_with(
+                "environment variable LEGWORK_QUEUE__MAX_QEUED: unknown field `max_qeued`, did you mean `max_queued`?"
+            ),
+            "{error}"
+        );
+    }
+}

@@ -1,0 +1,101 @@
+//! Settings: `legwork.toml`, then the environment, then flags; each later one wins. The only place that reads the
+//! environment.
+//!
+//! One file a section, defaults visible. An unknown key is an error that names the nearest known one.
+
+mod agents;
+mod database;
+mod environment;
+mod lanes;
+mod limits;
+mod load;
+mod log;
+mod queue;
+mod rehearsal;
+mod repositories;
+mod secret;
+mod server;
+mod shutdown;
+mod workspaces;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use agents::AgentSettings;
+pub use database::DatabaseSettings;
+pub use environment::Environment;
+pub use lanes::{LaneSettings, default_lanes};
+pub use limits::LimitSettings;
+pub use load::{ConfigError, load};
+pub use log::{LogFormat, LogSettings};
+pub use queue::QueueSettings;
+pub use rehearsal::RehearsalSettings;
+pub use repositories::RepositorySettings;
+pub use secret::Secret;
+pub use server::ServerSettings;
+pub use shutdown::ShutdownSettings;
+pub use workspaces::WorkspaceSettings;
+
+/// All settings. In `legwork.toml` each field is a section.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Where everything is kept: the database, run directories, the node's id.
+    pub data_dir: PathBuf,
+    /// The HTTP server.
+    pub server: ServerSettings,
+    /// The database.
+    pub database: DatabaseSettings,
+    /// The queue and its leases.
+    pub queue: QueueSettings,
+    /// Named queues, each with its own concurrency. There is always one named `default`.
+    pub lanes: BTreeMap<String, LaneSettings>,
+    /// Limits of executions that name none, and the most that callers may ask for.
+    pub limits: LimitSettings,
+    /// Agents by name (`claude-code`).
+    pub agents: BTreeMap<String, AgentSettings>,
+    /// Directories that agents may work in.
+    pub workspaces: WorkspaceSettings,
+    /// Git repositories that may be cloned.
+    pub repositories: RepositorySettings,
+    /// The scripted model that stands in for a real one.
+    pub rehearsal: RehearsalSettings,
+    /// What happens on SIGTERM.
+    pub shutdown: ShutdownSettings,
+    /// The service's own log.
+    pub log: LogSettings,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            data_dir: PathBuf::from("legwork-data"),
+            server: ServerSettings::default(),
+            database: DatabaseSettings::default(),
+            queue: QueueSettings::default(),
+            lanes: default_lanes(),
+            limits: LimitSettings::default(),
+            agents: BTreeMap::new(),
+            workspaces: WorkspaceSettings::default(),
+            repositories: RepositorySettings::default(),
+            rehearsal: RehearsalSettings::default(),
+            shutdown: ShutdownSettings::default(),
+            log: LogSettings::default(),
+        }
+    }
+}
+
+impl Config {
+    /// The settings of that agent; the defaults where none are given.
+    pub fn agent(&self, name: &str) -> AgentSettings {
+        self.agents.get(name).cloned().unwrap_or_default()
+    }
+
+    /// The JSON Schema of `legwork.toml`.
+    pub fn schema() -> serde_json::Value {
+        schemars::schema_for!(Self).to_value()
+    }
+}

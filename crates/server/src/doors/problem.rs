@@ -1,0 +1,115 @@
+//! Errors as `application/problem+json` (RFC 9457) with stable codes: the one mapping of refusals to HTTP.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::admission::Refusal;
+use crate::parse::JsonProblem;
+use crate::store::StoreError;
+
+/// An error as callers get it.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Problem {
+    /// `about:blank`: the code says what kind of problem it is.
+    #[serde(rename = "type")]
+    #[schema(example = "about:blank")]
+    kind: &'static str,
+    /// The HTTP status in words.
+    title: &'static str,
+    /// The HTTP status.
+    status: u16,
+    /// A stable name for this kind of problem.
+    #[schema(example = "prompt_empty")]
+    code: &'static str,
+    /// What is wrong and what would be right.
+    detail: String,
+    /// The field that is wrong, such as `limits.timeoutSeconds`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<String>,
+    /// Seconds after which to try again.
+    #[serde(skip)]
+    retry_after: Option<u64>,
+}
+
+impl Problem {
+    /// A problem without a field.
+    pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+        Self {
+            kind: "about:blank",
+            title: status.canonical_reason().unwrap_or("Error"),
+            status: status.as_u16(),
+            code,
+            detail: detail.into(),
+            field: None,
+            retry_after: None,
+        }
+    }
+
+    fn in_field(mut self, field: String) -> Self {
+        self.field = (!field.is_empty()).then_some(field);
+        self
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        let (status, code) = match &refusal {
+            Refusal::InvalidField { code, .. } => (StatusCode::UNPROCESSABLE_ENTITY, *code),
+            Refusal::Unauthorized(_) => (StatusCode::UNAUTHORIZED, "unauthorized"),
+            Refusal::Forbidden(_) => (StatusCode::FORBIDDEN, "forbidden"),
+            Refusal::NotFound(_) => (StatusCode::NOT_FOUND, "not_found"),
+            Refusal::AlreadyFinished(_) => (StatusCode::CONFLICT, "already_finished"),
+            Refusal::NotFinished(_) => (StatusCode::CONFLICT, "not_finished"),
+            Refusal::SessionBusy => (StatusCode::CONFLICT, "session_busy"),
+            Refusal::KeyReused => (StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused"),
+            Refusal::QueueFull => (StatusCode::SERVICE_UNAVAILABLE, "queue_full"),
+            Refusal::ShuttingDown => (StatusCode::SERVICE_UNAVAILABLE, "shutting_down"),
+            Refusal::Unavailable(error) => {
+                tracing::error!(%error, "the database can't be used");
+                (StatusCode::SERVICE_UNAVAILABLE, "database_unavailable")
+            }
+        };
+        let retry_after = refusal.retry_after().map(|pause| pause.as_secs());
+        let detail = refusal.to_string();
+        let field = if let Refusal::InvalidField { field, .. } = refusal { field } else { String::new() };
+        Self { retry_after, ..Self::new(status, code, detail).in_field(field) }
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        Refusal::from(error).into()
+    }
+}
+
+impl From<JsonProblem> for Problem {
+    fn from(problem: JsonProblem) -> Self {
+        match problem {
+            JsonProblem::Syntax(message) => {
+                Self::new(StatusCode::BAD_REQUEST, "invalid_json", format!("the body is not valid JSON: {message}"))
+            }
+            JsonProblem::Field { field, message, unknown } => {
+                let code = if unknown { "unknown_field" } else { "invalid_field" };
+                let place = if field.is_empty() { "the body" } else { field.as_str() };
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, format!("{place}: {message}")).in_field(field)
+            }
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let body = serde_json::to_vec(&self).unwrap_or_default();
+        let mut response = (status, [(header::CONTENT_TYPE, "application/problem+json")], body).into_response();
+        if let Some(seconds) = self.retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}

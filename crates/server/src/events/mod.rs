@@ -1,0 +1,11 @@
+//! The event log of executions: written durably first, then handed to live readers.
+
+mod follow;
+mod hub;
+mod mask;
+mod run_log;
+
+pub use follow::follow;
+pub use hub::{Hub, Signal, Subscription};
+pub use mask::Mask;
+pub use run_log::{Appended, RunLog};

@@ -1,0 +1,173 @@
+//! The writing side of one run's log.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use legwork_model::{Clock, EventBody, Outcome};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use super::hub::{Hub, Signal};
+use super::mask::Mask;
+use crate::store::append::{Append, Fenced, Lease};
+use crate::store::finish::{Finish, finished_event};
+use crate::store::{NewEvent, RecordedEvent, Store, StoreError};
+
+/// Events of one append at the most.
+const BATCH: usize = 256;
+/// Bytes of one event's data at the most; longer data is cut and marked.
+const LARGEST: usize = 1024 * 1024;
+/// How long events of a run that nobody follows may wait for company.
+const UNWATCHED: Duration = Duration::from_millis(20);
+/// How long a run goes on while its events can't be recorded.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The log of one run: numbers, masks, records and publishes its events. Holds the run's lease.
+pub struct RunLog {
+    store: Store,
+    hub: Hub,
+    clock: Arc<dyn Clock>,
+    mask: Mask,
+    lease: Lease,
+    /// The number of the last event on record.
+    last_seq: u64,
+    /// Events that are not on record yet.
+    pending: Vec<NewEvent>,
+    session_id: Option<String>,
+}
+
+/// How recording went on.
+#[derive(Debug)]
+#[must_use]
+pub enum Appended {
+    /// All is on record.
+    Recorded,
+    /// Another node owns the execution: stop the agent, write nothing more.
+    LeaseLost,
+    /// The database could not be used for too long.
+    Unavailable(StoreError),
+}
+
+impl RunLog {
+    /// The log of the run that holds `lease`, whose last event so far is number `last_seq`.
+    pub fn new(store: Store, hub: Hub, clock: Arc<dyn Clock>, mask: Mask, lease: Lease, last_seq: u64) -> Self {
+        Self { store, hub, clock, mask, lease, last_seq, pending: Vec::new(), session_id: None }
+    }
+
+    /// Takes an event that is recorded together with the next one.
+    pub fn hold(&mut self, body: &EventBody) {
+        if let EventBody::Started { session_id: Some(session), .. } = body {
+            self.session_id = Some(session.clone());
+        }
+        let mut event = NewEvent::new(self.clock.now(), body);
+        event.data = capped(self.mask.apply(event.data), body);
+        self.pending.push(event);
+    }
+
+    /// Records and publishes `events` as they come, until their sender is dropped. What came last is left for
+    /// [`finish`](Self::finish), which needs a transaction anyway.
+    pub async fn record(&mut self, events: &mut mpsc::Receiver<EventBody>) -> Appended {
+        let mut batch = Vec::new();
+        while events.recv_many(&mut batch, BATCH).await > 0 {
+            if !self.hub.is_followed(self.lease.id) {
+                // Nobody reads along, so what follows closely may share the commit.
+                let gather = async { while batch.len() < BATCH && events.recv_many(&mut batch, BATCH).await > 0 {} };
+                let _ = tokio::time::timeout(UNWATCHED, gather).await;
+            }
+            batch.drain(..).for_each(|body| self.hold(&body));
+            if events.is_closed() && events.is_empty() {
+                break;
+            }
+            match self.append().await {
+                Appended::Recorded => {}
+                stopped => return stopped,
+            }
+        }
+        Appended::Recorded
+    }
+
+    /// Records what is held.
+    pub async fn append(&mut self) -> Appended {
+        if self.pending.is_empty() {
+            return Appended::Recorded;
+        }
+        let events = std::mem::take(&mut self.pending);
+        let append = || Append {
+            lease: self.lease,
+            after: self.last_seq,
+            events: events.clone(),
+            session_id: self.session_id.clone(),
+        };
+        let written = patiently(|| self.store.write(append())).await;
+        self.settle(&events, written)
+    }
+
+    /// Ends the execution: records what is held, the outcome and the last event, together.
+    pub async fn finish(&mut self, outcome: Outcome) -> Appended {
+        let now = self.clock.now();
+        let mut last = finished_event(now, &outcome);
+        last.data = self.mask.apply(last.data);
+        self.pending.push(last);
+        let events = std::mem::take(&mut self.pending);
+        let finish = || Finish {
+            lease: self.lease,
+            after: self.last_seq,
+            events: events.clone(),
+            outcome: outcome.clone(),
+            now,
+        };
+        let written = patiently(|| self.store.write(finish())).await;
+        self.settle(&events, written)
+    }
+
+    fn settle(&mut self, events: &[NewEvent], written: Result<Fenced, StoreError>) -> Appended {
+        match written {
+            Ok(Fenced::Applied) => {
+                self.publish(events);
+                self.last_seq += events.len() as u64;
+                Appended::Recorded
+            }
+            Ok(Fenced::LeaseLost) => Appended::LeaseLost,
+            Err(error) => Appended::Unavailable(error),
+        }
+    }
+
+    fn publish(&self, events: &[NewEvent]) {
+        self.hub.publish(self.lease.id, || {
+            let numbered: Result<Arc<[RecordedEvent]>, StoreError> =
+                (self.last_seq + 1..).zip(events).map(|(seq, event)| RecordedEvent::numbered(seq, event)).collect();
+            numbered.map_or(Signal::Changed, Signal::Recorded)
+        });
+    }
+}
+
+/// Repeats a write while the database can't be used, up to a bound. The agent goes on meanwhile; what it prints waits in
+/// bounded queues.
+async fn patiently<T, F: Future<Output = Result<T, StoreError>>>(
+    mut write: impl FnMut() -> F,
+) -> Result<T, StoreError> {
+    let deadline = Instant::now() + PATIENCE;
+    let mut pause = Duration::from_millis(50);
+    loop {
+        match write().await {
+            Err(StoreError::Unavailable(error)) if Instant::now() < deadline => {
+                tracing::warn!(%error, "events can't be recorded right now; trying again");
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(Duration::from_secs(2));
+            }
+            written => return written,
+        }
+    }
+}
+
+/// Cuts data that is too long for one row of the log. The whole is in the raw output.
+fn capped(data: String, body: &EventBody) -> String {
+    if data.len() <= LARGEST {
+        return data;
+    }
+    let mut end = LARGEST;
+    while !data.is_char_boundary(end) {
+        end -= 1;
+    }
+    serde_json::json!({ "truncated": true, "bytes": data.len(), "kind": body.kind(), "json": &data[..end] }).to_string()
+}

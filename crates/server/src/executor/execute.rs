@@ -1,0 +1,178 @@
+//! From claim to final state.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use legwork_model::{Clock, EventBody, Failure, FailureReason, Outcome, Verdict};
+use legwork_runner::workspace::PatchLimits;
+use legwork_runner::{Runner, StopReason};
+use tokio::sync::{mpsc, watch};
+
+use crate::config::Config;
+use crate::events::{Appended, Hub, Mask, RunLog, Signal};
+use crate::store::append::Lease;
+use crate::store::lose::Lose;
+use crate::store::{ExecutionRecord, Store};
+
+/// Events that may wait between the agent and its log.
+const EVENTS: usize = 256;
+
+/// Which model agents talk to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Model {
+    /// The one of their settings.
+    Configured,
+    /// The rehearsal model.
+    Rehearsal {
+        /// Where it listens.
+        base_url: String,
+    },
+}
+
+/// Runs executions on this node.
+pub struct Executor {
+    /// Where they are recorded.
+    pub store: Store,
+    /// Where live readers are told.
+    pub hub: Hub,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// The settings.
+    pub config: Arc<Config>,
+    /// Starts and ends processes.
+    pub runner: Runner,
+    /// Where run directories are.
+    pub runs: PathBuf,
+    /// This node's name in leases and cookies.
+    pub node: String,
+    /// `PATH` of agents.
+    pub path: String,
+    /// Which model they talk to.
+    pub model: Model,
+    /// Secrets to keep out of what is recorded.
+    pub mask: Mask,
+}
+
+impl Executor {
+    /// Runs a claimed execution to its end and records it. `stop` is heeded at any time; the run's own log uses it to
+    /// stop an agent whose events can't be recorded.
+    pub async fn execute(&self, record: ExecutionRecord, stop: watch::Sender<Option<StopReason>>) {
+        let lease = Lease { id: record.id, fence: record.fence };
+        let mut log = RunLog::new(
+            self.store.clone(),
+            self.hub.clone(),
+            Arc::clone(&self.clock),
+            self.mask.clone(),
+            lease,
+            record.last_seq,
+        );
+        let (events, mut inbox) = mpsc::channel(EVENTS);
+        let running = self.attempt(&record, events, stop.subscribe());
+        let recording = record_events(&mut log, &mut inbox, &stop);
+        let (outcome, ()) = tokio::join!(running, recording);
+        let stopped = stop.borrow().clone();
+        match stopped {
+            Some(StopReason::LeaseLost) => {
+                tracing::warn!(execution = %record.id, "lost the lease of a run; its agent was ended");
+            }
+            Some(StopReason::Shutdown) if outcome.verdict != Verdict::Succeeded => {
+                self.give_back(&mut log, lease, &outcome).await;
+            }
+            _ => self.finish(&mut log, outcome).await,
+        }
+    }
+
+    /// The run itself; always gives an outcome. Dropping `events` at its end ends the recording.
+    async fn attempt(
+        &self,
+        record: &ExecutionRecord,
+        events: mpsc::Sender<EventBody>,
+        stop: watch::Receiver<Option<StopReason>>,
+    ) -> Outcome {
+        let prepared = match self.prepare(record, &events, stop.clone()).await {
+            Ok(prepared) => prepared,
+            Err(verdict) => return Outcome::without_run(verdict),
+        };
+        let outcome = self.runner.run(prepared.attempt, prepared.decoder, stop, events.clone()).await;
+        let patch = prepared.workspace.patch(&self.runner, &prepared.git, &prepared.dirs, PatchLimits::default()).await;
+        if let Err(error) = patch {
+            let fields = [("error".to_owned(), error.to_string().into())].into();
+            let _ = events.send(EventBody::Message { topic: "patch_unavailable".into(), fields }).await;
+        }
+        outcome
+    }
+
+    async fn finish(&self, log: &mut RunLog, outcome: Outcome) {
+        measure(&outcome);
+        loop {
+            match log.finish(self.masked(outcome.clone())).await {
+                Appended::Recorded => return,
+                Appended::LeaseLost => return tracing::warn!("lost the lease of a run at its end"),
+                // There is nothing better to do with the outcome than to keep trying.
+                Appended::Unavailable(error) => {
+                    tracing::error!(%error, "the end of a run can't be recorded; trying again");
+                }
+            }
+        }
+    }
+
+    /// The server ends before the run did: the run counts as lost, or waits for the next server where the agent had not
+    /// begun.
+    async fn give_back(&self, log: &mut RunLog, lease: Lease, outcome: &Outcome) {
+        if !matches!(log.append().await, Appended::Recorded) {
+            return tracing::error!(execution = %lease.id, "the end of a run can't be recorded; the next start decides");
+        }
+        tracing::info!(execution = %lease.id, ?outcome.verdict, "gives a run back");
+        self.lose(lease, "The server was shut down while it ran this job.", false).await;
+    }
+
+    /// Decides what becomes of a run that this node owns but does not work on (any more).
+    pub async fn lose(&self, lease: Lease, why: &str, crashed: bool) {
+        let began = self.has_output(lease.id).await;
+        let lose = Lose { lease, began, why: why.to_owned(), crashed, now: self.clock.now() };
+        match self.store.write(lose).await {
+            Ok(lost) => tracing::info!(execution = %lease.id, ?lost, why, "gave a run up"),
+            Err(error) => {
+                tracing::error!(execution = %lease.id, %error, "failed to give a run up; the next look decides");
+            }
+        }
+        self.hub.publish(lease.id, || Signal::Changed);
+    }
+
+    fn masked(&self, mut outcome: Outcome) -> Outcome {
+        outcome.result = outcome.result.map(|result| self.mask.apply(result));
+        if let Verdict::Failed(failure) = &mut outcome.verdict {
+            failure.message = self.mask.apply(std::mem::take(&mut failure.message));
+        }
+        outcome
+    }
+}
+
+/// Records events until the run drops its sender. When they can't be recorded the run is stopped, and the rest is
+/// thrown away so that nothing waits for a reader that has gone.
+async fn record_events(
+    log: &mut RunLog,
+    inbox: &mut mpsc::Receiver<EventBody>,
+    stop: &watch::Sender<Option<StopReason>>,
+) {
+    let reason = match log.record(inbox).await {
+        Appended::Recorded => return,
+        Appended::LeaseLost => StopReason::LeaseLost,
+        Appended::Unavailable(error) => {
+            tracing::error!(%error, "a run is stopped because its events can't be recorded");
+            StopReason::Failed(Failure::new(FailureReason::Internal, "The database could not be used for too long."))
+        }
+    };
+    stop.send_replace(Some(reason));
+    while inbox.recv().await.is_some() {}
+}
+
+fn measure(outcome: &Outcome) {
+    let reason = match &outcome.verdict {
+        Verdict::Failed(failure) => failure.reason.as_str(),
+        _ => "none",
+    };
+    metrics::counter!("legwork_executions_finished_total", "state" => outcome.verdict.state().as_str(), "reason" => reason).increment(1);
+    #[expect(clippy::cast_precision_loss, reason = "durations stay far below 2^53 ms")]
+    metrics::histogram!("legwork_run_duration_seconds").record(outcome.duration_ms as f64 / 1000.0);
+}

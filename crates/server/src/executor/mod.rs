@@ -1,0 +1,9 @@
+//! Runs one claimed execution: prepares its directories and workspace, hands the agent to the runner, records what it
+//! says, and ends the execution.
+
+mod execute;
+mod files;
+mod prepare;
+
+pub use execute::{Executor, Model};
+pub use prepare::{credential, find_program};

@@ -1,0 +1,183 @@
+//! What has to be there before the agent starts.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use legwork_agents::{Agent, Credential, Decoder, Setup, find_agent};
+use legwork_model::{EventBody, FailureReason, Verdict};
+use legwork_runner::workspace::{CloneError, GitSetup, PatchLimits, clone};
+use legwork_runner::{Attempt, Cookie, RunDirs, StopReason, Workspace};
+use tokio::sync::{mpsc, watch};
+
+use super::execute::{Executor, Model};
+use crate::config::AgentSettings;
+use crate::store::ExecutionRecord;
+
+/// How long working out a patch may take.
+const PATCH_PATIENCE: Duration = Duration::from_secs(60);
+
+/// An attempt that is ready to start.
+pub(super) struct Prepared {
+    pub(super) attempt: Attempt,
+    pub(super) decoder: Box<dyn Decoder>,
+    pub(super) workspace: Workspace,
+    /// The execution's own directories: output, patch.
+    pub(super) dirs: RunDirs,
+    pub(super) git: GitSetup,
+}
+
+impl Executor {
+    /// Prepares directories, workspace and launch, within the limit for it.
+    pub(super) async fn prepare(
+        &self,
+        record: &ExecutionRecord,
+        events: &mpsc::Sender<EventBody>,
+        stop: watch::Receiver<Option<StopReason>>,
+    ) -> Result<Prepared, Verdict> {
+        let seconds = record.task.limits.start_seconds;
+        match tokio::time::timeout(Duration::from_secs(seconds), self.prepare_all(record, events, stop)).await {
+            Ok(prepared) => prepared,
+            Err(_) => Err(Verdict::failed(
+                FailureReason::StartTimeout,
+                format!("The workspace was not ready within {seconds} s."),
+            )),
+        }
+    }
+
+    async fn prepare_all(
+        &self,
+        record: &ExecutionRecord,
+        events: &mpsc::Sender<EventBody>,
+        stop: watch::Receiver<Option<StopReason>>,
+    ) -> Result<Prepared, Verdict> {
+        let task = &record.task;
+        let agent = find_agent(&task.agent).ok_or_else(|| {
+            Verdict::failed(FailureReason::SpawnFailed, format!("This version knows no agent `{}`.", task.agent))
+        })?;
+        let (dirs, home) = self.directories(record)?;
+        let cookie = Cookie::new(&self.node, record.id, u64::try_from(record.fence).unwrap_or(0));
+        let git = GitSetup {
+            program: "git".into(),
+            path: self.path.clone(),
+            cookie: cookie.clone(),
+            deadline: PATCH_PATIENCE,
+        };
+        let (workspace, commit) = self.workspace(record, &dirs, &home, &git, stop).await?;
+        let path = workspace.path().to_string_lossy().into_owned();
+        // The log may have ended the run already; then nobody misses the event.
+        let _ = events.send(EventBody::Workspace { path, commit }).await;
+
+        let setup = self.setup(agent, record, &home, workspace.path());
+        let launch = agent.launch(task, &setup);
+        home.place(&launch.files).map_err(|error| directory_failed(&home.home(), &error))?;
+        let attempt = Attempt {
+            launch,
+            install_hint: agent.install_hint().to_owned(),
+            workspace: workspace.path().to_owned(),
+            limits: task.limits.clone(),
+            cookie,
+            stdout_path: dirs.stdout(),
+        };
+        Ok(Prepared { attempt, decoder: agent.decoder(), workspace, dirs, git })
+    }
+
+    /// The execution's own directories, and those of the session that it continues (else the same).
+    fn directories(&self, record: &ExecutionRecord) -> Result<(RunDirs, RunDirs), Verdict> {
+        let made = |id| RunDirs::create(&self.runs, id).map_err(|error| directory_failed(&self.runs, &error));
+        if record.attempt > 1 {
+            // What a lost attempt left is no ground to start from.
+            let old = RunDirs::of(&self.runs, record.id);
+            old.remove().map_err(|error| directory_failed(&self.runs, &error))?;
+        }
+        let dirs = made(record.id)?;
+        let home = if record.home == record.id { dirs.clone() } else { made(record.home)? };
+        Ok((dirs, home))
+    }
+
+    async fn workspace(
+        &self,
+        record: &ExecutionRecord,
+        dirs: &RunDirs,
+        home: &RunDirs,
+        git: &GitSetup,
+        stop: watch::Receiver<Option<StopReason>>,
+    ) -> Result<(Workspace, Option<String>), Verdict> {
+        let task = &record.task;
+        let mut commit = None;
+        let mut workspace =
+            match (&task.repository, self.place_of_session(record).await?.or_else(|| task.workspace.clone())) {
+                (Some(repository), _) => {
+                    let policy = self.config.repositories.policy();
+                    let git = GitSetup { deadline: Duration::from_secs(task.limits.start_seconds), ..git.clone() };
+                    commit = clone(&self.runner, &git, repository, &policy, dirs, stop)
+                        .await
+                        .map_err(CloneError::verdict)?;
+                    Workspace::filled(dirs.work())
+                }
+                (None, Some(path)) => Workspace::filled(PathBuf::from(path)),
+                (None, None) if task.resume_session.is_some() => Workspace::filled(home.work()),
+                (None, None) => Workspace::fresh(dirs.work()),
+            };
+        if let Err(error) = workspace.take_baseline(&self.runner, git, dirs, PatchLimits::default()).await {
+            tracing::warn!(execution = %record.id, %error, "the run will have no patch");
+        }
+        Ok((workspace, commit))
+    }
+
+    /// The operator's directory in which the session to continue began, if it began in one.
+    async fn place_of_session(&self, record: &ExecutionRecord) -> Result<Option<String>, Verdict> {
+        if record.home == record.id {
+            return Ok(None);
+        }
+        let unavailable = |error: crate::store::StoreError| Verdict::failed(FailureReason::Internal, error.to_string());
+        let first = self.store.execution(record.home).await.map_err(unavailable)?;
+        Ok(first.and_then(|first| first.task.workspace))
+    }
+
+    fn setup(&self, agent: &dyn Agent, record: &ExecutionRecord, home: &RunDirs, workspace: &Path) -> Setup {
+        let settings = self.config.agent(agent.name());
+        let (credential, base_url) = match &self.model {
+            Model::Configured => (credential(&settings), settings.base_url.clone()),
+            // Its own key for each run, so that the rehearsal model can tell them apart.
+            Model::Rehearsal { base_url } => {
+                (Some(Credential::ApiKey(format!("rehearsal-{}", record.id))), Some(base_url.clone()))
+            }
+        };
+        let program = settings.program.clone().unwrap_or_else(|| agent.default_program().into());
+        Setup {
+            program: find_program(&program, &self.path).unwrap_or(program),
+            workspace: workspace.to_owned(),
+            home: home.home(),
+            tmp: home.tmp(),
+            credential,
+            base_url,
+            permission_mode: settings.permission_mode,
+            max_retries: settings.max_retries,
+            path: self.path.clone(),
+        }
+    }
+}
+
+/// What the agent authenticates with: exactly one.
+pub fn credential(settings: &AgentSettings) -> Option<Credential> {
+    let exposed = |secret: &Option<crate::config::Secret>| secret.as_ref().map(|secret| secret.expose().to_owned());
+    exposed(&settings.api_key)
+        .map(Credential::ApiKey)
+        .or_else(|| exposed(&settings.auth_token).map(Credential::BearerToken))
+        .or_else(|| exposed(&settings.oauth_token).map(Credential::OauthToken))
+}
+
+/// The file that a program's name stands for on `path`; `None` where there is none.
+pub fn find_program(program: &Path, path: &str) -> Option<PathBuf> {
+    if program.components().count() > 1 {
+        return program.canonicalize().ok().filter(|file| file.is_file());
+    }
+    std::env::split_paths(path).map(|dir| dir.join(program)).find(|file| file.is_file())
+}
+
+fn directory_failed(path: &Path, error: &std::io::Error) -> Verdict {
+    Verdict::failed(
+        FailureReason::WorkspaceFailed,
+        format!("The directories of the run could not be made in {}: {error}.", path.display()),
+    )
+}

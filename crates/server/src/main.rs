@@ -1,0 +1,58 @@
+//! The binary `legwork`.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use legwork_server::commands::{Failure, config, doctor, executions, key, openapi, run, serve};
+use legwork_server::config::Environment;
+
+/// Runs coding agents as durable jobs: one binary, one API.
+#[derive(Debug, Parser)]
+#[command(name = "legwork", version, propagate_version = true, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Serve(serve::Serve),
+    Run(Box<run::Run>),
+    Executions(executions::Executions),
+    Doctor(doctor::Doctor),
+    Key(key::Key),
+    Config(config::Config),
+    /// Prints the OpenAPI description of the native API
+    #[command(name = "openapi")]
+    OpenApi,
+}
+
+fn main() -> ExitCode {
+    let command = Cli::parse().command;
+    let environment = Environment::of_process();
+    // Neither the ring provider nor the runtime can be made twice, and neither was made before.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return report(&Failure::new(format!("failed to start: {error}"))),
+    };
+    let done = runtime.block_on(async {
+        match command {
+            Command::Serve(serve) => serve.run(environment).await.map(|()| ExitCode::SUCCESS),
+            Command::Run(run) => run.run(environment).await,
+            Command::Executions(executions) => executions.run(environment).await.map(|()| ExitCode::SUCCESS),
+            Command::Doctor(doctor) => doctor.run(environment).await,
+            Command::Key(key) => key.run(environment).await.map(|()| ExitCode::SUCCESS),
+            Command::Config(config) => config.run(&environment).map(|()| ExitCode::SUCCESS),
+            Command::OpenApi => openapi::run().map(|()| ExitCode::SUCCESS),
+        }
+    });
+    // Blocking work that nobody waits for must not hold up the end.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    done.unwrap_or_else(|failure| report(&failure))
+}
+
+fn report(failure: &Failure) -> ExitCode {
+    eprintln!("legwork: {}", failure.message);
+    ExitCode::from(failure.code)
+}

@@ -1,0 +1,45 @@
+//! Removes what has served its time: run directories and idempotency keys.
+
+use std::time::Duration;
+
+use legwork_model::{ExecutionId, Timestamp};
+
+use crate::app::App;
+use crate::store::StoreError;
+use crate::store::prune::PruneIdempotencyKeys;
+
+const HOUR: i64 = 3_600_000;
+
+/// Prunes once an hour, for ever.
+pub async fn prune(app: App) {
+    let mut rounds = tokio::time::interval(Duration::from_secs(3_600));
+    loop {
+        rounds.tick().await;
+        if let Err(error) = prune_once(&app).await {
+            tracing::warn!(%error, "failed to remove old runs; trying again in an hour");
+        }
+    }
+}
+
+async fn prune_once(app: &App) -> Result<(), StoreError> {
+    let hours = |hours: u64| i64::try_from(hours).unwrap_or(i64::MAX / HOUR).saturating_mul(HOUR);
+    let now = app.clock.now();
+    let before = now.plus_millis(-hours(app.config.queue.idempotency_hours));
+    app.store.write(PruneIdempotencyKeys { before }).await?;
+
+    let before = now.plus_millis(-hours(app.config.workspaces.keep_hours));
+    for id in app.executor.kept_runs().await {
+        if is_old(app, id, before).await? {
+            app.executor.remove_run(id).await;
+        }
+    }
+    Ok(())
+}
+
+/// Whether nobody used the run directory since `before`. A session that was continued keeps it alive; a directory that
+/// the database does not know is left alone.
+async fn is_old(app: &App, home: ExecutionId, before: Timestamp) -> Result<bool, StoreError> {
+    let Some(owner) = app.store.execution(home).await? else { return Ok(false) };
+    let users = app.store.users_of_home(home).await?;
+    Ok(users.iter().chain([&owner]).all(|user| user.finished_at.is_some_and(|at| at < before)))
+}

@@ -1,0 +1,169 @@
+//! Starting the whole service in one process, and ending it.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use legwork_gateway::rehearsal::{Rehearsal, Script};
+use legwork_model::{Clock, Ids};
+use legwork_runner::Runner;
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use crate::admission::Keyring;
+use crate::app::{App, DataDir, StartError, open_store, secrets_of};
+use crate::config::{Config, Environment};
+use crate::doors::{Doors, listen, router};
+use crate::events::{Hub, Mask};
+use crate::executor::{Executor, Model};
+use crate::lifecycle::{Phase, drain};
+use crate::scheduler::{Lanes, Schedule, SchedulerHandle, beat, prune, recover, rescue, schedule};
+
+/// What a service is made of, beside its settings.
+pub struct Parts {
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Ids and randomness.
+    pub ids: Arc<Ids>,
+    /// The environment of the process.
+    pub environment: Environment,
+    /// The metrics of the process.
+    pub metrics: PrometheusHandle,
+    /// A key that this process makes for itself; then every caller needs a key.
+    pub own_key: Option<String>,
+}
+
+/// A running service.
+pub struct Service {
+    /// Its parts.
+    pub app: App,
+    /// The owner of its runs.
+    pub scheduler: SchedulerHandle,
+    metrics: PrometheusHandle,
+    agents: Vec<JoinHandle<()>>,
+    rehearsal: Option<Rehearsal>,
+    data_dir: DataDir,
+}
+
+impl Service {
+    /// Opens the database, cleans up after an earlier process of this node, and begins to run what waits.
+    ///
+    /// # Errors
+    /// Where the data directory, the database or the rehearsal model can't be used.
+    pub async fn start(config: Config, parts: Parts) -> Result<Self, StartError> {
+        let data_dir = DataDir::open(&config.data_dir)?;
+        let node = data_dir.node(&parts.ids)?;
+        let store = open_store(&config, data_dir.path()).await?;
+        let rehearsal = start_rehearsal(&config).await?;
+        let model = rehearsal
+            .as_ref()
+            .map_or(Model::Configured, |rehearsal| Model::Rehearsal { base_url: rehearsal.base_url() });
+        let mask = Mask::new(secrets_of(&config));
+        let config = Arc::new(config);
+        let hub = Hub::default();
+        let executor = Arc::new(Executor {
+            store: store.clone(),
+            hub: hub.clone(),
+            clock: Arc::clone(&parts.clock),
+            config: Arc::clone(&config),
+            runner: Runner::new().map_err(|source| StartError::Processes { source })?,
+            runs: data_dir.runs()?,
+            node: node.clone(),
+            path: parts.environment.get("PATH").unwrap_or("/usr/local/bin:/usr/bin:/bin").to_owned(),
+            model,
+            mask: mask.clone(),
+        });
+        let app = App {
+            keyring: Arc::new(Keyring::new(store.clone(), parts.own_key.as_deref())),
+            store,
+            hub,
+            clock: parts.clock,
+            ids: parts.ids,
+            node,
+            executor,
+            mask,
+            phase: Phase::default(),
+            config,
+        };
+        recover(&app).await?;
+        let scheduler = start_scheduler(&app);
+        let agents = vec![
+            tokio::spawn(beat(app.clone(), scheduler.clone())),
+            tokio::spawn(rescue(app.clone(), scheduler.clone())),
+            tokio::spawn(prune(app.clone())),
+            tokio::spawn({
+                let runner = app.executor.runner.clone();
+                async move { runner.reap_forever().await }
+            }),
+        ];
+        Ok(Self { app, scheduler, metrics: parts.metrics, agents, rehearsal, data_dir })
+    }
+
+    /// All routes of the service.
+    pub fn router(&self) -> Router {
+        router(Doors { app: self.app.clone(), scheduler: self.scheduler.clone(), metrics: self.metrics.clone() })
+    }
+
+    /// Listens on the configured address. Without any API key only on loopback: the address is changed, and `true` says so.
+    ///
+    /// # Errors
+    /// Where the address is none or can't be listened on.
+    pub async fn listen(&self) -> Result<(TcpListener, bool), StartError> {
+        let wanted = self.app.config.server.listen.clone();
+        let failed = |source| StartError::Listen { address: wanted.clone(), source };
+        let mut address = tokio::net::lookup_host(&wanted)
+            .await
+            .map_err(failed)?
+            .next()
+            .ok_or_else(|| failed(std::io::ErrorKind::NotFound.into()))?;
+        let confined = !address.ip().is_loopback() && !self.app.keyring.is_needed().await?;
+        if confined {
+            address = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), address.port());
+        }
+        Ok((TcpListener::bind(address).await.map_err(failed)?, confined))
+    }
+
+    /// Lets others who find the data directory in use know where this process serves.
+    pub fn announce(&self, address: SocketAddr) {
+        if let Err(error) = self.data_dir.announce(address) {
+            tracing::warn!(%error, "failed to note the address in the data directory");
+        }
+    }
+
+    /// Serves until the phase says that the end has come, then ends what runs and leaves nothing behind.
+    pub async fn serve(self, listener: TcpListener) {
+        let app = &self.app;
+        let patience = Duration::from_secs(app.config.shutdown.drain_seconds);
+        tokio::join!(
+            listen::serve(listener, self.router(), &app.config.server, app.phase.clone()),
+            drain(&app.phase, &self.scheduler, patience),
+        );
+        self.agents.iter().for_each(JoinHandle::abort);
+        if let Some(rehearsal) = self.rehearsal {
+            rehearsal.shutdown().await;
+        }
+    }
+}
+
+fn start_scheduler(app: &App) -> SchedulerHandle {
+    schedule(Schedule {
+        store: app.store.clone(),
+        hub: app.hub.clone(),
+        clock: Arc::clone(&app.clock),
+        node: app.node.clone(),
+        lease_millis: app.lease_millis(),
+        lanes: Lanes::new(&app.config.lanes),
+        executor: Arc::clone(&app.executor),
+    })
+}
+
+async fn start_rehearsal(config: &Config) -> Result<Option<Rehearsal>, StartError> {
+    if !config.rehearsal.enabled {
+        return Ok(None);
+    }
+    let script = config.rehearsal.script.as_deref().map(Script::load).transpose();
+    let script = script.map_err(|error| StartError::Rehearsal(error.to_string()))?;
+    Rehearsal::start(script).await.map(Some).map_err(|error| StartError::Rehearsal(error.to_string()))
+}

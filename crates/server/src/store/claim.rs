@@ -1,0 +1,102 @@
+//! Taking jobs from a lane.
+
+use legwork_model::{EventBody, ExecutionState, Timestamp};
+use sea_orm::sea_query::Expr;
+use sea_orm::{ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+
+use super::append::insert_events;
+use super::entity::execution;
+use super::error::StoreError;
+use super::record::{ExecutionRecord, NewEvent, RecordedEvent};
+use super::write::Write;
+
+/// Takes the oldest jobs of the highest priority.
+#[derive(Debug)]
+pub struct Claim {
+    /// From which lane.
+    pub lane: String,
+    /// How many at the most.
+    pub limit: u64,
+    /// For which node.
+    pub node: String,
+    /// The present time.
+    pub now: Timestamp,
+    /// Until when they are its own, unless renewed.
+    pub lease_until: Timestamp,
+}
+
+/// A job taken.
+#[derive(Debug)]
+pub struct Claimed {
+    /// The job as it stands after the claim.
+    pub record: ExecutionRecord,
+    /// The event that tells of it.
+    pub event: RecordedEvent,
+}
+
+impl Write for Claim {
+    type Output = Vec<Claimed>;
+
+    async fn apply(&self, tx: &DatabaseTransaction) -> Result<Self::Output, DbErr> {
+        let waiting = execution::Entity::find()
+            .filter(execution::Column::State.eq(ExecutionState::Queued.as_str()))
+            .filter(execution::Column::Lane.eq(self.lane.as_str()))
+            .order_by_desc(execution::Column::Priority)
+            .order_by_asc(execution::Column::Id)
+            .limit(self.limit)
+            .all(tx)
+            .await?;
+        let mut taken = Vec::with_capacity(waiting.len());
+        for row in waiting {
+            taken.extend(self.take(tx, row).await?);
+        }
+        Ok(taken)
+    }
+}
+
+impl Claim {
+    /// Takes one job, unless another node was faster.
+    async fn take(&self, tx: &DatabaseTransaction, mut row: execution::Model) -> Result<Option<Claimed>, DbErr> {
+        let before = row.fence;
+        let event = claimed(&mut row, &self.node, self.now, self.lease_until);
+        let update = execution::Entity::update_many()
+            .col_expr(execution::Column::State, Expr::value(row.state.as_str()))
+            .col_expr(execution::Column::Fence, Expr::value(row.fence))
+            .col_expr(execution::Column::Attempt, Expr::value(row.attempt))
+            .col_expr(execution::Column::LastSeq, Expr::value(row.last_seq))
+            .col_expr(execution::Column::StartedAt, Expr::value(row.started_at))
+            .col_expr(execution::Column::LeaseOwner, Expr::value(row.lease_owner.as_deref()))
+            .col_expr(execution::Column::LeaseUntil, Expr::value(row.lease_until))
+            .filter(execution::Column::Id.eq(row.id.as_str()))
+            .filter(execution::Column::State.eq(ExecutionState::Queued.as_str()))
+            .filter(execution::Column::Fence.eq(before));
+        if update.exec(tx).await?.rows_affected == 0 {
+            return Ok(None);
+        }
+        let after = u64::try_from(row.last_seq - 1).unwrap_or(0);
+        insert_events(tx, &row.id, after, std::slice::from_ref(&event)).await?;
+        Claimed::new(row, &event).map(Some)
+    }
+}
+
+/// Changes a row as a claim does; gives the event that tells of it.
+pub(super) fn claimed(row: &mut execution::Model, node: &str, now: Timestamp, lease_until: Timestamp) -> NewEvent {
+    row.state = ExecutionState::Running.as_str().into();
+    row.fence += 1;
+    row.attempt += 1;
+    row.last_seq += 1;
+    row.started_at.get_or_insert(now.as_millis());
+    row.lease_owner = Some(node.to_owned());
+    row.lease_until = Some(lease_until.as_millis());
+    let attempt = u32::try_from(row.attempt).unwrap_or(1);
+    NewEvent::new(now, &EventBody::Claimed { attempt, node: node.to_owned() })
+}
+
+impl Claimed {
+    pub(super) fn new(row: execution::Model, event: &NewEvent) -> Result<Self, DbErr> {
+        let unreadable = |error: StoreError| DbErr::Custom(error.to_string());
+        let record = ExecutionRecord::try_from(row).map_err(unreadable)?;
+        let event = RecordedEvent::numbered(record.last_seq, event).map_err(unreadable)?;
+        Ok(Self { record, event })
+    }
+}

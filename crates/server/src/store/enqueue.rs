@@ -1,0 +1,232 @@
+//! Putting a job on record.
+
+use legwork_model::{EventBody, ExecutionId, ExecutionState, Task, Timestamp};
+use sea_orm::sea_query::Expr;
+use sea_orm::{
+    ActiveModelTrait, ActiveValue, ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, IntoActiveModel, QueryFilter,
+    QuerySelect,
+};
+use serde_json::{Map, Value};
+
+use super::append::insert_events;
+use super::claim::{Claimed, claimed};
+use super::connect::Store;
+use super::entity::{execution, idempotency_key};
+use super::error::StoreError;
+use super::record::NewEvent;
+use super::write::Write;
+
+/// A job as admitted.
+#[derive(Debug, Clone)]
+pub struct NewExecution {
+    /// Its id.
+    pub id: ExecutionId,
+    /// What the agent is asked to do.
+    pub task: Task,
+    /// The lane it waits in.
+    pub lane: String,
+    /// Higher is claimed earlier.
+    pub priority: i32,
+    /// The caller's own JSON object.
+    pub metadata: Map<String, Value>,
+    /// The API key that submitted it.
+    pub created_by: Option<String>,
+    /// The execution that this one repeats.
+    pub retry_of: Option<ExecutionId>,
+    /// Whether it is run again when its worker is lost after it began.
+    pub retry_when_lost: bool,
+    /// The execution whose run directory it uses, where it continues a session.
+    pub home: ExecutionId,
+    /// When it was accepted.
+    pub at: Timestamp,
+}
+
+/// The caller's promise that requests with this key are one and the same.
+#[derive(Debug, Clone)]
+pub struct Idempotency {
+    /// Whose key it is.
+    pub scope: String,
+    /// The key.
+    pub key: String,
+    /// SHA-256 of the request, in hex.
+    pub fingerprint: String,
+}
+
+/// A node that has a free slot for the job.
+#[derive(Debug, Clone)]
+pub struct ClaimAtOnce {
+    /// The node.
+    pub node: String,
+    /// Until when the job is its own, unless renewed.
+    pub lease_until: Timestamp,
+}
+
+/// What became of the job.
+#[derive(Debug)]
+pub enum Enqueued {
+    /// It is on record and waits.
+    Waiting,
+    /// It is on record, and claimed for the node that had a slot.
+    Claimed(Box<Claimed>),
+    /// The same request was accepted before, as this execution.
+    Replayed(ExecutionId),
+    /// The idempotency key was used for another request.
+    KeyReused,
+    /// As many jobs wait as may.
+    QueueFull,
+    /// Another execution works in the session to continue.
+    SessionBusy,
+}
+
+/// Puts a job, its first event and its idempotency key on record together.
+#[derive(Debug, Clone)]
+pub struct Enqueue {
+    /// The job.
+    pub execution: NewExecution,
+    /// Its idempotency key, where the caller sent one.
+    pub idempotency: Option<Idempotency>,
+    /// How many jobs may wait, this one included.
+    pub max_queued: u64,
+    /// Who takes it at once, unless others wait in its lane.
+    pub claim: Option<ClaimAtOnce>,
+}
+
+impl Store {
+    /// Puts a job on record.
+    ///
+    /// # Errors
+    /// Where the database does not take it; then nothing was written.
+    pub async fn enqueue(&self, enqueue: Enqueue) -> Result<Enqueued, StoreError> {
+        match self.write(enqueue.clone()).await {
+            // Another request with the same idempotency key was faster by a moment; now its row is there to be found.
+            Err(error) if error.is_duplicate() => self.write(enqueue).await,
+            outcome => outcome,
+        }
+    }
+}
+
+impl Write for Enqueue {
+    type Output = Enqueued;
+
+    async fn apply(&self, tx: &DatabaseTransaction) -> Result<Enqueued, DbErr> {
+        if let Some(earlier) = self.earlier(tx).await? {
+            return Ok(earlier);
+        }
+        if self.is_session_busy(tx).await? {
+            return Ok(Enqueued::SessionBusy);
+        }
+        let claim = match &self.claim {
+            Some(claim) if !self.others_wait(tx).await? => Some(claim),
+            _ if self.is_full(tx).await? => return Ok(Enqueued::QueueFull),
+            _ => None,
+        };
+        self.reserve_key(tx).await?;
+        let mut row = self.row()?;
+        let mut events = vec![NewEvent::new(self.execution.at, &EventBody::Queued { lane: row.lane.clone() })];
+        if let Some(claim) = claim {
+            events.push(claimed(&mut row, &claim.node, self.execution.at, claim.lease_until));
+        }
+        insert_events(tx, &row.id, 0, &events).await?;
+        let record = claim.map(|_| Claimed::new(row.clone(), &events[1])).transpose()?;
+        execution::Entity::insert(row.into_active_model().reset_all()).exec_without_returning(tx).await?;
+        Ok(record.map_or(Enqueued::Waiting, |record| Enqueued::Claimed(Box::new(record))))
+    }
+}
+
+impl Enqueue {
+    /// What the idempotency key led to before.
+    async fn earlier(&self, tx: &DatabaseTransaction) -> Result<Option<Enqueued>, DbErr> {
+        let Some(idempotency) = &self.idempotency else { return Ok(None) };
+        let row =
+            idempotency_key::Entity::find_by_id((idempotency.scope.clone(), idempotency.key.clone())).one(tx).await?;
+        let Some(row) = row else { return Ok(None) };
+        if row.fingerprint != idempotency.fingerprint {
+            return Ok(Some(Enqueued::KeyReused));
+        }
+        let earlier =
+            row.execution_id.parse().map_err(|_| DbErr::Custom("an idempotency key names no execution".into()))?;
+        Ok(Some(Enqueued::Replayed(earlier)))
+    }
+
+    async fn reserve_key(&self, tx: &DatabaseTransaction) -> Result<(), DbErr> {
+        let Some(idempotency) = &self.idempotency else { return Ok(()) };
+        let row = idempotency_key::ActiveModel {
+            scope: ActiveValue::Set(idempotency.scope.clone()),
+            idempotency_key: ActiveValue::Set(idempotency.key.clone()),
+            execution_id: ActiveValue::Set(self.execution.id.to_string()),
+            fingerprint: ActiveValue::Set(idempotency.fingerprint.clone()),
+            created_at: ActiveValue::Set(self.execution.at.as_millis()),
+        };
+        idempotency_key::Entity::insert(row).exec_without_returning(tx).await.map(drop)
+    }
+
+    /// Looks for the row that would be the last one allowed, so the cost is that of the queue's length, not the table's.
+    async fn is_full(&self, tx: &DatabaseTransaction) -> Result<bool, DbErr> {
+        if self.max_queued == 0 {
+            return Ok(true);
+        }
+        let last_allowed = execution::Entity::find()
+            .select_only()
+            .expr(Expr::val(1))
+            .filter(execution::Column::State.eq(ExecutionState::Queued.as_str()))
+            .offset(self.max_queued - 1)
+            .limit(1)
+            .into_tuple::<i32>();
+        Ok(last_allowed.one(tx).await?.is_some())
+    }
+
+    /// Whether jobs of the same lane wait already; then it is their turn.
+    async fn others_wait(&self, tx: &DatabaseTransaction) -> Result<bool, DbErr> {
+        let waiting = execution::Entity::find()
+            .select_only()
+            .column(execution::Column::Id)
+            .filter(execution::Column::State.eq(ExecutionState::Queued.as_str()))
+            .filter(execution::Column::Lane.eq(self.execution.lane.as_str()))
+            .limit(1)
+            .into_tuple::<String>();
+        Ok(waiting.one(tx).await?.is_some())
+    }
+
+    async fn is_session_busy(&self, tx: &DatabaseTransaction) -> Result<bool, DbErr> {
+        if self.execution.home == self.execution.id {
+            return Ok(false);
+        }
+        let active = [ExecutionState::Queued.as_str(), ExecutionState::Running.as_str()];
+        let other = execution::Entity::find()
+            .filter(execution::Column::State.is_in(active))
+            .filter(execution::Column::Home.eq(self.execution.home.to_string()))
+            .one(tx);
+        Ok(other.await?.is_some())
+    }
+
+    fn row(&self) -> Result<execution::Model, DbErr> {
+        let json = |error: serde_json::Error| DbErr::Custom(error.to_string());
+        let new = &self.execution;
+        Ok(execution::Model {
+            id: new.id.to_string(),
+            state: ExecutionState::Queued.as_str().into(),
+            lane: new.lane.clone(),
+            priority: new.priority,
+            agent: new.task.agent.clone(),
+            task: serde_json::to_string(&new.task).map_err(json)?,
+            metadata: serde_json::to_string(&new.metadata).map_err(json)?,
+            created_by: new.created_by.clone(),
+            retry_of: new.retry_of.map(|id| id.to_string()),
+            on_lost: if new.retry_when_lost { "retry" } else { "fail" }.into(),
+            home: new.home.to_string(),
+            created_at: new.at.as_millis(),
+            started_at: None,
+            finished_at: None,
+            attempt: 0,
+            losses: 0,
+            fence: 0,
+            lease_owner: None,
+            lease_until: None,
+            last_seq: 1,
+            cancel_requested: None,
+            session_id: None,
+            failure_reason: None,
+            outcome: None,
+        })
+    }
+}

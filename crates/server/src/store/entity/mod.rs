@@ -1,0 +1,7 @@
+//! The tables as SeaORM sees them.
+#![expect(unreachable_pub, reason = "SeaORM's derives want public items")]
+
+pub(super) mod api_key;
+pub(super) mod event;
+pub(super) mod execution;
+pub(super) mod idempotency_key;

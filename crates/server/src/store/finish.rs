@@ -1,0 +1,83 @@
+//! Ending an execution.
+
+use legwork_model::execution::Transition;
+use legwork_model::{EventBody, ExecutionState, Outcome, Timestamp, Verdict};
+use sea_orm::sea_query::Expr;
+use sea_orm::{ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter, UpdateMany};
+
+use super::append::{Fenced, Lease, insert_events, number, recordable_session, under_lease};
+use super::entity::execution;
+use super::record::NewEvent;
+use super::write::Write;
+
+/// Ends a running execution: the last events, the outcome and the final state, together.
+#[derive(Debug)]
+pub struct Finish {
+    /// The writer's lease.
+    pub lease: Lease,
+    /// The number of the log's last event, as far as the writer knows.
+    pub after: u64,
+    /// Events that are not on record yet; the last one is the `finished` event.
+    pub events: Vec<NewEvent>,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// When.
+    pub now: Timestamp,
+}
+
+impl Write for Finish {
+    type Output = Fenced;
+
+    async fn apply(&self, tx: &DatabaseTransaction) -> Result<Fenced, DbErr> {
+        let last = number(self.after)? + i64::try_from(self.events.len()).unwrap_or(i64::MAX);
+        let update = ended(under_lease(self.lease), ExecutionState::Running, &self.outcome, self.now)?
+            .col_expr(execution::Column::LastSeq, Expr::value(last));
+        let update = update.filter(execution::Column::LastSeq.eq(number(self.after)?));
+        if update.exec(tx).await?.rows_affected == 0 {
+            // Or the same end was committed before, and only its answer did not arrive.
+            let ours = serde_json::to_string(&self.outcome).ok();
+            let row = row(tx, &self.lease.id.to_string()).await?;
+            let committed =
+                row.is_some_and(|row| row.fence == self.lease.fence && row.last_seq == last && row.outcome == ours);
+            return Ok(if committed { Fenced::Applied } else { Fenced::LeaseLost });
+        }
+        insert_events(tx, &self.lease.id.to_string(), self.after, &self.events).await?;
+        Ok(Fenced::Applied)
+    }
+}
+
+/// The event that ends every log.
+pub(crate) fn finished_event(now: Timestamp, outcome: &Outcome) -> NewEvent {
+    NewEvent::new(now, &EventBody::Finished { outcome: outcome.clone() })
+}
+
+/// Sets the columns of an execution that ends.
+pub(super) fn ended(
+    update: UpdateMany<execution::Entity>,
+    from: ExecutionState,
+    outcome: &Outcome,
+    now: Timestamp,
+) -> Result<UpdateMany<execution::Entity>, DbErr> {
+    let state = from.after(Transition::Finish(&outcome.verdict)).map_err(|error| DbErr::Custom(error.to_string()))?;
+    let json = serde_json::to_string(outcome).map_err(|error| DbErr::Custom(error.to_string()))?;
+    let reason = match &outcome.verdict {
+        Verdict::Failed(failure) => Some(failure.reason.as_str()),
+        _ => None,
+    };
+    let mut update = update
+        .col_expr(execution::Column::State, Expr::value(state.as_str()))
+        .col_expr(execution::Column::Outcome, Expr::value(json))
+        .col_expr(execution::Column::FailureReason, Expr::value(reason))
+        .col_expr(execution::Column::FinishedAt, Expr::value(now.as_millis()))
+        .col_expr(execution::Column::LeaseOwner, Expr::value(Option::<String>::None))
+        .col_expr(execution::Column::LeaseUntil, Expr::value(Option::<i64>::None));
+    if let Some(session) = recordable_session(outcome.session_id.as_deref()) {
+        update = update.col_expr(execution::Column::SessionId, Expr::value(session));
+    }
+    Ok(update)
+}
+
+/// The row as it is, for a decision in the same transaction.
+pub(super) async fn row(tx: &DatabaseTransaction, id: &str) -> Result<Option<execution::Model>, DbErr> {
+    execution::Entity::find_by_id(id).one(tx).await
+}

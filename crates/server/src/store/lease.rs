@@ -1,0 +1,91 @@
+//! Keeping leases, and finding those that were not kept.
+
+use legwork_model::{ExecutionId, ExecutionState, Timestamp};
+use sea_orm::sea_query::Expr;
+use sea_orm::{ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter, QuerySelect};
+
+use super::append::Lease;
+use super::connect::Store;
+use super::entity::execution;
+use super::error::StoreError;
+use super::write::Write;
+
+/// One execution that a node still owns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// The lease.
+    pub lease: Lease,
+    /// Who asked to cancel it, if anybody did.
+    pub cancel_requested: Option<String>,
+}
+
+/// Renews all leases of a node and tells which ones it still has.
+#[derive(Debug)]
+pub struct Renew {
+    /// The node.
+    pub node: String,
+    /// Until when they are renewed.
+    pub until: Timestamp,
+}
+
+impl Write for Renew {
+    type Output = Vec<Held>;
+
+    async fn apply(&self, tx: &DatabaseTransaction) -> Result<Vec<Held>, DbErr> {
+        execution::Entity::update_many()
+            .filter(execution::Column::State.eq(ExecutionState::Running.as_str()))
+            .filter(execution::Column::LeaseOwner.eq(self.node.as_str()))
+            .col_expr(execution::Column::LeaseUntil, Expr::value(self.until.as_millis()))
+            .exec(tx)
+            .await?;
+        held(tx, &self.node).await
+    }
+}
+
+impl Store {
+    /// What `node` owns, without renewing it.
+    ///
+    /// # Errors
+    /// Where the database gives no answer.
+    pub async fn held_by(&self, node: &str) -> Result<Vec<Held>, StoreError> {
+        Ok(held(&self.reads, node).await?)
+    }
+
+    /// Executions whose lease ended before `now`.
+    ///
+    /// # Errors
+    /// Where the database gives no answer.
+    pub async fn expired_leases(&self, now: Timestamp) -> Result<Vec<Lease>, StoreError> {
+        let rows = execution::Entity::find()
+            .select_only()
+            .column(execution::Column::Id)
+            .column(execution::Column::Fence)
+            .filter(execution::Column::State.eq(ExecutionState::Running.as_str()))
+            .filter(execution::Column::LeaseUntil.lt(now.as_millis()))
+            .into_tuple::<(String, i64)>()
+            .all(&self.reads)
+            .await?;
+        rows.into_iter().map(|(id, fence)| lease(&id, fence).map_err(StoreError::from)).collect()
+    }
+}
+
+async fn held(connection: &impl sea_orm::ConnectionTrait, node: &str) -> Result<Vec<Held>, DbErr> {
+    let rows = execution::Entity::find()
+        .select_only()
+        .column(execution::Column::Id)
+        .column(execution::Column::Fence)
+        .column(execution::Column::CancelRequested)
+        .filter(execution::Column::State.eq(ExecutionState::Running.as_str()))
+        .filter(execution::Column::LeaseOwner.eq(node))
+        .into_tuple::<(String, i64, Option<String>)>()
+        .all(connection)
+        .await?;
+    rows.into_iter()
+        .map(|(id, fence, cancel_requested)| Ok(Held { lease: lease(&id, fence)?, cancel_requested }))
+        .collect()
+}
+
+fn lease(id: &str, fence: i64) -> Result<Lease, DbErr> {
+    let id: ExecutionId = id.parse().map_err(|_| DbErr::Custom("an execution without a proper id".into()))?;
+    Ok(Lease { id, fence })
+}

@@ -1,0 +1,123 @@
+//! Executions, their events, idempotency keys and API keys.
+
+use sea_orm::DbBackend;
+use sea_orm_migration::prelude::*;
+
+#[derive(DeriveMigrationName)]
+pub(super) struct Migration;
+
+#[async_trait::async_trait]
+impl MigrationTrait for Migration {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let backend = manager.get_database_backend();
+        for table in [executions(backend), events(backend), idempotency_keys(backend), api_keys(backend)] {
+            manager.create_table(table).await?;
+        }
+        for index in indices() {
+            manager.create_index(index).await?;
+        }
+        Ok(())
+    }
+}
+
+/// On MySQL ids are compared byte by byte and a prompt may hold any character, whatever the server's own defaults are.
+fn table(backend: DbBackend, name: &'static str) -> TableCreateStatement {
+    let mut table = Table::create();
+    table.table(name).if_not_exists();
+    if backend == DbBackend::MySql {
+        table.character_set("utf8mb4").collate("utf8mb4_bin");
+    }
+    table
+}
+
+/// Text without a limit of its own. MySQL's `text` ends at 64 KiB.
+fn long_text(backend: DbBackend, name: &'static str) -> ColumnDef {
+    match backend {
+        DbBackend::MySql => ColumnDef::new(name).custom("longtext").take(),
+        _ => ColumnDef::new(name).text().take(),
+    }
+}
+
+fn executions(backend: DbBackend) -> TableCreateStatement {
+    table(backend, "executions")
+        .col(ColumnDef::new("id").string_len(30).not_null().primary_key())
+        .col(ColumnDef::new("state").string_len(16).not_null())
+        .col(ColumnDef::new("lane").string_len(64).not_null())
+        .col(ColumnDef::new("priority").integer().not_null())
+        .col(ColumnDef::new("agent").string_len(64).not_null())
+        .col(long_text(backend, "task").not_null())
+        .col(long_text(backend, "metadata").not_null())
+        .col(ColumnDef::new("created_by").string_len(64))
+        .col(ColumnDef::new("retry_of").string_len(30))
+        .col(ColumnDef::new("on_lost").string_len(8).not_null())
+        .col(ColumnDef::new("home").string_len(30).not_null())
+        .col(ColumnDef::new("created_at").big_integer().not_null())
+        .col(ColumnDef::new("started_at").big_integer())
+        .col(ColumnDef::new("finished_at").big_integer())
+        .col(ColumnDef::new("attempt").integer().not_null())
+        .col(ColumnDef::new("losses").integer().not_null())
+        .col(ColumnDef::new("fence").big_integer().not_null())
+        .col(ColumnDef::new("lease_owner").string_len(64))
+        .col(ColumnDef::new("lease_until").big_integer())
+        .col(ColumnDef::new("last_seq").big_integer().not_null())
+        .col(long_text(backend, "cancel_requested"))
+        .col(ColumnDef::new("session_id").string_len(128))
+        .col(ColumnDef::new("failure_reason").string_len(32))
+        .col(long_text(backend, "outcome"))
+        .take()
+}
+
+fn events(backend: DbBackend) -> TableCreateStatement {
+    table(backend, "events")
+        .col(ColumnDef::new("execution_id").string_len(30).not_null())
+        .col(ColumnDef::new("seq").big_integer().not_null())
+        .col(ColumnDef::new("at").big_integer().not_null())
+        .col(ColumnDef::new("kind").string_len(32).not_null())
+        .col(long_text(backend, "data").not_null())
+        .primary_key(Index::create().col("execution_id").col("seq"))
+        .take()
+}
+
+fn idempotency_keys(backend: DbBackend) -> TableCreateStatement {
+    table(backend, "idempotency_keys")
+        .col(ColumnDef::new("scope").string_len(64).not_null())
+        .col(ColumnDef::new("idempotency_key").string_len(255).not_null())
+        .col(ColumnDef::new("execution_id").string_len(30).not_null())
+        .col(ColumnDef::new("fingerprint").string_len(64).not_null())
+        .col(ColumnDef::new("created_at").big_integer().not_null())
+        .primary_key(Index::create().col("scope").col("idempotency_key"))
+        .take()
+}
+
+fn api_keys(backend: DbBackend) -> TableCreateStatement {
+    table(backend, "api_keys")
+        .col(ColumnDef::new("id").string_len(64).not_null().primary_key())
+        .col(ColumnDef::new("name").string_len(128).not_null())
+        .col(ColumnDef::new("hash").string_len(64).not_null())
+        .col(ColumnDef::new("permissions").string_len(64).not_null())
+        .col(ColumnDef::new("created_at").big_integer().not_null())
+        .col(ColumnDef::new("expires_at").big_integer())
+        .col(ColumnDef::new("revoked_at").big_integer())
+        .take()
+}
+
+fn indices() -> [IndexCreateStatement; 7] {
+    let index =
+        |name: &'static str, table: &'static str| Index::create().name(name).table(table).if_not_exists().take();
+    [
+        // The claim: the oldest of the highest priority of a lane.
+        index("executions_queue", "executions")
+            .col("state")
+            .col("lane")
+            .col(("priority", IndexOrder::Desc))
+            .col("id")
+            .take(),
+        // Lists of one state, newest first.
+        index("executions_state", "executions").col("state").col("id").take(),
+        index("executions_session", "executions").col("session_id").col("id").take(),
+        index("executions_home", "executions").col("home").col("id").take(),
+        index("idempotency_keys_age", "idempotency_keys").col("created_at").take(),
+        index("api_keys_hash", "api_keys").col("hash").unique().take(),
+        index("api_keys_name", "api_keys").col("name").unique().take(),
+    ]
+}

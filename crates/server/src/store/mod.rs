@@ -1,0 +1,29 @@
+//! The only place with SQL. Plain async functions over SQLite (inside the binary), MySQL, MariaDB, TiDB or Postgres.
+//!
+//! Every change is one small struct with a [`Write`] implementation, applied by [`Store::write`] in one transaction.
+//! Statements keep to what all engines have: conditional updates and their row counts, no `SKIP LOCKED`, no
+//! `RETURNING`.
+
+mod connect;
+mod entity;
+mod error;
+mod migrations;
+mod write;
+
+pub mod api_keys;
+pub mod append;
+pub mod cancel;
+pub mod claim;
+pub mod enqueue;
+pub mod events;
+pub mod executions;
+pub mod finish;
+pub mod lease;
+pub mod lose;
+pub mod prune;
+pub mod record;
+
+pub use connect::Store;
+pub use error::StoreError;
+pub use record::{ExecutionRecord, NewEvent, RecordedEvent};
+pub use write::Write;

@@ -1,0 +1,20 @@
+//! The whole service in one process, asked through its router: no sockets, but real runs of a small scripted agent.
+#![expect(clippy::expect_used, clippy::panic, reason = "a test may panic, also in its helpers")]
+
+mod agent;
+mod app;
+mod http;
+
+mod bad_input;
+mod cancelling;
+mod describing;
+mod faults;
+mod following;
+mod keys;
+mod leftovers;
+mod listing;
+mod repeating;
+mod sessions;
+mod settings;
+mod submitting;
+mod taking_over;

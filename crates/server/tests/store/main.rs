@@ -1,0 +1,16 @@
+//! What the store promises, on every engine: each test runs on SQLite, MariaDB (or MySQL) and PostgreSQL.
+#![expect(clippy::expect_used, clippy::panic, reason = "a test may panic, also in its helpers")]
+
+mod database;
+
+mod api_keys;
+mod cancelling;
+mod claiming;
+mod durability;
+mod enqueueing;
+mod fencing;
+mod leases;
+mod listing;
+mod losing;
+mod payloads;
+mod random_walk;

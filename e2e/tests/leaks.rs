@@ -1,0 +1,103 @@
+//! Many runs leave nothing behind. In a test program of its own: it counts what its own process holds.
+
+use legwork_agents::{Decoder, Setup, find_agent};
+use legwork_model::{Ids, Limits, Task, Timestamp, ToolPolicy, Verdict};
+use legwork_runner::{Attempt, Cookie, RunDirs, Runner};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+
+const AT_ONCE: usize = 5;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thousand_runs_leave_no_process_no_descriptor_and_no_run_behind() {
+    let runner = Runner::new().expect("a runner");
+    let runs = tempfile::tempdir().expect("a directory");
+    let ids = Ids::from_seed([3; 32]);
+    many(&runner, runs.path(), &ids, 50).await;
+    let before = descriptors();
+    many(&runner, runs.path(), &ids, 1000).await;
+    assert_eq!(descriptors(), before);
+    assert_eq!(children(), Vec::<String>::new());
+    assert_eq!(runner.live_runs(), 0);
+}
+
+async fn many(runner: &Runner, runs: &std::path::Path, ids: &Ids, count: usize) {
+    let mut going = JoinSet::new();
+    for number in 0..count {
+        if going.len() == AT_ONCE {
+            assert_eq!(going.join_next().await.and_then(Result::ok), Some(Verdict::Succeeded));
+        }
+        // Every tenth leaves something behind itself, and so do those that run beside it.
+        let script = if number % 10 == 0 { "spawn detached sleeper m\ntext done" } else { "text done" };
+        let execution = ids.execution(Timestamp::from_millis(1));
+        let (runner, runs) = (runner.clone(), runs.to_owned());
+        going.spawn(async move { one(&runner, &runs, execution, script).await });
+    }
+    while let Some(verdict) = going.join_next().await {
+        assert_eq!(verdict.ok(), Some(Verdict::Succeeded));
+    }
+}
+
+async fn one(runner: &Runner, runs: &std::path::Path, execution: legwork_model::ExecutionId, script: &str) -> Verdict {
+    let Ok(dirs) = RunDirs::create(runs, execution) else { return lost("no directories") };
+    let Some((attempt, decoder)) = attempt(&dirs, execution, script) else { return lost("no agent") };
+    let (_stop, stopped) = watch::channel(None);
+    let (sender, mut events) = mpsc::channel(64);
+    let (outcome, ()) =
+        tokio::join!(runner.run(attempt, decoder, stopped, sender), async { while events.recv().await.is_some() {} });
+    dirs.remove().map_or_else(|_| lost("not removed"), |()| outcome.verdict)
+}
+
+fn lost(message: &str) -> Verdict {
+    Verdict::failed(legwork_model::FailureReason::Internal, message)
+}
+
+fn attempt(dirs: &RunDirs, execution: legwork_model::ExecutionId, script: &str) -> Option<(Attempt, Box<dyn Decoder>)> {
+    let claude = find_agent("claude-code")?;
+    let task = Task {
+        agent: "claude-code".into(),
+        prompt: script.into(),
+        model: None,
+        resume_session: None,
+        workspace: None,
+        repository: None,
+        limits: Limits::default(),
+        tools: ToolPolicy::default(),
+        env: Default::default(),
+    };
+    let setup = Setup {
+        program: env!("CARGO_BIN_EXE_scripted-agent").into(),
+        workspace: dirs.work(),
+        home: dirs.home(),
+        tmp: dirs.tmp(),
+        credential: None,
+        base_url: None,
+        permission_mode: None,
+        max_retries: 0,
+        path: "/usr/bin:/bin".into(),
+    };
+    let attempt = Attempt {
+        launch: claude.launch(&task, &setup),
+        install_hint: String::new(),
+        workspace: dirs.work(),
+        limits: Limits::default(),
+        cookie: Cookie::new("leaks", execution, 1),
+        stdout_path: dirs.stdout(),
+    };
+    Some((attempt, claude.decoder()))
+}
+
+fn descriptors() -> usize {
+    std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count)
+}
+
+/// Children of this process, also those that have ended, as `/proc` shows them.
+fn children() -> Vec<String> {
+    let own = std::process::id().to_string();
+    let stats = std::fs::read_dir("/proc").into_iter().flatten().filter_map(|entry| {
+        let stat = std::fs::read_to_string(entry.ok()?.path().join("stat")).ok()?;
+        let parent = stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.to_owned();
+        (parent == own).then_some(stat)
+    });
+    stats.collect()
+}

@@ -1,0 +1,214 @@
+//! Where the scripted agent is run, and how its traces are looked for.
+
+use std::path::PathBuf;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use legwork_agents::{Setup, find_agent};
+use legwork_model::{
+    EventBody, ExecutionId, FailureReason, Ids, Limits, Outcome, Task, Timestamp, ToolPolicy, Verdict,
+};
+use legwork_runner::{Attempt, Cookie, Graces, RunDirs, Runner, StopReason};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+
+/// How long anything may take before a test gives up on it.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// One runner for all tests of a process, as it would be in a server.
+pub(crate) fn runner() -> Runner {
+    static RUNNER: OnceLock<Runner> = OnceLock::new();
+    let graces = Graces { terminate: Duration::from_millis(500), ..Graces::default() };
+    RUNNER.get_or_init(|| Runner::new().expect("a runner").with_graces(graces)).clone()
+}
+
+fn new_execution() -> ExecutionId {
+    static IDS: OnceLock<Ids> = OnceLock::new();
+    IDS.get_or_init(Ids::from_system).execution(Timestamp::from_millis(1_772_366_400_000))
+}
+
+/// The directories of one run, and what will be started in it.
+pub(crate) struct Lab {
+    _runs: tempfile::TempDir,
+    pub(crate) dirs: RunDirs,
+    pub(crate) attempt: Attempt,
+}
+
+/// A run that goes on.
+pub(crate) struct Going {
+    pub(crate) stop: watch::Sender<Option<StopReason>>,
+    pub(crate) events: mpsc::Receiver<EventBody>,
+    pub(crate) outcome: JoinHandle<Outcome>,
+}
+
+/// A run that has ended.
+pub(crate) struct Done {
+    pub(crate) outcome: Outcome,
+    pub(crate) events: Vec<EventBody>,
+}
+
+impl Lab {
+    /// A run of the scripted agent, with limits that no script reaches by accident.
+    pub(crate) fn new(script: &str) -> Self {
+        Self::with_limits(script, Limits::default())
+    }
+
+    pub(crate) fn with_limits(script: &str, limits: Limits) -> Self {
+        let runs = tempfile::tempdir().expect("a directory");
+        let execution = new_execution();
+        let dirs = RunDirs::create(runs.path(), execution).expect("directories");
+        let claude = find_agent("claude-code").expect("it is known");
+        let attempt = Attempt {
+            launch: claude.launch(&task(script, limits.clone()), &setup(&dirs)),
+            install_hint: claude.install_hint().to_owned(),
+            workspace: dirs.work(),
+            limits,
+            cookie: Cookie::new("lab", execution, 1),
+            stdout_path: dirs.stdout(),
+        };
+        Self { _runs: runs, dirs, attempt }
+    }
+
+    /// Starts the run; its directories stay until the lab is dropped.
+    pub(crate) fn start(&mut self) -> Going {
+        let (stop, stopped) = watch::channel(None);
+        let (sender, events) = mpsc::channel(4096);
+        let attempt = std::mem::replace(&mut self.attempt, Self::new("").attempt);
+        let outcome = tokio::spawn(async move { runner().run(attempt, decoder(), stopped, sender).await });
+        Going { stop, events, outcome }
+    }
+
+    /// Runs to the end.
+    pub(crate) async fn run(&mut self) -> Done {
+        self.start().end().await
+    }
+
+    pub(crate) fn stdout(&self) -> Vec<u8> {
+        std::fs::read(self.dirs.stdout()).expect("kept output")
+    }
+}
+
+impl Going {
+    /// Waits for the first event that `wanted` takes.
+    pub(crate) async fn until<T>(&mut self, wanted: impl Fn(EventBody) -> Option<T>) -> T {
+        let found = async {
+            loop {
+                if let Some(found) = wanted(self.events.recv().await.expect("the event comes")) {
+                    return found;
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, found).await.expect("the event comes in time")
+    }
+
+    /// Waits until the agent says something.
+    pub(crate) async fn until_text(&mut self) -> String {
+        self.until(|event| if let EventBody::Text { text, .. } = event { Some(text) } else { None }).await
+    }
+
+    pub(crate) fn cancel(&self) {
+        self.stop.send_replace(Some(StopReason::Cancelled { message: "asked by a test".into() }));
+    }
+
+    pub(crate) async fn end(mut self) -> Done {
+        let collect = async {
+            let mut events = Vec::new();
+            while let Some(event) = self.events.recv().await {
+                events.push(event);
+            }
+            events
+        };
+        let (events, outcome) =
+            tokio::time::timeout(PATIENCE, async { tokio::join!(collect, self.outcome) }).await.expect("the run ends");
+        Done { outcome: outcome.expect("no panic"), events }
+    }
+}
+
+impl Done {
+    pub(crate) fn failure(&self) -> Option<FailureReason> {
+        match &self.outcome.verdict {
+            Verdict::Failed(failure) => Some(failure.reason),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn texts<'a>(&'a self) -> Vec<&'a str> {
+        let text = |event: &'a EventBody| match event {
+            EventBody::Text { text, .. } => Some(text.as_str()),
+            _ => None,
+        };
+        self.events.iter().filter_map(text).collect()
+    }
+
+    pub(crate) fn stopping(&self) -> Option<&str> {
+        self.events.iter().find_map(|event| match event {
+            EventBody::Stopping { reason } => Some(reason.as_str()),
+            _ => None,
+        })
+    }
+}
+
+pub(crate) fn decoder() -> Box<dyn legwork_agents::Decoder> {
+    find_agent("claude-code").expect("it is known").decoder()
+}
+
+fn setup(dirs: &RunDirs) -> Setup {
+    Setup {
+        program: scripted_agent(),
+        workspace: dirs.work(),
+        home: dirs.home(),
+        tmp: dirs.tmp(),
+        credential: None,
+        base_url: None,
+        permission_mode: None,
+        max_retries: 0,
+        path: "/usr/bin:/bin".into(),
+    }
+}
+
+fn task(prompt: &str, limits: Limits) -> Task {
+    Task {
+        agent: "claude-code".into(),
+        prompt: prompt.into(),
+        model: None,
+        resume_session: None,
+        workspace: None,
+        repository: None,
+        limits,
+        tools: ToolPolicy::default(),
+        env: Default::default(),
+    }
+}
+
+pub(crate) fn scripted_agent() -> PathBuf {
+    env!("CARGO_BIN_EXE_scripted-agent").into()
+}
+
+/// Limits of one second, one at a time.
+pub(crate) fn limits(change: impl FnOnce(&mut Limits)) -> Limits {
+    let mut limits = Limits::default();
+    change(&mut limits);
+    limits
+}
+
+/// Live processes whose `/proc/<pid>/<file>` holds `needle`.
+pub(crate) fn processes_with(file: &str, needle: &str) -> Vec<i32> {
+    let pids = std::fs::read_dir("/proc").expect("/proc").filter_map(|entry| {
+        let entry = entry.ok()?;
+        let pid: i32 = entry.file_name().to_str()?.parse().ok()?;
+        let content = std::fs::read(entry.path().join(file)).ok()?;
+        content.windows(needle.len()).any(|window| window == needle.as_bytes()).then_some(pid)
+    });
+    pids.collect()
+}
+
+/// Whether the process is there and has not ended.
+pub(crate) fn is_alive(pid: i32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with(['Z', 'X']))
+}
+
+/// A word that no other process of the machine has in its arguments.
+pub(crate) fn marker() -> String {
+    format!("marker-{}", new_execution())
+}

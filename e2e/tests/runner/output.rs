@@ -1,0 +1,85 @@
+//! Whatever an agent prints, it is kept up to the cap, and the run is judged by what it said, never by its exit code.
+
+use legwork_model::{EventBody, FailureReason, Verdict};
+use tokio::sync::{mpsc, watch};
+
+use crate::lab::{Going, Lab, PATIENCE, decoder, limits, processes_with, runner};
+
+#[tokio::test]
+async fn an_answer_is_a_success() {
+    let mut lab = Lab::new("text hello\ntext the answer");
+    let done = lab.run().await;
+    assert_eq!(done.outcome.verdict, Verdict::Succeeded);
+    assert_eq!(done.outcome.result.as_deref(), Some("the answer"));
+    assert_eq!(done.texts(), ["hello", "the answer"]);
+    assert_eq!(done.outcome.exit.and_then(|exit| exit.code), Some(0));
+    assert_eq!(done.stopping(), None);
+    let kept = String::from_utf8(lab.stdout()).expect("text");
+    assert_eq!(kept.lines().count(), 4, "{kept}");
+}
+
+#[tokio::test]
+async fn a_flood_is_cut_off_at_exactly_the_cap() {
+    for script in ["flood forever", "ignore-term\nflood forever", "line 20MB", "garbage\nflood forever"] {
+        let mut lab = Lab::with_limits(script, limits(|it| it.max_output_bytes = 100_000));
+        let done = lab.run().await;
+        assert_eq!(done.failure(), Some(FailureReason::OutputLimit), "{script}");
+        assert_eq!(lab.stdout().len(), 100_000, "{script}");
+    }
+}
+
+#[tokio::test]
+async fn output_of_exactly_the_cap_is_no_flood() {
+    let mut lab = Lab::new("flood 100KB");
+    assert_eq!(lab.run().await.outcome.verdict, Verdict::Succeeded);
+    let size = lab.stdout().len() as u64;
+
+    let mut lab = Lab::with_limits("flood 100KB", limits(|it| it.max_output_bytes = size - 1));
+    assert_eq!(lab.run().await.failure(), Some(FailureReason::OutputLimit));
+}
+
+#[tokio::test]
+async fn an_exit_code_is_no_answer() {
+    for (script, reason) in [
+        ("half-line", FailureReason::IncompleteOutput),
+        ("text hello\nexit 0", FailureReason::IncompleteOutput),
+        ("silent\nexit 0", FailureReason::IncompleteOutput),
+        ("stderr something is wrong\nexit 3", FailureReason::ExitNonzero),
+        ("garbage\nexit 0", FailureReason::IncompleteOutput),
+    ] {
+        let done = Lab::new(script).run().await;
+        assert_eq!(done.failure(), Some(reason), "{script}: {:?}", done.outcome);
+    }
+}
+
+#[tokio::test]
+async fn garbage_before_an_answer_is_kept_and_forgiven() {
+    let mut lab = Lab::new("garbage\ntext fine");
+    let done = lab.run().await;
+    assert_eq!(done.outcome.verdict, Verdict::Succeeded);
+    assert!(done.events.iter().any(|event| matches!(event, EventBody::Unparsed { .. })), "{:?}", done.events);
+    assert!(lab.stdout().windows(3).any(|bytes| bytes == b"\x00\xff\xfe"));
+}
+
+#[tokio::test]
+async fn a_reader_that_does_not_read_keeps_nobody_from_stopping_the_run() {
+    let mut lab = Lab::new(&"text chatter\n".repeat(100_000));
+    let (stop, stopped) = watch::channel(None);
+    let (sender, events) = mpsc::channel(1);
+    let cookie = lab.attempt.cookie.to_string();
+    let attempt = std::mem::replace(&mut lab.attempt, Lab::new("").attempt);
+    let outcome = tokio::spawn(async move { runner().run(attempt, decoder(), stopped, sender).await });
+    let mut going = Going { stop, events, outcome };
+    going.until_text().await;
+    going.cancel();
+    // Nobody reads until the agent is gone.
+    let gone = async {
+        while !processes_with("environ", &cookie).is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, gone).await.expect("it ends unread");
+    let done = going.end().await;
+    assert_eq!(done.stopping(), Some("cancelled"));
+    assert!(done.events.len() < 100_000, "it was stopped half-way");
+}

@@ -1,0 +1,9 @@
+//! Scenarios with the real binary `legwork` as a process of its own.
+#![expect(clippy::disallowed_methods, reason = "scenarios start programs and read what the test script provides")]
+#![expect(clippy::expect_used, clippy::panic, reason = "what goes wrong in a scenario is a failed test")]
+
+mod claude;
+mod cluster;
+mod crash;
+mod lab;
+mod shutdown;

@@ -1,0 +1,7 @@
+#!/usr/bin/env bash
+# Removes everything that was built, installed or cached in this folder. The data of `make serve` stays.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+cargo clean
+rm -rf .cache bench/peer/node_modules

@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# Runs every test, on SQLite, MariaDB and PostgreSQL and with the real Claude Code CLI, installing what is missing where it
+# may. What can't be run is named at the end; under CI=true that is a failure.
+# Usage: scripts/test.sh [ARGUMENT OF cargo nextest run]...
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+skipped=()
+skip() { skipped+=("SKIPPED  $1"); }
+
+scripts/packages.sh cc git
+scripts/packages.sh mariadbd postgres || true
+scripts/packages.sh mariadbd 2>/dev/null || skip "the store and queue on MariaDB: mariadb-server is not installed"
+scripts/packages.sh postgres 2>/dev/null || skip "the store and queue on PostgreSQL: postgresql is not installed"
+if LEGWORK_TEST_CLAUDE="$(scripts/install-agent.sh --pinned)"; then
+  export LEGWORK_TEST_CLAUDE
+else
+  unset LEGWORK_TEST_CLAUDE
+  skip "scenarios with the real Claude Code CLI: it could not be installed"
+fi
+
+failed=0
+scripts/databases.sh scripts/run-tests.sh "$@" || failed=$?
+
+if [ "${#skipped[@]}" -gt 0 ]; then
+  printf '%s\n' "${skipped[@]}" >&2
+  [ "${CI:-}" != true ] || failed=1
+fi
+exit "$failed"
