@@ -180,7 +180,7 @@ impl Passage {
             }
             Err(error) => {
                 let message = format!("The agent's output could not be kept: {error}.");
-                self.end_early(Verdict::failed(FailureReason::Internal, message));
+                self.output_lost(Verdict::failed(FailureReason::Internal, message));
             }
         }
     }
@@ -223,7 +223,17 @@ impl Passage {
 
     fn over_limit(&mut self, stream: &str) {
         let message = format!("The agent printed more than {} bytes to its {stream}.", self.max_output_bytes);
-        self.end_early(Verdict::failed(FailureReason::OutputLimit, message));
+        self.output_lost(Verdict::failed(FailureReason::OutputLimit, message));
+    }
+
+    /// Ends a run whose output is not whole. An agent that has left by then, and is only being read to the end, has
+    /// failed as well: what it answered is not all that it said.
+    fn output_lost(&mut self, verdict: Verdict) {
+        if matches!(self.stage, Stage::Working) {
+            self.end_early(verdict);
+        } else {
+            self.stopped.get_or_insert(verdict);
+        }
     }
 
     /// Ends a run that works; whatever else comes to light while it is being ended changes nothing.

@@ -39,6 +39,16 @@ async fn output_of_exactly_the_cap_is_no_flood() {
 }
 
 #[tokio::test]
+async fn an_agent_that_leaves_before_its_output_is_read_was_too_loud_all_the_same() {
+    // Its end and the last of its output race to us, so that it takes a few runs to see both orders.
+    for _ in 0..30 {
+        let mut lab = Lab::with_limits("flood 10KB", limits(|it| it.max_output_bytes = 1000));
+        assert_eq!(lab.run().await.failure(), Some(FailureReason::OutputLimit));
+        assert_eq!(lab.stdout().len(), 1000);
+    }
+}
+
+#[tokio::test]
 async fn an_exit_code_is_no_answer() {
     for (script, reason) in [
         ("half-line", FailureReason::IncompleteOutput),
