@@ -43,9 +43,9 @@ async fn one(runner: &Runner, runs: &std::path::Path, execution: legwork_model::
     let Some((attempt, decoder)) = attempt(&dirs, execution, script) else { return lost("no agent") };
     let (_stop, stopped) = watch::channel(None);
     let (sender, mut events) = mpsc::channel(64);
-    let (outcome, ()) =
+    let (ended, ()) =
         tokio::join!(runner.run(attempt, decoder, stopped, sender), async { while events.recv().await.is_some() {} });
-    dirs.remove().map_or_else(|_| lost("not removed"), |()| outcome.verdict)
+    dirs.remove().map_or_else(|_| lost("not removed"), |()| ended.outcome.verdict)
 }
 
 fn lost(message: &str) -> Verdict {

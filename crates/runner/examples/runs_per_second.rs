@@ -84,8 +84,8 @@ async fn one(runner: &Runner, runs: &Path, execution: ExecutionId, program: Path
     let (_stop, stopped) = watch::channel(None);
     let (sender, mut events) = mpsc::channel(64);
     let run = runner.run(attempt(agent, &dirs, execution, program), agent.decoder(), stopped, sender);
-    let (outcome, ()) = tokio::join!(run, async { while events.recv().await.is_some() {} });
-    match outcome.verdict {
+    let (ended, ()) = tokio::join!(run, async { while events.recv().await.is_some() {} });
+    match ended.outcome.verdict {
         Verdict::Succeeded => Ok(()),
         other => Err(format!("{other:?}").into()),
     }

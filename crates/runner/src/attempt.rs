@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use legwork_agents::{AgentReport, Decoded, Decoder, Launch};
-use legwork_model::{EventBody, Exit, Failure, FailureReason, Limits, Outcome, Verdict};
+use legwork_model::{EventBody, Exit, FailureReason, Limits, Outcome, Verdict};
 use tokio::process::Child;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, Sleep, sleep_until};
@@ -17,13 +17,16 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use crate::cookie::Cookie;
 use crate::deadlines::Deadlines;
 use crate::event_queue::EventQueue;
-use crate::output_file::OutputFile;
+use crate::output::{Output, Recorder};
 use crate::pipes::{Pipes, Stream};
 use crate::process_tree::{Tree, exit_of};
 use crate::runner::Graces;
 use crate::sandbox::process::Running;
 use crate::stdin_feed::StdinFeed;
 use crate::stop::{StopReason, reason_of};
+
+/// A run that takes longer has its output in a file as soon as it comes.
+const SHORT: Duration = Duration::from_millis(100);
 
 /// Looked at again when nothing else has a deadline.
 const FAR: Duration = Duration::from_secs(24 * 60 * 60);
@@ -41,7 +44,8 @@ pub struct Attempt {
     pub limits: Limits,
     /// The mark of its processes.
     pub cookie: Cookie,
-    /// Where its standard output is kept as it came, up to `limits.max_output_bytes`.
+    /// Where its standard output goes as it comes, up to `limits.max_output_bytes`, unless the run is short and says
+    /// little.
     pub stdout_path: PathBuf,
 }
 
@@ -61,7 +65,7 @@ pub(crate) struct Passage {
     stdin: StdinFeed,
     decoder: Box<dyn Decoder>,
     decoded: Vec<Decoded>,
-    output: OutputFile,
+    output: Recorder,
     stderr_room: u64,
     max_output_bytes: u64,
     deadlines: Deadlines,
@@ -98,20 +102,21 @@ enum Step {
 }
 
 /// How an attempt ended.
-pub(crate) struct Ended {
+pub(crate) struct Left {
     pub(crate) outcome: Outcome,
+    pub(crate) output: Output,
     /// Whether processes were left behind that may be nobody's now.
     pub(crate) left_others: bool,
 }
 
 impl Passage {
     /// Takes over a process that was just started.
-    pub(crate) fn new(running: Running, limits: Limits, output: OutputFile, wires: Wires, graces: Graces) -> Self {
+    pub(crate) fn new(running: Running, limits: Limits, output: Recorder, wires: Wires, graces: Graces) -> Self {
         let Running { mut child, tree, stdin } = running;
         let started = Instant::now();
         let max_output_bytes = limits.max_output_bytes;
         let deadlines = Deadlines::new(limits, started);
-        let alarm = Box::pin(sleep_until(deadlines.next().unwrap_or(started + FAR)));
+        let alarm = Box::pin(sleep_until(started + SHORT));
         Self {
             tree,
             pipes: Pipes::new(child.stdout.take(), child.stderr.take()),
@@ -136,7 +141,7 @@ impl Passage {
     }
 
     /// Goes through to the end.
-    pub(crate) async fn run(mut self) -> Ended {
+    pub(crate) async fn run(mut self) -> Left {
         while !matches!(self.stage, Stage::Over) {
             match self.next().await {
                 Step::Stop(reason) => self.end_early(reason.verdict()),
@@ -178,10 +183,7 @@ impl Passage {
                     self.over_limit("standard output");
                 }
             }
-            Err(error) => {
-                let message = format!("The agent's output could not be kept: {error}.");
-                self.output_lost(Verdict::failed(FailureReason::Internal, message));
-            }
+            Err(error) => self.not_kept(&error),
         }
     }
 
@@ -224,6 +226,11 @@ impl Passage {
     fn over_limit(&mut self, stream: &str) {
         let message = format!("The agent printed more than {} bytes to its {stream}.", self.max_output_bytes);
         self.output_lost(Verdict::failed(FailureReason::OutputLimit, message));
+    }
+
+    fn not_kept(&mut self, error: &io::Error) {
+        let message = format!("The agent's output could not be kept: {error}.");
+        self.output_lost(Verdict::failed(FailureReason::Internal, message));
     }
 
     /// Ends a run whose output is not whole. An agent that has left by then, and is only being read to the end, has
@@ -283,6 +290,9 @@ impl Passage {
 
     fn alarm(&mut self) {
         let now = Instant::now();
+        if let Err(error) = self.output.to_file() {
+            self.not_kept(&error);
+        }
         match self.stage {
             Stage::Draining { until } if until <= now => self.stage = Stage::Over,
             Stage::Working => {
@@ -310,14 +320,14 @@ impl Passage {
         self.alarm.as_mut().reset(next.unwrap_or_else(|| Instant::now() + FAR));
     }
 
-    async fn finish(mut self) -> Ended {
+    async fn finish(mut self) -> Left {
         let duration = self.started.elapsed();
         let exit = self.exit.unwrap_or_default();
         let report = self.decoder.finish(exit, &mut self.decoded);
         self.record_decoded();
         self.events.flush().await;
         let outcome = outcome(report, self.stopped, self.exit, duration);
-        Ended { outcome, left_others: self.left_others }
+        Left { outcome, output: self.output.finish(), left_others: self.left_others }
     }
 }
 
@@ -348,9 +358,4 @@ async fn ended(stage: &mut Stage) {
         Stage::Ending(ending) => ending.await,
         _ => std::future::pending().await,
     }
-}
-
-/// The failure of a run whose output has nowhere to go.
-pub(crate) fn no_output_file(error: &io::Error, path: &std::path::Path) -> Failure {
-    Failure::new(FailureReason::Internal, format!("The output file {} could not be made: {error}.", path.display()))
 }

@@ -8,33 +8,41 @@ use std::path::{Component, Path, PathBuf};
 use legwork_agents::PlacedFile;
 use legwork_model::ExecutionId;
 
-/// The directories of one run, all with mode 0700, below `<data>/runs/<execution id>`.
+/// What the agent may see is its home, `<data>/runs/<execution id>`, with the workspace in it; what is kept about the run
+/// is beside that, in `<data>/runs/<execution id>.kept`, once there is something to keep. All with mode 0700.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunDirs {
-    root: PathBuf,
+    home: PathBuf,
+    kept: PathBuf,
 }
+
+const KEPT: &str = ".kept";
 
 impl RunDirs {
     /// Where the directories of an execution are, whether or not they exist.
     pub fn of(runs: &Path, execution: ExecutionId) -> Self {
-        Self { root: runs.join(execution.to_string()) }
+        Self { home: runs.join(execution.to_string()), kept: runs.join(format!("{execution}{KEPT}")) }
     }
 
-    /// Makes the directories that do not exist yet. `runs` itself has to exist.
+    /// The execution that a directory in `runs` belongs to.
+    pub fn owner(name: &str) -> Option<ExecutionId> {
+        name.strip_suffix(KEPT).unwrap_or(name).parse().ok()
+    }
+
+    /// Makes the agent's directories, where they do not exist yet. `runs` itself has to exist.
     ///
     /// # Errors
     /// What the file system says.
     pub fn create(runs: &Path, execution: ExecutionId) -> io::Result<Self> {
         let dirs = Self::of(runs, execution);
-        for dir in [dirs.root.clone(), dirs.home(), dirs.work()] {
-            make_private(&dir)?;
-        }
+        make_private(&dirs.home)?;
+        make_private(&dirs.work())?;
         Ok(dirs)
     }
 
     /// The agent's home directory.
     pub fn home(&self) -> PathBuf {
-        self.root.join("home")
+        self.home.clone()
     }
 
     /// The agent's directory for temporary files: its home, which is as private, and making a directory is what a short
@@ -45,22 +53,36 @@ impl RunDirs {
 
     /// The workspace, where the run has one of its own.
     pub fn work(&self) -> PathBuf {
-        self.root.join("work")
+        self.home.join("work")
     }
 
-    /// The agent's standard output as it came.
+    /// The agent's standard output as it comes.
     pub fn stdout(&self) -> PathBuf {
-        self.root.join("stdout")
+        self.kept.join("stdout")
     }
 
     /// What the run changed in its workspace.
     pub fn patch(&self) -> PathBuf {
-        self.root.join("patch.diff")
+        self.kept.join("patch.diff")
+    }
+
+    /// What git says while it clones, where that is much.
+    pub(crate) fn clone_output(&self) -> PathBuf {
+        self.kept.join("clone")
+    }
+
+    /// Makes the directory for what is kept, where it does not exist yet.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn create_kept(&self) -> io::Result<&Path> {
+        make_private(&self.kept)?;
+        Ok(&self.kept)
     }
 
     /// The repository that the changes of a workspace are worked out in.
     pub(crate) fn shadow(&self) -> PathBuf {
-        self.root.join("shadow.git")
+        self.kept.join("shadow.git")
     }
 
     /// Writes files into the home directory, with mode 0600.
@@ -84,13 +106,10 @@ impl RunDirs {
         Ok(())
     }
 
-    /// Removes what the agent worked in and keeps what is on record: its output and its patch.
-    ///
-    /// # Errors
-    /// What the file system says; what could be removed is gone.
-    pub fn clean(&self) -> io::Result<()> {
-        let results = [self.home(), self.work(), self.shadow()].map(|dir| remove_tree(&dir));
-        results.into_iter().collect()
+    /// Removes the directory for what is kept, if nothing is left in it.
+    pub fn tidy(&self) {
+        // It may not be there at all.
+        let _ = fs::remove_dir(&self.kept);
     }
 
     /// Removes everything.
@@ -98,7 +117,7 @@ impl RunDirs {
     /// # Errors
     /// What the file system says; what could be removed is gone.
     pub fn remove(&self) -> io::Result<()> {
-        remove_tree(&self.root)
+        remove_tree(&self.home).and(remove_tree(&self.kept))
     }
 }
 
@@ -159,7 +178,7 @@ mod tests {
         let (_runs, dirs) = run_dirs();
         let file = PlacedFile { path: "config/a/settings.json".into(), contents: "{}".into() };
         dirs.place(&[file]).expect("placed");
-        for dir in [dirs.root.clone(), dirs.home(), dirs.work(), dirs.home().join("config/a")] {
+        for dir in [dirs.home(), dirs.work(), dirs.home().join("config/a"), dirs.create_kept().expect("made").into()] {
             assert_eq!(mode(&dir), 0o700, "{}", dir.display());
         }
         assert_eq!(mode(&dirs.home().join("config/a/settings.json")), 0o600);
@@ -187,7 +206,7 @@ mod tests {
             fs::set_permissions(dir, Permissions::from_mode(0o500)).expect("locked");
         }
         dirs.remove().expect("removed");
-        assert!(!dirs.root.exists());
+        assert!(!dirs.home.exists() && !dirs.kept.exists());
         assert_eq!(fs::read_to_string(outside).expect("still there"), "kept");
         dirs.remove().expect("a second time changes nothing");
     }

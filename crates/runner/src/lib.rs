@@ -5,6 +5,7 @@
 //! recorded about a run goes out as events.
 
 mod attempt;
+mod output;
 mod runner;
 mod stop;
 
@@ -17,7 +18,6 @@ mod sandbox;
 
 mod deadlines;
 mod event_queue;
-mod output_file;
 mod pause;
 mod pipes;
 mod stdin_feed;
@@ -25,7 +25,8 @@ mod stdin_feed;
 pub use attempt::Attempt;
 pub use cookie::{COOKIE_VARIABLE, Cookie};
 pub use dirs::RunDirs;
+pub use output::Output;
 pub use process_tree::Leftover;
-pub use runner::{Graces, Runner};
+pub use runner::{Ended, Graces, Runner};
 pub use stop::StopReason;
 pub use workspace::Workspace;

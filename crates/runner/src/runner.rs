@@ -9,8 +9,8 @@ use legwork_agents::Decoder;
 use legwork_model::{EventBody, FailureReason, Outcome, Verdict};
 use tokio::sync::{mpsc, watch};
 
-use crate::attempt::{Attempt, Ended, Passage, Wires, no_output_file};
-use crate::output_file::OutputFile;
+use crate::attempt::{Attempt, Left, Passage, Wires};
+use crate::output::{Output, Recorder};
 use crate::process_tree::{Leftover, Registry};
 use crate::sandbox::process::{Start, start};
 use crate::stop::StopReason;
@@ -36,9 +36,24 @@ pub struct Graces {
     pub drain: Duration,
 }
 
+/// A run that has ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// How.
+    pub outcome: Outcome,
+    /// What it printed to its standard output; `None` where it was never started.
+    pub output: Option<Output>,
+}
+
 impl Default for Graces {
     fn default() -> Self {
         Self { terminate: Duration::from_secs(5), leftovers: Duration::from_millis(250), drain: Duration::from_secs(1) }
+    }
+}
+
+impl Ended {
+    fn without_run(verdict: Verdict) -> Self {
+        Self { outcome: Outcome::without_run(verdict), output: None }
     }
 }
 
@@ -69,31 +84,30 @@ impl Runner {
         decoder: Box<dyn Decoder>,
         stop: watch::Receiver<Option<StopReason>>,
         events: mpsc::Sender<EventBody>,
-    ) -> Outcome {
+    ) -> Ended {
         self.run_with_stdin(attempt, None, Wires { decoder, stop, events }).await
     }
 
     /// Runs one attempt whose standard input is a file, where one is given.
-    pub(crate) async fn run_with_stdin(&self, attempt: Attempt, stdin_file: Option<File>, wires: Wires) -> Outcome {
+    pub(crate) async fn run_with_stdin(&self, attempt: Attempt, stdin_file: Option<File>, wires: Wires) -> Ended {
         if let Some(reason) = wires.stop.borrow().clone() {
-            return Outcome::without_run(reason.verdict());
+            return Ended::without_run(reason.verdict());
         }
         match self.start(attempt, stdin_file, wires).await {
             Ok(passage) => {
-                let Ended { outcome, left_others } = passage.run().await;
+                let Left { outcome, output, left_others } = passage.run().await;
                 if left_others {
                     self.registry.end_orphans().await;
                 }
-                outcome
+                Ended { outcome, output: Some(output) }
             }
-            Err(verdict) => Outcome::without_run(verdict),
+            Err(verdict) => Ended::without_run(verdict),
         }
     }
 
     async fn start(&self, attempt: Attempt, stdin_file: Option<File>, wires: Wires) -> Result<Passage, Verdict> {
         let Attempt { launch, install_hint, workspace, limits, cookie, stdout_path } = attempt;
-        let output = OutputFile::create(&stdout_path, limits.max_output_bytes)
-            .map_err(|error| Verdict::Failed(no_output_file(&error, &stdout_path)))?;
+        let output = Recorder::new(stdout_path, limits.max_output_bytes);
         let order = Start { launch, directory: &workspace, cookie: &cookie, install_hint: &install_hint, stdin_file };
         let running = start(&self.registry, order)
             .await

@@ -8,7 +8,7 @@ use legwork_agents::{Setup, find_agent};
 use legwork_model::{
     EventBody, ExecutionId, FailureReason, Ids, Limits, Outcome, Task, Timestamp, ToolPolicy, Verdict,
 };
-use legwork_runner::{Attempt, Cookie, Graces, RunDirs, Runner, StopReason};
+use legwork_runner::{Attempt, Cookie, Ended, Graces, RunDirs, Runner, StopReason};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
@@ -38,12 +38,14 @@ pub(crate) struct Lab {
 pub(crate) struct Going {
     pub(crate) stop: watch::Sender<Option<StopReason>>,
     pub(crate) events: mpsc::Receiver<EventBody>,
-    pub(crate) outcome: JoinHandle<Outcome>,
+    pub(crate) ended: JoinHandle<Ended>,
 }
 
 /// A run that has ended.
 pub(crate) struct Done {
     pub(crate) outcome: Outcome,
+    /// What it printed, as kept.
+    pub(crate) output: Vec<u8>,
     pub(crate) events: Vec<EventBody>,
 }
 
@@ -74,17 +76,13 @@ impl Lab {
         let (stop, stopped) = watch::channel(None);
         let (sender, events) = mpsc::channel(4096);
         let attempt = std::mem::replace(&mut self.attempt, Self::new("").attempt);
-        let outcome = tokio::spawn(async move { runner().run(attempt, decoder(), stopped, sender).await });
-        Going { stop, events, outcome }
+        let ended = tokio::spawn(async move { runner().run(attempt, decoder(), stopped, sender).await });
+        Going { stop, events, ended }
     }
 
     /// Runs to the end.
     pub(crate) async fn run(&mut self) -> Done {
         self.start().end().await
-    }
-
-    pub(crate) fn stdout(&self) -> Vec<u8> {
-        std::fs::read(self.dirs.stdout()).expect("kept output")
     }
 }
 
@@ -118,9 +116,10 @@ impl Going {
             }
             events
         };
-        let (events, outcome) =
-            tokio::time::timeout(PATIENCE, async { tokio::join!(collect, self.outcome) }).await.expect("the run ends");
-        Done { outcome: outcome.expect("no panic"), events }
+        let (events, ended) =
+            tokio::time::timeout(PATIENCE, async { tokio::join!(collect, self.ended) }).await.expect("the run ends");
+        let Ended { outcome, output } = ended.expect("no panic");
+        Done { outcome, output: output.unwrap_or_default().read().expect("kept output"), events }
     }
 }
 

@@ -68,7 +68,7 @@ pub async fn clone(
     let pin = resolve(&url, policy).await?;
     let protocols = policy.schemes.join(":");
     let work = dirs.work();
-    let output = dirs.home().join(".clone");
+    let output = dirs.clone_output();
     let call = Call {
         arguments: arguments(&url, repository.branch.as_deref(), policy, pin, &work),
         environment: vec![("GIT_ALLOW_PROTOCOL", OsStr::new(&protocols))],
@@ -79,9 +79,7 @@ pub async fn clone(
         most_output: MOST_OUTPUT,
     };
     git.call(runner, call, stop.clone()).await?;
-    let commit = head(runner, git, dirs, &output, stop).await;
-    _ = std::fs::remove_file(&output);
-    Ok(commit)
+    Ok(head(runner, git, dirs, stop).await)
 }
 
 fn arguments(
@@ -127,7 +125,6 @@ async fn head(
     runner: &Runner,
     git: &GitSetup,
     dirs: &RunDirs,
-    output: &Path,
     stop: watch::Receiver<Option<StopReason>>,
 ) -> Option<String> {
     let repository = dirs.work().join(".git");
@@ -137,11 +134,11 @@ async fn head(
         directory: &dirs.home(),
         home: &dirs.home(),
         input: None,
-        output,
+        output: &dirs.clone_output(),
         most_output: MOST_OUTPUT,
     };
-    git.call(runner, call, stop).await.ok()?;
-    let id = std::fs::read_to_string(output).ok()?.trim().to_owned();
+    let printed = git.call(runner, call, stop).await.ok()?.output.read().ok()?;
+    let id = String::from_utf8(printed).ok()?.trim().to_owned();
     (!id.is_empty()).then_some(id)
 }
 

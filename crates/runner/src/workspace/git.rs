@@ -13,7 +13,8 @@ use tokio::sync::{mpsc, watch};
 
 use crate::attempt::{Attempt, Wires};
 use crate::cookie::Cookie;
-use crate::runner::Runner;
+use crate::output::Output;
+use crate::runner::{Ended, Runner};
 use crate::stop::StopReason;
 
 const INSTALL_HINT: &str = "Install git, for instance with `apt-get install git`.";
@@ -72,20 +73,27 @@ pub(super) struct Call<'a> {
     pub(super) directory: &'a Path,
     pub(super) home: &'a Path,
     pub(super) input: Option<File>,
-    /// Where its output goes.
+    /// Where its output goes if it is large.
     pub(super) output: &'a Path,
     /// Bytes of output after which it is stopped.
     pub(super) most_output: u64,
 }
 
+/// What git printed.
+#[derive(Debug)]
+pub(super) struct Printed {
+    pub(super) output: Output,
+    pub(super) cut_off: bool,
+}
+
 impl GitSetup {
-    /// Runs git to its end. Says whether its output was cut off.
+    /// Runs git to its end.
     pub(super) async fn call(
         &self,
         runner: &Runner,
         call: Call<'_>,
         stop: watch::Receiver<Option<StopReason>>,
-    ) -> Result<bool, GitError> {
+    ) -> Result<Printed, GitError> {
         // Nobody listens: its complaints come back as its report.
         let (events, _) = mpsc::channel(1);
         let wires = Wires { decoder: Box::new(LastWords::default()), stop, events };
@@ -98,7 +106,8 @@ impl GitSetup {
             cookie: self.cookie.clone(),
             stdout_path: output.to_owned(),
         };
-        self.judge(runner.run_with_stdin(attempt, input, wires).await)
+        let Ended { outcome, output } = runner.run_with_stdin(attempt, input, wires).await;
+        Ok(Printed { cut_off: self.judge(outcome)?, output: output.unwrap_or_default() })
     }
 
     fn launch(&self, arguments: Vec<String>, environment: &[(&'static str, &OsStr)], home: &Path) -> Launch {
@@ -137,6 +146,7 @@ impl GitSetup {
         }
     }
 
+    /// Whether the output of a call that did its work was cut off.
     fn judge(&self, outcome: Outcome) -> Result<bool, GitError> {
         match outcome.verdict {
             Verdict::Succeeded => Ok(false),

@@ -4,18 +4,19 @@
 //! compared in a repository beside it, which exists only where there is something to compare.
 
 use std::ffi::OsStr;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use legwork_model::Verdict;
 use tokio::sync::watch;
 
-use super::git::{Call, GitError, GitSetup};
+use super::git::{Call, GitError, GitSetup, Printed};
 use super::snapshot::{Import, Skipped, Snapshot, listed};
 use super::{Before, Workspace};
 use crate::dirs::{RunDirs, remove_tree};
+use crate::output::Output;
 use crate::runner::Runner;
 use crate::stop::StopReason;
 
@@ -49,10 +50,10 @@ impl Default for PatchLimits {
 }
 
 /// What a run changed.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Default)]
 pub struct Patch {
-    /// The size of the file [`RunDirs::patch`]; there is no file where it is 0.
-    pub bytes: u64,
+    /// The git diff; empty where nothing was changed.
+    pub diff: Output,
     /// Whether it was cut off; its last line then says so.
     pub truncated: bool,
     /// What was changed too but is not in it.
@@ -102,14 +103,14 @@ impl Workspace {
     ) -> Result<(), PatchError> {
         if matches!(self.before, Before::Unknown) {
             let look = Look { runner, git, dirs, limits };
-            make_repository(&dirs.shadow())?;
+            make_repository(dirs)?;
             let (snapshot, _) = look.snapshot(&self.path, BEFORE, None).await?;
             self.before = Before::Known(Arc::new(snapshot));
         }
         Ok(())
     }
 
-    /// Writes what has changed since to [`RunDirs::patch`]. To be called once no process of the run is left.
+    /// Works out what has changed since. A large diff is then in the file [`RunDirs::patch`]. To be called once no process of the run is left.
     ///
     /// Files that a `.gitignore` leaves out are not in it; files of repositories inside of the workspace are, as
     /// ordinary files.
@@ -140,7 +141,7 @@ impl Workspace {
 
 impl Look<'_> {
     async fn compare(&self, workspace: &Path, before: Option<&Arc<Snapshot>>) -> Result<Patch, PatchError> {
-        make_repository(&self.dirs.shadow())?;
+        make_repository(self.dirs)?;
         let (_, skipped) = self.snapshot(workspace, AFTER, before).await?;
         self.diff(before.is_some(), skipped).await
     }
@@ -176,10 +177,11 @@ impl Look<'_> {
             }
             let top = workspace.join(&repository);
             let listing = ["ls-files", "-z", "--others", "--exclude-standard"];
-            if self.git(listing, Some(&top), None, MOST_LISTING).await? {
+            let Printed { output, cut_off } = self.git(listing, Some(&top), None, MOST_LISTING).await?;
+            if cut_off {
                 return Err(PatchError::TooManyFiles);
             }
-            let (found, nested) = listed(&fs::read(self.output())?);
+            let (found, nested) = listed(&output.read()?);
             files.extend(found.iter().map(|path| repository.join(path)));
             repositories.extend(nested.iter().map(|path| repository.join(path)));
         }
@@ -203,21 +205,12 @@ impl Look<'_> {
             base,
             AFTER,
         ];
-        let truncated = self.git(diff, None, None, self.limits.patch).await?;
-        let output = self.output();
+        let Printed { output, cut_off: truncated } = self.git(diff, None, None, self.limits.patch).await?;
+        let mut diff = output.moved(&self.dirs.patch())?;
         if truncated {
-            let mut file = OpenOptions::new().append(true).open(&output)?;
-            write!(file, "\n# The patch was cut off here, after {} bytes.\n", self.limits.patch)?;
+            diff.append(&format!("\n# The patch was cut off here, after {} bytes.\n", self.limits.patch))?;
         }
-        let bytes = fs::metadata(&output)?.len();
-        if bytes > 0 {
-            fs::rename(&output, self.dirs.patch())?;
-        }
-        Ok(Patch { bytes, truncated, skipped })
-    }
-
-    fn output(&self) -> PathBuf {
-        self.dirs.shadow().join("output")
+        Ok(Patch { diff, truncated, skipped })
     }
 
     async fn git<const N: usize>(
@@ -226,7 +219,7 @@ impl Look<'_> {
         work_tree: Option<&Path>,
         input: Option<File>,
         most_output: u64,
-    ) -> Result<bool, GitError> {
+    ) -> Result<Printed, GitError> {
         let shadow = self.dirs.shadow();
         let mut environment: Vec<(&str, &OsStr)> = vec![("GIT_DIR", shadow.as_os_str())];
         environment.extend(work_tree.map(|path| ("GIT_WORK_TREE", path.as_os_str())));
@@ -236,7 +229,7 @@ impl Look<'_> {
             directory: work_tree.unwrap_or(&shadow),
             home: &shadow,
             input,
-            output: &self.output(),
+            output: &shadow.join("output"),
             most_output,
         };
         // Git has a deadline of its own here; the run that it works for is over.
@@ -246,7 +239,9 @@ impl Look<'_> {
 }
 
 /// A repository is no more than these few files; starting git to write them costs more than writing them.
-fn make_repository(shadow: &Path) -> io::Result<()> {
+fn make_repository(dirs: &RunDirs) -> io::Result<()> {
+    dirs.create_kept()?;
+    let shadow = dirs.shadow();
     for dir in ["objects", "refs/heads", "info"] {
         fs::create_dir_all(shadow.join(dir))?;
     }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use legwork_model::ExecutionId;
 use tokio::sync::broadcast;
 
-use crate::store::RecordedEvent;
+use crate::store::{ExecutionRecord, RecordedEvent};
 
 /// How many signals a slow reader may fall behind before it has to read the log again.
 const BACKLOG: usize = 64;
@@ -18,6 +18,8 @@ const BACKLOG: usize = 64;
 pub enum Signal {
     /// These events were recorded, in order.
     Recorded(Arc<[RecordedEvent]>),
+    /// The last event was recorded before this; the execution is now so.
+    Ended(Arc<ExecutionRecord>),
     /// Something was recorded; the log says what.
     Changed,
 }

@@ -11,7 +11,8 @@ use super::hub::{Hub, Signal};
 use super::mask::Mask;
 use crate::store::append::{Append, Fenced, Lease};
 use crate::store::finish::{Finish, finished_event};
-use crate::store::{NewEvent, RecordedEvent, Store, StoreError};
+use crate::store::kept::Kept;
+use crate::store::{ExecutionRecord, NewEvent, RecordedEvent, Store, StoreError};
 
 /// Events of one append at the most.
 const BATCH: usize = 256;
@@ -19,6 +20,8 @@ const BATCH: usize = 256;
 const LARGEST: usize = 1024 * 1024;
 /// How long events of a run that nobody follows may wait for company.
 const UNWATCHED: Duration = Duration::from_millis(20);
+/// The same for the first ones: that an agent has begun is to be on record soon, for then the run is not repeated.
+const FIRST: Duration = Duration::from_millis(5);
 /// How long a run goes on while its events can't be recorded.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -68,11 +71,13 @@ impl RunLog {
     /// [`finish`](Self::finish), which needs a transaction anyway.
     pub async fn record(&mut self, events: &mut mpsc::Receiver<EventBody>) -> Appended {
         let mut batch = Vec::new();
+        let mut patience = FIRST;
         while events.recv_many(&mut batch, BATCH).await > 0 {
             if !self.hub.is_followed(self.lease.id) {
                 // Nobody reads along, so what follows closely may share the commit.
                 let gather = async { while batch.len() < BATCH && events.recv_many(&mut batch, BATCH).await > 0 {} };
-                let _ = tokio::time::timeout(UNWATCHED, gather).await;
+                let _ = tokio::time::timeout(patience, gather).await;
+                patience = UNWATCHED;
             }
             batch.drain(..).for_each(|body| self.hold(&body));
             if events.is_closed() && events.is_empty() {
@@ -102,9 +107,11 @@ impl RunLog {
         self.settle(&events, written)
     }
 
-    /// Ends the execution: records what is held, the outcome and the last event, together.
-    pub async fn finish(&mut self, outcome: Outcome) -> Appended {
+    /// Ends the execution: records what is held, the outcome and the last event, together. `record` is the execution as
+    /// it was claimed.
+    pub async fn finish(&mut self, record: &ExecutionRecord, mut outcome: Outcome, kept: &Kept) -> Appended {
         let now = self.clock.now();
+        outcome.session_id = outcome.session_id.or_else(|| self.session_id.clone());
         let mut last = finished_event(now, &outcome);
         last.data = self.mask.apply(last.data);
         self.pending.push(last);
@@ -114,10 +121,16 @@ impl RunLog {
             after: self.last_seq,
             events: events.clone(),
             outcome: outcome.clone(),
+            kept: kept.clone(),
             now,
         };
         let written = patiently(|| self.store.write(finish())).await;
-        self.settle(&events, written)
+        let appended = self.settle(&events, written);
+        if matches!(appended, Appended::Recorded) {
+            let ended = || Signal::Ended(Arc::new(record.clone().ended(outcome, now, self.last_seq)));
+            self.hub.publish(self.lease.id, ended);
+        }
+        appended
     }
 
     fn settle(&mut self, events: &[NewEvent], written: Result<Fenced, StoreError>) -> Appended {

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use legwork_model::{Clock, EventBody, Failure, FailureReason, Outcome, Verdict};
 use legwork_runner::workspace::PatchLimits;
-use legwork_runner::{Runner, StopReason};
+use legwork_runner::{Ended, Runner, StopReason};
 use tokio::sync::{mpsc, watch};
 
 use crate::config::Config;
 use crate::events::{Appended, Hub, Mask, RunLog, Signal};
 use crate::store::append::Lease;
+use crate::store::kept::Kept;
 use crate::store::lose::Lose;
 use crate::store::{ExecutionRecord, Store};
 
@@ -69,7 +70,7 @@ impl Executor {
         let (events, mut inbox) = mpsc::channel(EVENTS);
         let running = self.attempt(&record, events, stop.subscribe());
         let recording = record_events(&mut log, &mut inbox, &stop);
-        let (outcome, ()) = tokio::join!(running, recording);
+        let ((outcome, kept), ()) = tokio::join!(running, recording);
         let stopped = stop.borrow().clone();
         match stopped {
             Some(StopReason::LeaseLost) => {
@@ -78,7 +79,7 @@ impl Executor {
             Some(StopReason::Shutdown) if outcome.verdict != Verdict::Succeeded => {
                 self.give_back(&mut log, lease, &outcome).await;
             }
-            _ => self.finish(&mut log, outcome).await,
+            _ => self.finish(&mut log, &record, outcome, kept).await,
         }
     }
 
@@ -88,24 +89,28 @@ impl Executor {
         record: &ExecutionRecord,
         events: mpsc::Sender<EventBody>,
         stop: watch::Receiver<Option<StopReason>>,
-    ) -> Outcome {
+    ) -> (Outcome, Kept) {
         let prepared = match self.prepare(record, &events, stop.clone()).await {
             Ok(prepared) => prepared,
-            Err(verdict) => return Outcome::without_run(verdict),
+            Err(verdict) => return (Outcome::without_run(verdict), Kept::default()),
         };
-        let outcome = self.runner.run(prepared.attempt, prepared.decoder, stop, events.clone()).await;
+        let Ended { outcome, output } = self.runner.run(prepared.attempt, prepared.decoder, stop, events.clone()).await;
         let patch = prepared.workspace.patch(&self.runner, &prepared.git, &prepared.dirs, PatchLimits::default()).await;
-        if let Err(error) = patch {
-            let fields = [("error".to_owned(), error.to_string().into())].into();
-            let _ = events.send(EventBody::Message { topic: "patch_unavailable".into(), fields }).await;
-        }
-        outcome
+        let diff = match patch {
+            Ok(patch) => Some(patch.diff),
+            Err(error) => {
+                let fields = [("error".to_owned(), error.to_string().into())].into();
+                let _ = events.send(EventBody::Message { topic: "patch_unavailable".into(), fields }).await;
+                None
+            }
+        };
+        (outcome, self.keep(prepared.dirs, output, diff).await)
     }
 
-    async fn finish(&self, log: &mut RunLog, outcome: Outcome) {
+    async fn finish(&self, log: &mut RunLog, record: &ExecutionRecord, outcome: Outcome, kept: Kept) {
         measure(&outcome);
         loop {
-            match log.finish(self.masked(outcome.clone())).await {
+            match log.finish(record, self.masked(outcome.clone()), &kept).await {
                 Appended::Recorded => return,
                 Appended::LeaseLost => return tracing::warn!("lost the lease of a run at its end"),
                 // There is nothing better to do with the outcome than to keep trying.

@@ -1,34 +1,62 @@
-//! What runs leave on disk.
+//! What runs leave: their output and their patch, and on disk the directories that they worked in.
+//!
+//! Output and patch are packed into the row of the execution, where every node can read them. Until its end the output
+//! of a run is in a file, and so is, packed, what is too large for a row.
 
-use std::path::Path;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use legwork_model::ExecutionId;
-use legwork_runner::RunDirs;
+use legwork_runner::{Output, RunDirs};
 
 use super::execute::Executor;
+use crate::events::Mask;
+use crate::store::StoreError;
+use crate::store::kept::{Forget, Kept};
+
+/// What is larger, packed, stays in a file: databases don't like large rows.
+const MOST_IN_A_ROW: usize = 2 * 1024 * 1024;
+/// Higher levels take longer than they save.
+const LEVEL: i32 = 3;
 
 impl Executor {
+    /// Packs what a run leaves, without the service's secrets.
+    pub(super) async fn keep(&self, dirs: RunDirs, output: Option<Output>, patch: Option<Output>) -> Kept {
+        let in_memory = |output: &Option<Output>| !matches!(output, Some(Output::File(_)));
+        let packing = Packing { mask: self.mask.clone(), dirs, output, patch };
+        if in_memory(&packing.output) && in_memory(&packing.patch) {
+            return packing.pack();
+        }
+        tokio::task::spawn_blocking(move || packing.pack()).await.unwrap_or_default()
+    }
+
     /// The agent's raw output as kept, without the service's secrets; `None` where nothing is kept.
-    pub async fn output(&self, id: ExecutionId) -> Option<Bytes> {
-        let bytes = read(&RunDirs::of(&self.runs, id).stdout()).await?;
-        match String::from_utf8(bytes) {
-            Ok(text) => Some(self.mask.apply(text).into()),
-            Err(binary) => Some(binary.into_bytes().into()),
+    ///
+    /// # Errors
+    /// Where the database gives no answer.
+    pub async fn output(&self, id: ExecutionId) -> Result<Option<Bytes>, StoreError> {
+        let kept = self.store.kept(id).await?.output;
+        let raw = RunDirs::of(&self.runs, id).stdout();
+        if let Some(output) = unpacked(kept, &packed(&raw)).await {
+            return Ok(Some(output.into()));
         }
+        // It still runs, or its server was killed.
+        Ok(tokio::fs::read(raw).await.ok().map(|bytes| masked(&self.mask, bytes).into()))
     }
 
-    /// What the run changed, as a git diff; `None` where the run never started here.
-    pub async fn patch(&self, id: ExecutionId) -> Option<Bytes> {
-        let dirs = RunDirs::of(&self.runs, id);
-        match read(&dirs.patch()).await {
-            Some(patch) => Some(patch.into()),
-            // A run that changed nothing leaves no patch, but it has an output.
-            None => tokio::fs::try_exists(dirs.stdout()).await.unwrap_or(false).then(Bytes::new),
-        }
+    /// What the run changed, as a git diff; `None` where none is kept.
+    ///
+    /// # Errors
+    /// Where the database gives no answer.
+    pub async fn patch(&self, id: ExecutionId) -> Result<Option<Bytes>, StoreError> {
+        let kept = self.store.kept(id).await?.patch;
+        let file = packed(&RunDirs::of(&self.runs, id).patch());
+        Ok(unpacked(kept, &file).await.map(Bytes::from))
     }
 
-    /// Whether the agent of that execution printed anything.
+    /// Whether the agent of that execution printed anything, as far as its file tells.
     pub async fn has_output(&self, id: ExecutionId) -> bool {
         let stdout = RunDirs::of(&self.runs, id).stdout();
         tokio::fs::metadata(stdout).await.is_ok_and(|file| file.len() > 0)
@@ -39,18 +67,24 @@ impl Executor {
         let mut kept = Vec::new();
         let Ok(mut entries) = tokio::fs::read_dir(&self.runs).await else { return kept };
         while let Ok(Some(entry)) = entries.next_entry().await {
-            kept.extend(entry.file_name().to_str().and_then(|name| name.parse::<ExecutionId>().ok()));
+            kept.extend(entry.file_name().to_str().and_then(RunDirs::owner));
         }
+        kept.dedup();
         kept
     }
 
-    /// Removes the directories of an execution.
-    pub async fn remove_run(&self, id: ExecutionId) {
+    /// Removes all that an execution left but its record.
+    ///
+    /// # Errors
+    /// Where the database does not take it; then nothing was removed.
+    pub async fn remove_run(&self, id: ExecutionId) -> Result<(), StoreError> {
+        self.store.write(Forget { id }).await?;
         let dirs = RunDirs::of(&self.runs, id);
         let removed = tokio::task::spawn_blocking(move || dirs.remove()).await;
         if let Ok(Err(error)) = removed {
             tracing::warn!(execution = %id, %error, "failed to remove an old run's directories");
         }
+        Ok(())
     }
 
     /// Kills what an earlier process of this node left running; says how many processes that were.
@@ -65,6 +99,64 @@ impl Executor {
     }
 }
 
-async fn read(path: &Path) -> Option<Vec<u8>> {
-    tokio::fs::read(path).await.ok()
+/// What a run left, on its way into its row.
+struct Packing {
+    mask: Mask,
+    dirs: RunDirs,
+    output: Option<Output>,
+    patch: Option<Output>,
+}
+
+impl Packing {
+    /// May take a while where there are files.
+    fn pack(self) -> Kept {
+        let Self { mask, dirs, output, patch } = self;
+        let pack = |output, file: &Path| {
+            packed_for_a_row(&mask, output?, file).unwrap_or_else(|error| {
+                tracing::warn!(file = %file.display(), %error, "what a run left can't be packed; it stays where it is");
+                None
+            })
+        };
+        let kept = Kept { output: pack(output, &dirs.stdout()), patch: pack(patch, &dirs.patch()) };
+        dirs.tidy();
+        kept
+    }
+}
+
+/// Packs it, and removes its file. What is too large for a row goes into another file.
+fn packed_for_a_row(mask: &Mask, output: Output, file: &Path) -> io::Result<Option<Vec<u8>>> {
+    let in_file = matches!(output, Output::File(_));
+    let bytes = masked(mask, output.read()?);
+    let compressed = if bytes.is_empty() { bytes } else { zstd::bulk::compress(&bytes, LEVEL)? };
+    let fits = compressed.len() <= MOST_IN_A_ROW;
+    if !fits {
+        fs::write(packed(file), &compressed)?;
+    }
+    if in_file {
+        fs::remove_file(file)?;
+    }
+    Ok(fits.then_some(compressed))
+}
+
+/// Where a file is kept when it is packed.
+fn packed(file: &Path) -> PathBuf {
+    file.with_extension("zst")
+}
+
+async fn unpacked(kept: Option<Vec<u8>>, file: &Path) -> Option<Vec<u8>> {
+    let compressed = match kept {
+        Some(compressed) => compressed,
+        None => tokio::fs::read(file).await.ok()?,
+    };
+    if compressed.is_empty() {
+        return Some(compressed);
+    }
+    tokio::task::spawn_blocking(move || zstd::stream::decode_all(compressed.as_slice()).ok()).await.ok()?
+}
+
+fn masked(mask: &Mask, bytes: Vec<u8>) -> Vec<u8> {
+    match String::from_utf8(bytes) {
+        Ok(text) => mask.apply(text).into_bytes(),
+        Err(binary) => binary.into_bytes(),
+    }
 }

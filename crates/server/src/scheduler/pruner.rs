@@ -30,7 +30,7 @@ async fn prune_once(app: &App) -> Result<(), StoreError> {
     let before = now.plus_millis(-hours(app.config.workspaces.keep_hours));
     for id in app.executor.kept_runs().await {
         if is_old(app, id, before).await? {
-            app.executor.remove_run(id).await;
+            app.executor.remove_run(id).await?;
         }
     }
     Ok(())

@@ -6,7 +6,8 @@ use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter, UpdateMany};
 
 use super::append::{Fenced, Lease, insert_events, number, recordable_session, under_lease};
-use super::entity::execution;
+use super::entity::{execution, kept};
+use super::kept::Kept;
 use super::record::NewEvent;
 use super::write::Write;
 
@@ -21,6 +22,8 @@ pub struct Finish {
     pub events: Vec<NewEvent>,
     /// How it ended.
     pub outcome: Outcome,
+    /// What is kept of it.
+    pub kept: Kept,
     /// When.
     pub now: Timestamp,
 }
@@ -31,7 +34,9 @@ impl Write for Finish {
     async fn apply(&self, tx: &DatabaseTransaction) -> Result<Fenced, DbErr> {
         let last = number(self.after)? + i64::try_from(self.events.len()).unwrap_or(i64::MAX);
         let update = ended(under_lease(self.lease), ExecutionState::Running, &self.outcome, self.now)?
-            .col_expr(execution::Column::LastSeq, Expr::value(last));
+            .col_expr(execution::Column::LastSeq, Expr::value(last))
+            .col_expr(kept::Column::Output, Expr::value(self.kept.output.clone()))
+            .col_expr(kept::Column::Patch, Expr::value(self.kept.patch.clone()));
         let update = update.filter(execution::Column::LastSeq.eq(number(self.after)?));
         if update.exec(tx).await?.rows_affected == 0 {
             // Or the same end was committed before, and only its answer did not arrive.

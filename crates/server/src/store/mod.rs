@@ -18,6 +18,7 @@ pub mod enqueue;
 pub mod events;
 pub mod executions;
 pub mod finish;
+pub mod kept;
 pub mod lease;
 pub mod lose;
 pub mod prune;

@@ -1,10 +1,11 @@
 //! Rows as the rest of the service sees them.
 
 use legwork_model::{Event, EventBody, ExecutionId, ExecutionState, Outcome, Task, Timestamp};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use super::append::recordable_session;
 use super::entity::{event, execution};
 use super::error::StoreError;
 
@@ -53,6 +54,21 @@ pub struct ExecutionRecord {
     pub session_id: Option<String>,
     /// How it ended.
     pub outcome: Option<Outcome>,
+}
+
+impl ExecutionRecord {
+    /// The same execution once it has ended, as the database then has it.
+    pub(crate) fn ended(mut self, outcome: Outcome, at: Timestamp, last_seq: u64) -> Self {
+        self.state = outcome.verdict.state();
+        self.finished_at = Some(at);
+        self.lease_owner = None;
+        self.last_seq = last_seq;
+        if let Some(session) = recordable_session(outcome.session_id.as_deref()) {
+            self.session_id = Some(session.to_owned());
+        }
+        self.outcome = Some(outcome);
+        self
+    }
 }
 
 impl TryFrom<execution::Model> for ExecutionRecord {
@@ -107,13 +123,18 @@ pub struct NewEvent {
 impl NewEvent {
     /// `body` as it goes into the log.
     pub fn new(at: Timestamp, body: &EventBody) -> Self {
-        let data = match serde_json::to_value(body) {
-            Ok(Value::Object(mut fields)) => fields.remove("data").unwrap_or_default().to_string(),
-            // Bodies hold strings, numbers and JSON values only, which always serialise.
-            _ => "{}".to_owned(),
-        };
-        Self { at, kind: body.kind(), data }
+        // Bodies hold strings, numbers and JSON values only, which always serialise.
+        let json = serde_json::to_string(body).unwrap_or_default();
+        let data = serde_json::from_str(&json).map_or("{}", |Written { data }| data.get());
+        Self { at, kind: body.kind(), data: data.to_owned() }
     }
+}
+
+/// What of a serialised body goes into the log beside its kind.
+#[derive(Deserialize)]
+struct Written<'a> {
+    #[serde(borrow)]
+    data: &'a RawValue,
 }
 
 /// One entry of an execution's log, its data still as recorded.

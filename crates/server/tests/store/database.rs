@@ -10,6 +10,7 @@ use legwork_server::store::claim::{Claim, Claimed};
 use legwork_server::store::enqueue::{Enqueue, Enqueued, Idempotency, NewExecution};
 use legwork_server::store::executions::Filter;
 use legwork_server::store::finish::Finish;
+use legwork_server::store::kept::Kept;
 use legwork_server::store::lose::{Lose, Lost};
 use legwork_server::store::{ExecutionRecord, NewEvent, RecordedEvent, Store, StoreError, Write};
 use sea_orm::{ConnectionTrait, Database};
@@ -279,7 +280,7 @@ pub(crate) fn append(lease: Lease, after: u64, events: Vec<NewEvent>) -> Append 
 pub(crate) fn finish(lease: Lease, after: u64) -> Finish {
     let outcome = Outcome::without_run(Verdict::Succeeded);
     let last = NewEvent::new(NOW, &EventBody::Finished { outcome: outcome.clone() });
-    Finish { lease, after, events: vec![last], outcome, now: NOW }
+    Finish { lease, after, events: vec![last], outcome, kept: Kept::default(), now: NOW }
 }
 
 pub(crate) fn lose(lease: Lease) -> Lose {

@@ -36,10 +36,10 @@ impl Probe {
         let (_go_on, stop) = watch::channel(None);
         // Nobody listens: what it says comes back by itself.
         let (events, _) = mpsc::channel(1);
-        let outcome = self.runner.run(attempt, Box::new(said.clone()), stop, events).await;
+        let ended = self.runner.run(attempt, Box::new(said.clone()), stop, events).await;
         // It is in a directory for temporary files and holds nothing; the system removes it in time.
         let _ = dirs.remove();
-        judge(outcome, &said)
+        judge(ended.outcome, &said)
     }
 
     fn attempt(&self, program: &Path, argument: &str, dirs: &RunDirs, cookie: Cookie) -> Attempt {

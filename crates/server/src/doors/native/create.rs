@@ -74,7 +74,7 @@ pub(super) async fn answer(
         record = app.store.execution(id).await?.filter(|record| record.state.is_finished());
     }
     if let (Some(wait), None) = (&mut wait, &record) {
-        wait.for_end(app).await;
+        record = wait.for_end(app).await;
     }
     let record = match record {
         Some(record) => record,

@@ -27,8 +27,10 @@ pub async fn get(
         // It may have ended between the look and the wait.
         record = find(&doors, &caller, &id).await?;
         if !record.state.is_finished() {
-            wait.for_end(&doors.app).await;
-            record = find(&doors, &caller, &id).await?;
+            record = match wait.for_end(&doors.app).await {
+                Some(ended) => ended,
+                None => find(&doors, &caller, &id).await?,
+            };
         }
     }
     Ok(Json(ExecutionView::new(record, &doors.app.mask)))

@@ -18,7 +18,7 @@ use crate::doors::{Doors, Problem};
 )]
 pub async fn output(State(doors): State<Doors>, caller: Caller, WrittenId(id): WrittenId) -> Result<Response, Problem> {
     let record = find(&doors, &caller, &id).await?;
-    match doors.app.executor.output(record.id).await {
+    match doors.app.executor.output(record.id).await? {
         Some(output) => Ok(([(header::CONTENT_TYPE, "application/octet-stream")], output).into_response()),
         None => Err(Problem::new(
             StatusCode::NOT_FOUND,

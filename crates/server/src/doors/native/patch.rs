@@ -22,7 +22,7 @@ pub async fn patch(State(doors): State<Doors>, caller: Caller, WrittenId(id): Wr
     if !record.state.is_finished() {
         return Err(Refusal::NotFinished(record.state).into());
     }
-    match doors.app.executor.patch(record.id).await {
+    match doors.app.executor.patch(record.id).await? {
         Some(patch) => Ok(([(header::CONTENT_TYPE, "text/x-diff; charset=utf-8")], patch).into_response()),
         None => Err(Problem::new(
             StatusCode::NOT_FOUND,

@@ -1,5 +1,6 @@
 //! Waiting for the end of an execution within a request (`Prefer: wait=N`, RFC 7240).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderName};
@@ -8,7 +9,7 @@ use legwork_model::ExecutionId;
 use crate::app::App;
 use crate::events::{Signal, Subscription};
 use crate::lifecycle::Stage;
-use crate::store::RecordedEvent;
+use crate::store::ExecutionRecord;
 
 pub(super) const PREFER: HeaderName = HeaderName::from_static("prefer");
 pub(super) const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
@@ -39,26 +40,27 @@ impl Wait {
         Some(Self { seconds: wanted(headers)?, id, subscription: app.hub.subscribe_to_end(id) })
     }
 
-    /// Returns when the execution has ended, the time is over, or the server is about to end.
-    pub(super) async fn for_end(&mut self, app: &App) {
+    /// Gives the execution once it has ended; `None` where the time is over before, or the server is about to end.
+    pub(super) async fn for_end(&mut self, app: &App) -> Option<ExecutionRecord> {
         let seconds = Duration::from_secs(self.seconds);
         tokio::select! {
-            () = self.until_ended(app) => {}
-            () = tokio::time::sleep(seconds) => {}
-            () = app.phase.reached(Stage::Ended) => {}
+            record = self.until_ended(app) => Some(record),
+            () = tokio::time::sleep(seconds) => None,
+            () = app.phase.reached(Stage::Ended) => None,
         }
     }
 
-    async fn until_ended(&mut self, app: &App) {
+    async fn until_ended(&mut self, app: &App) -> ExecutionRecord {
         loop {
             match tokio::time::timeout(LOOK, self.subscription.next()).await {
-                Ok(Signal::Recorded(events)) if events.last().is_some_and(RecordedEvent::is_last) => return,
+                Ok(Signal::Ended(record)) => return Arc::unwrap_or_clone(record),
                 Ok(Signal::Recorded(_)) => {}
                 // The run may be on another node.
                 Ok(Signal::Changed) | Err(_) => {
-                    let record = app.store.execution(self.id).await;
-                    if record.is_ok_and(|record| record.is_none_or(|record| record.state.is_finished())) {
-                        return;
+                    if let Ok(Some(record)) = app.store.execution(self.id).await
+                        && record.state.is_finished()
+                    {
+                        return record;
                     }
                 }
             }

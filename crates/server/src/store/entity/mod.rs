@@ -5,3 +5,4 @@ pub(super) mod api_key;
 pub(super) mod event;
 pub(super) mod execution;
 pub(super) mod idempotency_key;
+pub(super) mod kept;

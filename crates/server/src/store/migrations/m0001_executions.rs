@@ -38,6 +38,14 @@ fn long_text(backend: DbBackend, name: &'static str) -> ColumnDef {
     }
 }
 
+/// Bytes without a limit of their own. MySQL's `blob` ends at 64 KiB.
+fn bytes(backend: DbBackend, name: &'static str) -> ColumnDef {
+    match backend {
+        DbBackend::MySql => ColumnDef::new(name).custom("longblob").take(),
+        _ => ColumnDef::new(name).blob().take(),
+    }
+}
+
 fn executions(backend: DbBackend) -> TableCreateStatement {
     table(backend, "executions")
         .col(ColumnDef::new("id").string_len(30).not_null().primary_key())
@@ -64,6 +72,8 @@ fn executions(backend: DbBackend) -> TableCreateStatement {
         .col(ColumnDef::new("session_id").string_len(128))
         .col(ColumnDef::new("failure_reason").string_len(32))
         .col(long_text(backend, "outcome"))
+        .col(bytes(backend, "output"))
+        .col(bytes(backend, "patch"))
         .take()
 }
 

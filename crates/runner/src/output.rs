@@ -1,0 +1,124 @@
+//! What a program printed, kept as it came, up to a cap.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// As much stays in memory while the program may be done in a moment.
+const MOST_IN_MEMORY: usize = 64 * 1024;
+
+/// What a program printed to its standard output.
+#[derive(Debug)]
+pub enum Output {
+    /// All of it.
+    Memory(Vec<u8>),
+    /// It is in this file, which belongs to whoever holds this.
+    File(PathBuf),
+}
+
+impl Default for Output {
+    fn default() -> Self {
+        Self::Memory(Vec::new())
+    }
+}
+
+impl Output {
+    /// The bytes.
+    ///
+    /// # Errors
+    /// Where the file can't be read.
+    pub fn read(self) -> io::Result<Vec<u8>> {
+        match self {
+            Self::Memory(bytes) => Ok(bytes),
+            Self::File(path) => fs::read(path),
+        }
+    }
+
+    /// Keeps what is in a file under another name.
+    pub(crate) fn moved(self, to: &Path) -> io::Result<Self> {
+        if let Self::File(path) = self {
+            fs::rename(path, to)?;
+            return Ok(Self::File(to.to_owned()));
+        }
+        Ok(self)
+    }
+
+    /// Adds a few words at the end.
+    pub(crate) fn append(&mut self, text: &str) -> io::Result<()> {
+        match self {
+            Self::Memory(bytes) => bytes.extend_from_slice(text.as_bytes()),
+            Self::File(path) => OpenOptions::new().append(true).open(path)?.write_all(text.as_bytes())?,
+        }
+        Ok(())
+    }
+}
+
+/// Takes the output of one run. A file costs more than many a run does otherwise, so there is one only for output that
+/// is large or that comes after [`to_file`](Self::to_file). Writes go to the page cache, so they are made in place:
+/// handing each of them to another thread costs more than the write.
+#[derive(Debug)]
+pub(crate) struct Recorder {
+    place: Place,
+    path: PathBuf,
+    room: u64,
+    /// As much may stay in memory.
+    in_memory: usize,
+}
+
+#[derive(Debug)]
+enum Place {
+    Memory(Vec<u8>),
+    File(File),
+}
+
+impl Recorder {
+    /// Takes `cap` bytes. Where there is to be a file it is made at `path` (mode 0600), with its directory (0700).
+    pub(crate) fn new(path: PathBuf, cap: u64) -> Self {
+        Self { place: Place::Memory(Vec::new()), path, room: cap, in_memory: MOST_IN_MEMORY }
+    }
+
+    /// Keeps what fits and says how much of `bytes` that was.
+    pub(crate) fn keep(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let fits = usize::try_from(self.room).unwrap_or(usize::MAX).min(bytes.len());
+        self.room -= fits as u64;
+        let kept = &bytes[..fits];
+        match &mut self.place {
+            Place::Memory(held) => held.extend_from_slice(kept),
+            Place::File(file) => file.write_all(kept)?,
+        }
+        self.move_to_file()?;
+        Ok(fits)
+    }
+
+    /// From now on everything is in the file as soon as it is here.
+    pub(crate) fn to_file(&mut self) -> io::Result<()> {
+        self.in_memory = 0;
+        self.move_to_file()
+    }
+
+    fn move_to_file(&mut self) -> io::Result<()> {
+        if let Place::Memory(held) = &self.place
+            && held.len() > self.in_memory
+        {
+            let mut file = create(&self.path)?;
+            file.write_all(held)?;
+            self.place = Place::File(file);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn finish(self) -> Output {
+        match self.place {
+            Place::Memory(held) => Output::Memory(held),
+            Place::File(_) => Output::File(self.path),
+        }
+    }
+}
+
+fn create(path: &Path) -> io::Result<File> {
+    if let Some(parent) = path.parent() {
+        DirBuilder::new().recursive(true).mode(0o700).create(parent)?;
+    }
+    OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
+}
