@@ -5,6 +5,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use reqwest::StatusCode;
+use reqwest::header::AUTHORIZATION;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
@@ -75,6 +76,10 @@ impl Server {
         self.child.kill().await.expect("it can be killed");
     }
 
+    pub(crate) fn url(&self) -> &str {
+        &self.client.url
+    }
+
     pub(crate) fn signal(&self, signal: rustix::process::Signal) {
         let pid = self.child.id().and_then(|pid| rustix::process::Pid::from_raw(i32::try_from(pid).ok()?));
         rustix::process::kill_process(pid.expect("it still runs"), signal).expect("it can be signalled");
@@ -99,6 +104,13 @@ impl Client {
         // No TLS is spoken, but the client wants a provider all the same; another test may have installed it.
         let _ = rustls::crypto::ring::default_provider().install_default();
         Self { url, http: reqwest::Client::builder().timeout(PATIENCE).no_proxy().build().expect("a client") }
+    }
+
+    /// A client of the same server that shows an API key.
+    pub(crate) fn with_key(&self, key: &str) -> Self {
+        let headers = [(AUTHORIZATION, format!("Bearer {key}").parse().expect("a header's value"))].into_iter();
+        let http = reqwest::Client::builder().timeout(PATIENCE).no_proxy().default_headers(headers.collect());
+        Self { url: self.url.clone(), http: http.build().expect("a client") }
     }
 
     /// Submits a job; `None` where the server did not accept it (it may be about to die).
@@ -131,6 +143,11 @@ impl Client {
 
     pub(crate) async fn post(&self, path: &str) -> StatusCode {
         self.http.post(self.at(path)).send().await.expect("an answer").status()
+    }
+
+    /// How the server answers to that body.
+    pub(crate) async fn post_json(&self, path: &str, body: &Value) -> StatusCode {
+        self.http.post(self.at(path)).json(body).send().await.expect("an answer").status()
     }
 
     /// The execution once it has ended.

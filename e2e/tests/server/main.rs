@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "what goes wrong in a scenario is a failed test")]
 
 mod claude;
+mod cli;
 mod cluster;
 mod crash;
 mod lab;

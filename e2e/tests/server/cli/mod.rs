@@ -1,0 +1,9 @@
+//! The commands as somebody at a terminal calls them.
+
+mod config;
+mod doctor;
+mod executions;
+mod key;
+mod pipes;
+mod run;
+mod terminal;
