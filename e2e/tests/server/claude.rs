@@ -1,20 +1,24 @@
 //! The real Claude Code CLI against the rehearsal model.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
 use super::lab::{Server, Setup, check_history, nothing_left};
 
 /// A rehearsing server over the real CLI; `None` (said aloud) where there is none.
-async fn server(data_dir: &std::path::Path) -> Option<Server> {
+async fn server(data_dir: &Path) -> Option<Server> {
+    Some(rehearsing(data_dir)?.start().await)
+}
+
+/// The same, not started yet.
+pub(crate) fn rehearsing(data_dir: &Path) -> Option<Setup> {
     let Ok(agent) = std::env::var("LEGWORK_TEST_CLAUDE") else {
         assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "LEGWORK_TEST_CLAUDE must be set under CI");
         eprintln!("SKIPPED: LEGWORK_TEST_CLAUDE is not set; `make test` installs the CLI and sets it");
         return None;
     };
-    let setup = Setup { data_dir: data_dir.into(), agent: PathBuf::from(agent), rehearse: true, env: Vec::new() };
-    Some(setup.start().await)
+    Some(Setup { data_dir: data_dir.into(), agent: PathBuf::from(agent), rehearse: true, env: Vec::new() })
 }
 
 fn kinds(events: &[Value]) -> Vec<&str> {

@@ -7,4 +7,5 @@ mod cli;
 mod cluster;
 mod crash;
 mod lab;
+mod readme;
 mod shutdown;
