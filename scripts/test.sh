@@ -8,7 +8,8 @@ cd "$(dirname "$0")/.."
 skipped=()
 skip() { skipped+=("SKIPPED  $1"); }
 
-scripts/packages.sh cc git
+scripts/packages.sh cc git curl
+scripts/packages.sh python3 || skip "the example in Python: python3 is not installed"
 scripts/packages.sh mariadbd postgres || true
 scripts/packages.sh mariadbd 2>/dev/null || skip "the store and queue on MariaDB: mariadb-server is not installed"
 scripts/packages.sh postgres 2>/dev/null || skip "the store and queue on PostgreSQL: postgresql is not installed"

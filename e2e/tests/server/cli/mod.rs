@@ -7,3 +7,5 @@ mod key;
 mod pipes;
 mod run;
 mod terminal;
+
+pub(crate) use terminal::Terminal;

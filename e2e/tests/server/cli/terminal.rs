@@ -11,21 +11,21 @@ use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 use crate::lab::{PATIENCE, Server, program};
 
 /// A place where `legwork` is called.
-pub(super) struct Terminal {
+pub(crate) struct Terminal {
     dir: tempfile::TempDir,
     env: BTreeMap<&'static str, String>,
 }
 
 /// What a command said until it ended.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Said {
-    pub(super) code: Option<i32>,
-    pub(super) stdout: String,
-    pub(super) stderr: String,
+pub(crate) struct Said {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 /// A command that goes on.
-pub(super) struct Called {
+pub(crate) struct Called {
     child: Child,
     stdout: Stream<ChildStdout>,
     stderr: Stream<ChildStderr>,
@@ -39,7 +39,7 @@ struct Stream<R> {
 
 impl Terminal {
     /// In an empty directory, with the scripted agent.
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let agent = program("scripted-agent").to_string_lossy().into_owned();
         let env =
             [("PATH", std::env::var("PATH").unwrap_or_default()), ("LEGWORK_AGENTS__CLAUDE_CODE__PROGRAM", agent)];
@@ -47,40 +47,40 @@ impl Terminal {
     }
 
     /// The same, where everything is about that server.
-    pub(super) fn at(server: &Server) -> Self {
+    pub(crate) fn at(server: &Server) -> Self {
         Self::new().with("LEGWORK_SERVER", server.url())
     }
 
-    pub(super) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+    pub(crate) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.env.insert(name, value.into());
         self
     }
 
-    pub(super) fn without(mut self, name: &str) -> Self {
+    pub(crate) fn without(mut self, name: &str) -> Self {
         self.env.remove(name);
         self
     }
 
-    pub(super) fn dir(&self) -> &Path {
+    pub(crate) fn dir(&self) -> &Path {
         self.dir.path()
     }
 
     /// Where Legwork keeps everything that is done here.
-    pub(super) fn data_dir(&self) -> PathBuf {
+    pub(crate) fn data_dir(&self) -> PathBuf {
         self.dir().join("legwork-data")
     }
 
-    pub(super) fn write(&self, name: &str, text: &str) {
+    pub(crate) fn write(&self, name: &str, text: &str) {
         std::fs::write(self.dir().join(name), text).expect("it can be written");
     }
 
     /// Calls `legwork` and waits for its end.
-    pub(super) async fn call(&self, arguments: &[&str]) -> Said {
+    pub(crate) async fn call(&self, arguments: &[&str]) -> Said {
         self.start(arguments).ended().await
     }
 
     /// Calls `legwork` and leaves it to itself.
-    pub(super) fn start(&self, arguments: &[&str]) -> Called {
+    pub(crate) fn start(&self, arguments: &[&str]) -> Called {
         let mut command = self.command(arguments);
         let mut child = command.stdout(Stdio::piped()).spawn().expect("the command starts");
         let (stdout, stderr) = (child.stdout.take().expect("it is piped"), child.stderr.take().expect("it is piped"));
@@ -88,7 +88,7 @@ impl Terminal {
     }
 
     /// Calls `legwork` with nobody to read its standard output.
-    pub(super) async fn call_unread(&self, arguments: &[&str]) -> Said {
+    pub(crate) async fn call_unread(&self, arguments: &[&str]) -> Said {
         let (reader, writer) = std::io::pipe().expect("a pipe");
         drop(reader);
         let child = self.command(arguments).stdout(writer).spawn().expect("the command starts");
@@ -116,22 +116,22 @@ impl Terminal {
 
 impl Called {
     /// Waits for a line on standard output that holds `text`; gives the line.
-    pub(super) async fn until_stdout(&mut self, text: &str) -> String {
+    pub(crate) async fn until_stdout(&mut self, text: &str) -> String {
         self.stdout.until(text).await
     }
 
     /// Waits for a line on standard error that holds `text`; gives the line.
-    pub(super) async fn until_stderr(&mut self, text: &str) -> String {
+    pub(crate) async fn until_stderr(&mut self, text: &str) -> String {
         self.stderr.until(text).await
     }
 
-    pub(super) fn press_ctrl_c(&self) {
+    pub(crate) fn press_ctrl_c(&self) {
         let group = self.child.id().and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
         kill_process_group(group.expect("it still runs"), Signal::INT).expect("it can be signalled");
     }
 
     /// Waits for its end.
-    pub(super) async fn ended(mut self) -> Said {
+    pub(crate) async fn ended(mut self) -> Said {
         let all = async { tokio::join!(self.stdout.rest(), self.stderr.rest(), self.child.wait()) };
         let (stdout, stderr, status) = tokio::time::timeout(PATIENCE, all).await.expect("the command ends in time");
         Said { code: status.expect("it can be waited for").code(), stdout, stderr }
