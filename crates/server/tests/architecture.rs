@@ -68,7 +68,11 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     for entry in fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {
         let path = entry.expect("an entry").path();
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        if path.is_dir() && !["target", "node_modules", ".git", ".cache", "legwork-data"].contains(&name) {
+        // In a linked work tree `.git` is a file.
+        if ["target", "node_modules", ".git", ".cache", "legwork-data"].contains(&name) {
+            continue;
+        }
+        if path.is_dir() {
             found.extend(files(&path));
         } else if path.is_file() {
             found.push(path);
