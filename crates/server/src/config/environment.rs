@@ -22,9 +22,10 @@ impl Environment {
         self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
-    /// All variables whose name begins with `prefix`, without the prefix.
+    /// All variables whose name begins with `prefix`, without the prefix; not those that are empty.
     pub fn with_prefix<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
-        self.0.iter().filter_map(move |(name, value)| Some((name.strip_prefix(prefix)?, value.as_str())))
+        let set = self.0.iter().filter(|(_, value)| !value.is_empty());
+        set.filter_map(move |(name, value)| Some((name.strip_prefix(prefix)?, value.as_str())))
     }
 }
 

@@ -239,6 +239,18 @@ mod tests {
     }
 
     #[test]
+    fn a_variable_that_is_empty_is_not_set() {
+        let environment = Environment::from([
+            ("LEGWORK_AGENTS__CLAUDE_CODE__PROGRAM", ""),
+            ("LEGWORK_QUEUE__MAX_QUEUED", ""),
+            ("LEGWORK_DATA_DIR", ""),
+        ]);
+        let config = load_text("[queue]\nmax_queued = 5\n", &environment).expect("loads");
+        assert_eq!((config.agent("claude-code").program, config.queue.max_queued), (None, 5));
+        assert_eq!(config.data_dir, Config::default().data_dir);
+    }
+
+    #[test]
     fn mistakes_are_named_with_their_place() {
         let none = Environment::default();
         let cases = [
