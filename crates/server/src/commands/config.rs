@@ -37,15 +37,16 @@ impl Config {
         match self.action {
             Action::Check => {
                 load_config(self.config.as_deref(), environment)?;
-                print("The settings are fine.")
+                print("The settings are fine.")?;
             }
             Action::Show => {
                 let settings = load_config(self.config.as_deref(), environment)?;
-                print(&toml::to_string_pretty(&settings).map_err(|error| failed(error.to_string()))?)
+                print(&toml::to_string_pretty(&settings).map_err(|error| failed(error.to_string()))?)?;
             }
             Action::Schema => {
-                print(&serde_json::to_string_pretty(&Settings::schema()).map_err(|error| failed(error.to_string()))?)
+                print(&serde_json::to_string_pretty(&Settings::schema()).map_err(|error| failed(error.to_string()))?)?;
             }
         }
+        Ok(())
     }
 }

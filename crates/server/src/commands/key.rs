@@ -79,13 +79,17 @@ async fn create(store: &Store, name: &str, permissions: &Permissions, days: Opti
     let expires_at =
         lifetime.and_then(|lifetime| i64::try_from(lifetime.as_millis()).ok()).map(|millis| now.plus_millis(millis));
     let new = new_key(&Ids::from_system(), name, permissions, now, expires_at);
-    match store.write(AddApiKey(new.record)).await {
-        Ok(()) => print(&new.key),
-        Err(error) if error.is_duplicate() => {
-            Err(Failure::new(format!("there is a key named `{name}` already; choose another name")))
+    store.write(AddApiKey(new.record)).await.map_err(|error| {
+        if error.is_duplicate() {
+            return Failure::new(format!("there is a key named `{name}` already; choose another name"));
         }
-        Err(error) => Err(database(&error)),
+        database(&error)
+    })?;
+    if print(&new.key)? {
+        return Ok(());
     }
+    let lost = format!("nobody reads standard output: revoke the key `{name}`, which nobody saw, and make another one");
+    Err(Failure::new(lost))
 }
 
 async fn list(store: &Store) -> Result<(), Failure> {
@@ -99,7 +103,7 @@ async fn list(store: &Store) -> Result<(), Failure> {
         let [expires, revoked] = [key.expires_at, key.revoked_at].map(moment);
         row([&key.name, &key.permissions, &key.created_at.to_string(), &expires, &revoked])
     });
-    print(&std::iter::once(head).chain(rows).collect::<Vec<_>>().join("\n"))
+    print(&std::iter::once(head).chain(rows).collect::<Vec<_>>().join("\n")).map(drop)
 }
 
 async fn revoke(store: &Store, name: String) -> Result<(), Failure> {

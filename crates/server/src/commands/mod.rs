@@ -11,6 +11,7 @@ pub mod serve;
 pub mod client;
 pub mod terminal;
 
+use std::io::{self, Write};
 use std::path::Path;
 
 use crate::app::StartError;
@@ -62,14 +63,17 @@ fn load_config(file: Option<&Path>, environment: &Environment) -> Result<Config,
     Ok(load(file, environment)?)
 }
 
-/// Prints what was asked for. Unlike `println!` it doesn't panic where nobody reads any more.
+/// Prints lines; the last one is ended where it is not. Says whether anybody still reads: in a pipe, whoever has seen
+/// enough leaves, and that is no failure.
 ///
 /// # Errors
-/// Where it can't be written: a key that nobody saw is lost, and must be said to be.
-fn print(text: &str) -> Result<(), Failure> {
-    use std::io::Write as _;
-    let mut out = std::io::stdout().lock();
-    let written =
-        out.write_all(text.trim_end().as_bytes()).and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush());
-    written.map_err(|error| Failure::new(format!("failed to write to standard output: {error}")))
+/// Where it can't be written although somebody wants it, to a full disk for instance.
+fn print(text: &str) -> Result<bool, Failure> {
+    let mut out = io::stdout().lock();
+    let end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
+    match write!(out, "{text}{end}").and_then(|()| out.flush()) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(Failure::new(format!("failed to write to standard output: {error}"))),
+    }
 }

@@ -8,5 +8,5 @@ use crate::doors::web::docs::description;
 /// # Errors
 /// Where it can't be written as JSON.
 pub fn run() -> Result<(), Failure> {
-    print(&description().to_pretty_json().map_err(|error| Failure::new(error.to_string()))?)
+    print(&description().to_pretty_json().map_err(|error| Failure::new(error.to_string()))?).map(drop)
 }

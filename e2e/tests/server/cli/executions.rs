@@ -13,6 +13,7 @@ async fn what_was_done_can_be_listed_shown_and_read() {
     let server = Setup::scripted(data.path()).start().await;
     let terminal = Terminal::at(&server);
     assert_eq!(fine(terminal.call(&["executions", "list"]).await), "No executions.\n");
+    assert_eq!(fine(terminal.call(&["executions", "list", "--json"]).await), "");
 
     let good = id_of(&server.client.run(&json!({ "prompt": "text It is done." })).await);
     let bad = id_of(&server.client.run(&json!({ "prompt": "fail It broke." })).await);

@@ -87,11 +87,9 @@ impl Terminal {
         Called { child, stdout: Stream::new(stdout), stderr: Stream::new(stderr) }
     }
 
-    /// Calls `legwork` with nobody to read its standard output.
-    pub(crate) async fn call_unread(&self, arguments: &[&str]) -> Said {
-        let (reader, writer) = std::io::pipe().expect("a pipe");
-        drop(reader);
-        let child = self.command(arguments).stdout(writer).spawn().expect("the command starts");
+    /// Calls `legwork` with its standard output leading there.
+    pub(crate) async fn call_into(&self, stdout: impl Into<Stdio>, arguments: &[&str]) -> Said {
+        let child = self.command(arguments).stdout(stdout).spawn().expect("the command starts");
         let output = tokio::time::timeout(PATIENCE, child.wait_with_output()).await;
         let output = output.expect("the command ends in time").expect("it can be waited for");
         let stderr = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::{Failure, load_config};
+use super::{Failure, load_config, print};
 use crate::config::{Config, Environment};
 use probe::Probe;
 use report::{Check, Report};
@@ -43,16 +43,16 @@ impl Doctor {
     /// Looks at everything and tells what it found; the exit code says whether runs can work.
     ///
     /// # Errors
-    /// Where the findings can't be written as JSON.
+    /// Where the findings can't be written.
     pub async fn run(self, environment: Environment) -> Result<ExitCode, Failure> {
         let report = self.examine(&environment).await;
         let text = if self.json {
-            serde_json::to_string(&report).map_err(|error| Failure::new(error.to_string()))? + "\n"
+            serde_json::to_string(&report).map_err(|error| Failure::new(error.to_string()))?
         } else {
             report.to_string()
         };
         // Nobody may be reading; the exit code tells it too.
-        let _ = std::io::Write::write_all(&mut std::io::stdout(), text.as_bytes());
+        print(&text)?;
         Ok(if report.ready() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 

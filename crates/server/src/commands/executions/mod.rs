@@ -4,13 +4,11 @@ mod details;
 mod log;
 mod table;
 
-use std::io::{self, Write};
-
 use clap::{Args, Subcommand};
 use legwork_model::{ExecutionId, ExecutionState};
 
-use super::Failure;
 use super::client::{Answer, Client, ServerArgs};
+use super::{Failure, print};
 use crate::config::Environment;
 
 const DEFAULT_SERVER: &str = "http://127.0.0.1:7070";
@@ -87,23 +85,23 @@ impl Executions {
     /// Does it.
     ///
     /// # Errors
-    /// Where the server can't be reached or refuses.
+    /// Where the server can't be reached or refuses, or the answer can't be written.
     pub async fn run(self, environment: Environment) -> Result<(), Failure> {
         let client = self.client(&environment)?;
         match self.action {
             Action::List(list) => {
                 let found = client.executions(&list.filter(), list.limit.into()).await?;
-                say(&if list.json { found.iter().map(json_line).collect() } else { table::of(&found) });
+                print(&if list.json { found.iter().map(json_line).collect() } else { table::of(&found) })?;
             }
             Action::Show { id, json } => {
                 let answer = client.execution(id).await?;
-                say(&if json { json_line(&answer) } else { details::of(&answer.execution) });
+                print(&if json { json_line(&answer) } else { details::of(&answer.execution) })?;
             }
             Action::Logs { id, follow, json } => log::print(&client, id, follow, json).await?,
             Action::Cancel { id } => {
                 let state = client.cancel(id).await?.execution.state;
                 let note = if state.is_finished() { "is cancelled" } else { "is being stopped" };
-                say(&format!("{id} {note}\n"));
+                print(&format!("{id} {note}"))?;
             }
         }
         Ok(())
@@ -133,12 +131,6 @@ fn parse_state(text: &str) -> Result<ExecutionState, String> {
 
 fn json_line(answer: &Answer) -> String {
     super::terminal::plain_json(&answer.json) + "\n"
-}
-
-/// Prints on standard output. Says whether anybody still reads.
-fn say(text: &str) -> bool {
-    let mut out = io::stdout();
-    out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_ok()
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! One run from its submission to its end, as seen from outside.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 
 use legwork_model::{ExecutionId, ExecutionState, Outcome};
 use serde_json::Value;
@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use super::exit;
 use crate::commands::client::{Answer, Client, ClientError, Next, StreamedEvent};
 use crate::commands::terminal::{Line, Screen, Style, Transcript, one_line, plain, plain_json, summary};
-use crate::commands::{Failure, UNAVAILABLE};
+use crate::commands::{Failure, UNAVAILABLE, print};
 
 /// What goes to standard output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,7 +53,9 @@ impl Follow {
         loop {
             match events.next().await? {
                 Next::Event(event) => {
-                    if self.show(&event, transcript).is_err() && !reader_left {
+                    // What keeps it from being written is told at the end, where it does so again.
+                    let is_read = self.show(&event, transcript).unwrap_or(false);
+                    if !is_read && !reader_left {
                         reader_left = true;
                         // A run whose output nobody reads is not worth going on with, as with any program in a pipe.
                         let _ = self.client.cancel(id).await;
@@ -67,14 +69,14 @@ impl Follow {
         }
     }
 
-    fn show(&self, event: &StreamedEvent, transcript: &mut Transcript) -> io::Result<()> {
+    fn show(&self, event: &StreamedEvent, transcript: &mut Transcript) -> Result<bool, Failure> {
         if let Some(event) = &event.event {
             self.screen.progress(&transcript.take(event));
             self.screen.status(transcript.status());
         }
         match self.output {
             Output::Json => print(&plain_json(&event.json)),
-            Output::Answer => Ok(()),
+            Output::Answer => Ok(true),
         }
     }
 
@@ -84,8 +86,7 @@ impl Follow {
             message: format!("the execution has no outcome although it is {}", execution.state.as_str()),
             code: UNAVAILABLE,
         })?;
-        // Nobody may be reading any more, and that changes nothing about the run.
-        let _ = match self.output {
+        let printed = match self.output {
             Output::Json => print(&plain_json(&ended.json)),
             Output::Answer => print_answer(outcome),
         };
@@ -96,6 +97,9 @@ impl Follow {
         {
             self.screen.notice(Style::Plain, format!("legwork: {}", summary(outcome).text));
         }
+        // Nobody may be reading any more, and that changes nothing; but who wants the answer in a file has to know that
+        // it is not there.
+        printed.map_err(|failure| Failure { code: UNAVAILABLE, ..failure })?;
         Ok(exit::code_of(outcome))
     }
 
@@ -128,14 +132,8 @@ fn not_started(error: ClientError) -> Failure {
     failure
 }
 
-fn print_answer(outcome: &Outcome) -> io::Result<()> {
-    let Some(answer) = &outcome.result else { return Ok(()) };
+fn print_answer(outcome: &Outcome) -> Result<bool, Failure> {
+    let Some(answer) = &outcome.result else { return Ok(true) };
     // A file gets every byte; a terminal only what it can't be tricked with.
     if io::stdout().is_terminal() { print(&plain(answer)) } else { print(answer) }
-}
-
-fn print(text: &str) -> io::Result<()> {
-    let mut out = io::stdout();
-    writeln!(out, "{}", text.trim_end_matches('\n'))?;
-    out.flush()
 }

@@ -37,7 +37,8 @@ Exit codes:
     0  the run succeeded
     1  the run failed
     2  wrong usage: options, settings, or a field that was refused
-    3  the run could not be started or followed: no server, wrong key, data directory in use
+    3  the run could not be started or followed, or its answer not be written: no server, wrong key, data directory in
+       use, disk full
   124  the run hit one of its time limits
   130  the run was cancelled
 
