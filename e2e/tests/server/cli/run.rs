@@ -61,8 +61,8 @@ async fn the_exit_code_and_the_error_say_what_went_wrong() {
     for terminal in [Terminal::new(), Terminal::at(&server)] {
         let cases: [(&[&str], i32, &str); 5] = [
             (&["run", "fail The tests are red."], 1, "The tests are red."),
-            (&["run", "hang", "--timeout", "1"], 124, "failed (timeout)"),
-            (&["run", "--quiet", "hang", "--timeout", "1"], 124, "failed (timeout)"),
+            (&["run", "hang", "--timeout", "1"], 124, "--timeout SECONDS"),
+            (&["run", "--quiet", "hang", "--timeout", "1"], 124, "--timeout SECONDS"),
             (&["run", ""], 2, "prompt"),
             (&["run", "text x", "--agent", "clade-code"], 2, "claude-code"),
         ];

@@ -6,6 +6,7 @@ use legwork_model::{ExecutionId, ExecutionState, Outcome};
 use serde_json::Value;
 use tokio::sync::watch;
 
+use super::advice::advice;
 use super::exit;
 use crate::commands::client::{Answer, Client, ClientError, Next, StreamedEvent};
 use crate::commands::terminal::{Line, Screen, Style, Transcript, one_line, plain, plain_json, summary};
@@ -96,6 +97,7 @@ impl Follow {
             && execution.state != ExecutionState::Succeeded
         {
             self.screen.notice(Style::Plain, format!("legwork: {}", summary(outcome).text));
+            advice(outcome).into_iter().for_each(|advice| self.screen.notice(Style::Plain, advice));
         }
         // Nobody may be reading any more, and that changes nothing; but who wants the answer in a file has to know that
         // it is not there.
@@ -112,7 +114,9 @@ impl Follow {
 /// What is worth knowing once it is over.
 fn conclusion(ended: &Answer, outcome: &Outcome, transcript: &Transcript) -> Vec<Line> {
     let execution = &ended.execution;
-    let mut lines = vec![summary(outcome), Line::new(Style::Dim, format!("execution  {}", execution.id))];
+    let mut lines = vec![summary(outcome)];
+    lines.extend(advice(outcome).map(|advice| Line::new(Style::Plain, advice)));
+    lines.push(Line::new(Style::Dim, format!("execution  {}", execution.id)));
     // Only a directory of the run's own needs telling where it is.
     if let (None, Some(path)) = (&execution.workspace, transcript.workspace()) {
         lines.push(Line::new(Style::Dim, format!("workspace  {path}")));

@@ -1,5 +1,6 @@
 //! `legwork run`
 
+mod advice;
 mod exit;
 mod follow;
 mod interrupts;
