@@ -141,3 +141,42 @@ async fn ctrl_c_cancels_the_run_on_its_server() {
     let id = execution["id"].as_str().expect("an id");
     assert_eq!(check_history(&server.client, id).await["state"], "cancelled");
 }
+
+#[tokio::test]
+async fn a_second_ctrl_c_does_not_wait_for_the_server() {
+    let data = tempfile::tempdir().expect("a directory");
+    let server = Setup::scripted(data.path()).start().await;
+    let mut run = Terminal::at(&server).start(&["run", "--json", &format!("ignore-term\n{NEVER_ENDS}")]);
+    run.until_stdout("still here").await;
+    run.press_ctrl_c();
+    run.until_stdout("stopping").await;
+    run.press_ctrl_c();
+    let said = run.ended().await;
+    assert_eq!(said.code, Some(130), "{}", said.stderr);
+    assert!(!said.stdout.contains("finished"), "it waited: {}", said.stdout);
+
+    let list = server.client.get_text("/v1/executions").await;
+    let list: Value = serde_json::from_str(&list).expect("JSON");
+    let id = list["executions"][0]["id"].as_str().expect("an id");
+    assert_eq!(check_history(&server.client, id).await["state"], "cancelled");
+    nothing_left(data.path()).await;
+}
+
+#[tokio::test]
+async fn what_a_third_ctrl_c_leaves_behind_is_ended_by_the_next_run() {
+    let terminal = Terminal::new();
+    let mut run = terminal.start(&["run", &format!("ignore-term\n{NEVER_ENDS}")]);
+    run.until_stderr("begun").await;
+    run.press_ctrl_c();
+    run.until_stderr("cancelling the run").await;
+    run.press_ctrl_c();
+    run.until_stderr("ending the agent").await;
+    run.press_ctrl_c();
+    let said = run.ended().await;
+    assert_eq!(said.code, Some(130), "{}", said.stderr);
+    assert!(said.stderr.contains("left at once"), "{}", said.stderr);
+
+    let next = terminal.call(&["run", "text hello"]).await;
+    assert_eq!((next.code, next.stdout.as_str()), (Some(0), "hello\n"), "{}", next.stderr);
+    nothing_left(&terminal.data_dir()).await;
+}
