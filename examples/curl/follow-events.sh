@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
 # Follows a job live, and goes on where it was when the connection breaks: each event is printed once, none is missed.
 #
-#   LEGWORK_URL=http://127.0.0.1:7070 LEGWORK_KEY=… examples/curl/follow-events.sh [exe_…]
+#   LEGWORK_SERVER=http://127.0.0.1:7070 LEGWORK_API_KEY=… examples/curl/follow-events.sh [exe_…]
 #
-# LEGWORK_KEY is needed only where the server has API keys. Without an id it submits a job of its own. Prints each event
+# LEGWORK_API_KEY is needed only where the server has API keys. Without an id it submits a job of its own. Prints each event
 # as a line of JSON and ends with the last one.
 set -euo pipefail
 
-url="${LEGWORK_URL:-http://127.0.0.1:7070}"
+url="${LEGWORK_SERVER:-http://127.0.0.1:7070}"
 
 call() {
-  curl --silent --show-error --fail ${LEGWORK_KEY:+--oauth2-bearer "$LEGWORK_KEY"} "$@"
+  curl --silent --show-error --fail ${LEGWORK_API_KEY:+--oauth2-bearer "$LEGWORK_API_KEY"} "$@"
 }
 
 submit() {

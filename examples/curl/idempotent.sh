@@ -2,18 +2,18 @@
 # Submits the same job twice with one Idempotency-Key. There is one job: who does not know whether a request arrived sends
 # it again and gets the execution that the first one made.
 #
-#   LEGWORK_URL=http://127.0.0.1:7070 LEGWORK_KEY=… examples/curl/idempotent.sh
+#   LEGWORK_SERVER=http://127.0.0.1:7070 LEGWORK_API_KEY=… examples/curl/idempotent.sh
 #
-# LEGWORK_KEY is needed only where the server has API keys. Prints the id that each of the two requests got.
+# LEGWORK_API_KEY is needed only where the server has API keys. Prints the id that each of the two requests got.
 set -euo pipefail
 
-url="${LEGWORK_URL:-http://127.0.0.1:7070}"
+url="${LEGWORK_SERVER:-http://127.0.0.1:7070}"
 # Something that names the job in your system, and stays the same whenever you try: here the clock, for want of one.
 key="nightly-report-$(date +%s)-$$"
 
 submit() {
   curl --silent --show-error --fail-with-body --retry 5 --retry-connrefused \
-    ${LEGWORK_KEY:+--oauth2-bearer "$LEGWORK_KEY"} \
+    ${LEGWORK_API_KEY:+--oauth2-bearer "$LEGWORK_API_KEY"} \
     "$url/v1/executions" \
     -H 'content-type: application/json' \
     -H "idempotency-key: $key" \

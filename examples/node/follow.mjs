@@ -1,15 +1,15 @@
 // Submits a job and follows its events, over as many connections as it takes. Needs nothing but Node 20 or newer.
 //
-//   LEGWORK_URL=http://127.0.0.1:7070 LEGWORK_KEY=… node examples/node/follow.mjs ['What to do']
+//   LEGWORK_SERVER=http://127.0.0.1:7070 LEGWORK_API_KEY=… node examples/node/follow.mjs ['What to do']
 //
-// LEGWORK_KEY is needed only where the server has API keys. Prints each event as a line of JSON; exits with 0 only where
+// LEGWORK_API_KEY is needed only where the server has API keys. Prints each event as a line of JSON; exits with 0 only where
 // the job succeeded.
 
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 
-const base = process.env.LEGWORK_URL ?? 'http://127.0.0.1:7070';
-const key = process.env.LEGWORK_KEY;
+const base = process.env.LEGWORK_SERVER ?? 'http://127.0.0.1:7070';
+const key = process.env.LEGWORK_API_KEY;
 const prompt = process.argv[2] ?? 'Write a haiku about queues to haiku.txt';
 const mostFailures = 10;
 

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Submits a job and follows its events, over as many connections as it takes. Needs nothing but Python 3.9 or newer.
 
-    LEGWORK_URL=http://127.0.0.1:7070 LEGWORK_KEY=… python3 examples/python/follow.py ['What to do']
+    LEGWORK_SERVER=http://127.0.0.1:7070 LEGWORK_API_KEY=… python3 examples/python/follow.py ['What to do']
 
-LEGWORK_KEY is needed only where the server has API keys. Prints each event as a line of JSON; exits with 0 only where
+LEGWORK_API_KEY is needed only where the server has API keys. Prints each event as a line of JSON; exits with 0 only where
 the job succeeded.
 """
 
@@ -16,8 +16,8 @@ import urllib.error
 import urllib.request
 import uuid
 
-BASE = os.environ.get("LEGWORK_URL", "http://127.0.0.1:7070").rstrip("/")
-KEY = os.environ.get("LEGWORK_KEY")
+BASE = os.environ.get("LEGWORK_SERVER", "http://127.0.0.1:7070").rstrip("/")
+KEY = os.environ.get("LEGWORK_API_KEY")
 MOST_FAILURES = 10
 # The server says something every 15 seconds, if only that the stream is still open.
 SILENCE_SECONDS = 60

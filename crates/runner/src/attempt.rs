@@ -290,7 +290,7 @@ impl Passage {
 
     fn alarm(&mut self) {
         let now = Instant::now();
-        if let Err(error) = self.output.to_file() {
+        if let Err(error) = self.output.spill() {
             self.not_kept(&error);
         }
         match self.stage {

@@ -55,7 +55,7 @@ impl Output {
 }
 
 /// Takes the output of one run. A file costs more than many a run does otherwise, so there is one only for output that
-/// is large or that comes after [`to_file`](Self::to_file). Writes go to the page cache, so they are made in place:
+/// is large or that comes after [`spill`](Self::spill). Writes go to the page cache, so they are made in place:
 /// handing each of them to another thread costs more than the write.
 #[derive(Debug)]
 pub(crate) struct Recorder {
@@ -92,7 +92,7 @@ impl Recorder {
     }
 
     /// From now on everything is in the file as soon as it is here.
-    pub(crate) fn to_file(&mut self) -> io::Result<()> {
+    pub(crate) fn spill(&mut self) -> io::Result<()> {
         self.in_memory = 0;
         self.move_to_file()
     }

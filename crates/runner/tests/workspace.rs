@@ -116,7 +116,7 @@ async fn a_clone_has_the_newest_commit_of_its_branch() {
         assert_eq!(commit == newest, branch.is_none());
         assert_eq!(fs::read_to_string(lab.dirs.work().join("README")).expect("a file"), content);
         assert_eq!(git(&lab.dirs.work(), "rev-list --count HEAD"), "1", "no more history than needed");
-        assert_eq!(fs::read_dir(lab.dirs.home()).expect("home").count(), 0, "nothing is left at home");
+        assert_eq!(fs::read_dir(lab.dirs.home()).expect("home").count(), 1, "nothing is at home but the workspace");
     }
 }
 

@@ -1,5 +1,7 @@
 //! Whatever an agent prints, it is kept up to the cap, and the run is judged by what it said, never by its exit code.
 
+use std::time::Duration;
+
 use legwork_model::{EventBody, FailureReason, Verdict};
 use tokio::sync::{mpsc, watch};
 
@@ -14,7 +16,7 @@ async fn an_answer_is_a_success() {
     assert_eq!(done.texts(), ["hello", "the answer"]);
     assert_eq!(done.outcome.exit.and_then(|exit| exit.code), Some(0));
     assert_eq!(done.stopping(), None);
-    let kept = String::from_utf8(lab.stdout()).expect("text");
+    let kept = String::from_utf8(done.output).expect("text");
     assert_eq!(kept.lines().count(), 4, "{kept}");
 }
 
@@ -24,15 +26,16 @@ async fn a_flood_is_cut_off_at_exactly_the_cap() {
         let mut lab = Lab::with_limits(script, limits(|it| it.max_output_bytes = 100_000));
         let done = lab.run().await;
         assert_eq!(done.failure(), Some(FailureReason::OutputLimit), "{script}");
-        assert_eq!(lab.stdout().len(), 100_000, "{script}");
+        assert_eq!(done.output.len(), 100_000, "{script}");
     }
 }
 
 #[tokio::test]
 async fn output_of_exactly_the_cap_is_no_flood() {
     let mut lab = Lab::new("flood 100KB");
-    assert_eq!(lab.run().await.outcome.verdict, Verdict::Succeeded);
-    let size = lab.stdout().len() as u64;
+    let done = lab.run().await;
+    assert_eq!(done.outcome.verdict, Verdict::Succeeded);
+    let size = done.output.len() as u64;
 
     let mut lab = Lab::with_limits("flood 100KB", limits(|it| it.max_output_bytes = size - 1));
     assert_eq!(lab.run().await.failure(), Some(FailureReason::OutputLimit));
@@ -43,9 +46,26 @@ async fn an_agent_that_leaves_before_its_output_is_read_was_too_loud_all_the_sam
     // Its end and the last of its output race to us, so that it takes a few runs to see both orders.
     for _ in 0..30 {
         let mut lab = Lab::with_limits("flood 10KB", limits(|it| it.max_output_bytes = 1000));
-        assert_eq!(lab.run().await.failure(), Some(FailureReason::OutputLimit));
-        assert_eq!(lab.stdout().len(), 1000);
+        let done = lab.run().await;
+        assert_eq!(done.failure(), Some(FailureReason::OutputLimit));
+        assert_eq!(done.output.len(), 1000);
     }
+}
+
+#[tokio::test]
+async fn the_output_of_a_run_that_goes_on_is_in_its_file() {
+    let mut lab = Lab::new("text early\nhang");
+    let file = lab.dirs.stdout();
+    let mut going = lab.start();
+    assert_eq!(going.until_text().await, "early");
+    let written = async {
+        while !std::fs::read_to_string(&file).is_ok_and(|text| text.contains("early")) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, written).await.expect("it is written while the agent is silent");
+    going.cancel();
+    assert!(String::from_utf8(going.end().await.output).expect("text").contains("early"));
 }
 
 #[tokio::test]
@@ -68,7 +88,7 @@ async fn garbage_before_an_answer_is_kept_and_forgiven() {
     let done = lab.run().await;
     assert_eq!(done.outcome.verdict, Verdict::Succeeded);
     assert!(done.events.iter().any(|event| matches!(event, EventBody::Unparsed { .. })), "{:?}", done.events);
-    assert!(lab.stdout().windows(3).any(|bytes| bytes == b"\x00\xff\xfe"));
+    assert!(done.output.windows(3).any(|bytes| bytes == b"\x00\xff\xfe"));
 }
 
 #[tokio::test]
@@ -78,8 +98,8 @@ async fn a_reader_that_does_not_read_keeps_nobody_from_stopping_the_run() {
     let (sender, events) = mpsc::channel(1);
     let cookie = lab.attempt.cookie.to_string();
     let attempt = std::mem::replace(&mut lab.attempt, Lab::new("").attempt);
-    let outcome = tokio::spawn(async move { runner().run(attempt, decoder(), stopped, sender).await });
-    let mut going = Going { stop, events, outcome };
+    let ended = tokio::spawn(async move { runner().run(attempt, decoder(), stopped, sender).await });
+    let mut going = Going { stop, events, ended };
     going.until_text().await;
     going.cancel();
     // Nobody reads until the agent is gone.

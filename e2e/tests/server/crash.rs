@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::lab::{Client, Setup, check_history, nothing_left};
 
@@ -57,6 +57,8 @@ async fn submit(client: Client, first: u32, accepted: Arc<Mutex<Vec<String>>>) {
         let script = SCRIPTS[number as usize % SCRIPTS.len()];
         let Some(id) = client.try_submit(&json!({ "prompt": script })).await else { return };
         accepted.lock().expect("no caller panicked").push(id);
+        // What a caller does with its time; without it the test looks at thousands of jobs at its end.
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 
@@ -96,4 +98,11 @@ async fn a_job_that_had_begun_is_not_run_again_by_itself() {
 
     let retried = server.client.post(&format!("/v1/executions/{}/retry", begun["id"].as_str().expect("an id"))).await;
     assert_eq!(retried, 202);
+    let newest = server.client.get_text("/v1/executions?limit=1").await;
+    let newest: Value = serde_json::from_str(&newest).expect("JSON");
+    let retried = newest["executions"][0]["id"].as_str().expect("an id");
+    server.client.until_event(retried, "text").await;
+    assert_eq!(server.client.post(&format!("/v1/executions/{retried}/cancel")).await, 202);
+    check_history(&server.client, retried).await;
+    nothing_left(data.path()).await;
 }

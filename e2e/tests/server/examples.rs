@@ -53,7 +53,7 @@ fn check_head(file: &Path) {
     let text = std::fs::read_to_string(file).expect("text");
     let head = text.lines().take(10).collect::<Vec<_>>().join("\n");
     let name = file.file_name().and_then(|name| name.to_str()).expect("UTF-8");
-    for part in [name, "LEGWORK_URL", "LEGWORK_KEY"] {
+    for part in [name, "LEGWORK_SERVER", "LEGWORK_API_KEY"] {
         assert!(head.contains(part), "{part} is missing in the first lines of {}", file.display());
     }
 }
@@ -139,8 +139,8 @@ async fn call(file: &Path, url: &str, key: Option<&str>) -> Option<Output> {
         _ => (file, None),
     };
     let mut command = Command::new(program);
-    command.args(script).env("LEGWORK_URL", url).env_remove("LEGWORK_KEY");
-    let running = command.envs(key.map(|key| ("LEGWORK_KEY", key))).env("no_proxy", "*");
+    command.args(script).env("LEGWORK_SERVER", url).env_remove("LEGWORK_API_KEY");
+    let running = command.envs(key.map(|key| ("LEGWORK_API_KEY", key))).env("no_proxy", "*");
     let running = running.stdin(Stdio::null()).kill_on_drop(true).output();
     let output = tokio::time::timeout(PATIENCE, running).await;
     match output.unwrap_or_else(|_| panic!("{} does not end", file.display())) {

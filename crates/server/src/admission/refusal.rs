@@ -49,11 +49,17 @@ pub enum Refusal {
     /// The database can't be used.
     #[error("the database can't be used right now; nothing was recorded")]
     Unavailable(#[source] StoreError),
+    /// The database doesn't take it, or holds what this version can't read.
+    #[error("the server could not do this, and trying again will not help; its log says why")]
+    Broken(#[source] StoreError),
 }
 
 impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
-        Self::Unavailable(error)
+        match error {
+            StoreError::Rejected(_) | StoreError::Unreadable { .. } => Self::Broken(error),
+            error => Self::Unavailable(error),
+        }
     }
 }
 

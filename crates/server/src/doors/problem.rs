@@ -70,6 +70,10 @@ impl From<Refusal> for Problem {
                 tracing::error!(%error, "the database can't be used");
                 (StatusCode::SERVICE_UNAVAILABLE, "database_unavailable")
             }
+            Refusal::Broken(error) => {
+                tracing::error!(%error, "the database does not do as asked");
+                (StatusCode::INTERNAL_SERVER_ERROR, "internal")
+            }
         };
         let retry_after = refusal.retry_after().map(|pause| pause.as_secs());
         let detail = refusal.to_string();

@@ -47,8 +47,8 @@ pub enum Appended {
     Recorded,
     /// Another node owns the execution: stop the agent, write nothing more.
     LeaseLost,
-    /// The database could not be used for too long.
-    Unavailable(StoreError),
+    /// The database could not be used for too long, or does not take this. What was to be recorded is still held.
+    Failed(StoreError),
 }
 
 impl RunLog {
@@ -96,15 +96,14 @@ impl RunLog {
         if self.pending.is_empty() {
             return Appended::Recorded;
         }
-        let events = std::mem::take(&mut self.pending);
         let append = || Append {
             lease: self.lease,
             after: self.last_seq,
-            events: events.clone(),
+            events: self.pending.clone(),
             session_id: self.session_id.clone(),
         };
         let written = patiently(|| self.store.write(append())).await;
-        self.settle(&events, written)
+        self.settle(written)
     }
 
     /// Ends the execution: records what is held, the outcome and the last event, together. `record` is the execution as
@@ -115,33 +114,43 @@ impl RunLog {
         let mut last = finished_event(now, &outcome);
         last.data = self.mask.apply(last.data);
         self.pending.push(last);
-        let events = std::mem::take(&mut self.pending);
         let finish = || Finish {
             lease: self.lease,
             after: self.last_seq,
-            events: events.clone(),
+            events: self.pending.clone(),
             outcome: outcome.clone(),
             kept: kept.clone(),
             now,
         };
         let written = patiently(|| self.store.write(finish())).await;
-        let appended = self.settle(&events, written);
-        if matches!(appended, Appended::Recorded) {
-            let ended = || Signal::Ended(Arc::new(record.clone().ended(outcome, now, self.last_seq)));
-            self.hub.publish(self.lease.id, ended);
+        let appended = self.settle(written);
+        match appended {
+            Appended::Recorded => {
+                let ended = || Signal::Ended(Arc::new(record.clone().ended(outcome, now, self.last_seq)));
+                self.hub.publish(self.lease.id, ended);
+            }
+            Appended::LeaseLost => {}
+            // The next try brings its own last event.
+            Appended::Failed(_) => drop(self.pending.pop()),
         }
         appended
     }
 
-    fn settle(&mut self, events: &[NewEvent], written: Result<Fenced, StoreError>) -> Appended {
+    /// Lets go of what is held, for the database does not take it.
+    pub fn discard(&mut self) {
+        self.pending.clear();
+    }
+
+    fn settle(&mut self, written: Result<Fenced, StoreError>) -> Appended {
         match written {
             Ok(Fenced::Applied) => {
-                self.publish(events);
+                let events = std::mem::take(&mut self.pending);
+                self.publish(&events);
                 self.last_seq += events.len() as u64;
                 Appended::Recorded
             }
             Ok(Fenced::LeaseLost) => Appended::LeaseLost,
-            Err(error) => Appended::Unavailable(error),
+            Err(error) => Appended::Failed(error),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use legwork_model::{Clock, EventBody, Failure, FailureReason, Outcome, Verdict};
 use legwork_runner::workspace::PatchLimits;
@@ -13,10 +14,13 @@ use crate::events::{Appended, Hub, Mask, RunLog, Signal};
 use crate::store::append::Lease;
 use crate::store::kept::Kept;
 use crate::store::lose::Lose;
-use crate::store::{ExecutionRecord, Store};
+use crate::store::{ExecutionRecord, Store, StoreError};
 
 /// Events that may wait between the agent and its log.
 const EVENTS: usize = 256;
+
+/// How long to leave the database alone after it failed.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// Which model agents talk to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,13 +113,25 @@ impl Executor {
 
     async fn finish(&self, log: &mut RunLog, record: &ExecutionRecord, outcome: Outcome, kept: Kept) {
         measure(&outcome);
+        let (mut outcome, mut kept) = (self.masked(outcome), kept);
         loop {
-            match log.finish(record, self.masked(outcome.clone()), &kept).await {
+            match log.finish(record, outcome.clone(), &kept).await {
                 Appended::Recorded => return,
                 Appended::LeaseLost => return tracing::warn!("lost the lease of a run at its end"),
+                Appended::Failed(StoreError::Rejected(error)) => {
+                    tracing::error!(execution = %record.id, %error, "the end of a run is not taken; recording the bare fact");
+                    log.discard();
+                    let message = format!(
+                        "What the run left could not be recorded; it ended as {}.",
+                        outcome.verdict.state().as_str()
+                    );
+                    (outcome, kept) =
+                        (Outcome::without_run(Verdict::failed(FailureReason::Internal, message)), Kept::default());
+                }
                 // There is nothing better to do with the outcome than to keep trying.
-                Appended::Unavailable(error) => {
-                    tracing::error!(%error, "the end of a run can't be recorded; trying again");
+                Appended::Failed(error) => {
+                    tracing::error!(execution = %record.id, %error, "the end of a run can't be recorded; trying again");
+                    tokio::time::sleep(PAUSE).await;
                 }
             }
         }
@@ -163,9 +179,15 @@ async fn record_events(
     let reason = match log.record(inbox).await {
         Appended::Recorded => return,
         Appended::LeaseLost => StopReason::LeaseLost,
-        Appended::Unavailable(error) => {
+        Appended::Failed(error) => {
             tracing::error!(%error, "a run is stopped because its events can't be recorded");
-            StopReason::Failed(Failure::new(FailureReason::Internal, "The database could not be used for too long."))
+            let why = match error {
+                StoreError::Rejected(_) => {
+                    "The database does not take an event of this run; the server's log says why."
+                }
+                _ => "The database could not be used for too long.",
+            };
+            StopReason::Failed(Failure::new(FailureReason::Internal, why))
         }
     };
     stop.send_replace(Some(reason));

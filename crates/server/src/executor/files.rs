@@ -13,8 +13,8 @@ use legwork_runner::{Output, RunDirs};
 
 use super::execute::Executor;
 use crate::events::Mask;
-use crate::store::StoreError;
 use crate::store::kept::{Forget, Kept};
+use crate::store::{ExecutionRecord, StoreError};
 
 /// What is larger, packed, stays in a file: databases don't like large rows.
 const MOST_IN_A_ROW: usize = 2 * 1024 * 1024;
@@ -36,14 +36,16 @@ impl Executor {
     ///
     /// # Errors
     /// Where the database gives no answer.
-    pub async fn output(&self, id: ExecutionId) -> Result<Option<Bytes>, StoreError> {
-        let kept = self.store.kept(id).await?.output;
-        let raw = RunDirs::of(&self.runs, id).stdout();
+    pub async fn output(&self, execution: &ExecutionRecord) -> Result<Option<Bytes>, StoreError> {
+        let kept = self.store.kept(execution.id).await?.output;
+        let raw = RunDirs::of(&self.runs, execution.id).stdout();
         if let Some(output) = unpacked(kept, &packed(&raw)).await {
             return Ok(Some(output.into()));
         }
         // It still runs, or its server was killed.
-        Ok(tokio::fs::read(raw).await.ok().map(|bytes| masked(&self.mask, bytes).into()))
+        let so_far = tokio::fs::read(raw).await.ok().map(|bytes| masked(&self.mask, bytes).into());
+        let runs_here = execution.lease_owner.as_ref() == Some(&self.node);
+        Ok(so_far.or_else(|| runs_here.then(Bytes::new)))
     }
 
     /// What the run changed, as a git diff; `None` where none is kept.
@@ -158,5 +160,38 @@ fn masked(mask: &Mask, bytes: Vec<u8>) -> Vec<u8> {
     match String::from_utf8(bytes) {
         Ok(text) => mask.apply(text).into_bytes(),
         Err(binary) => binary.into_bytes(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_too_large_for_a_row_is_packed_into_a_file() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("stdout");
+        // Numbers that no compression gets hold of.
+        let noise = (0..3 * 1024 * 1024_u64).scan(1_u64, |state, _| {
+            *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            Some((*state >> 56) as u8)
+        });
+        let large: Vec<u8> = noise.collect();
+        fs::write(&file, &large).expect("written");
+        let kept = packed_for_a_row(&Mask::default(), Output::File(file.clone()), &file).expect("packed");
+        assert_eq!(kept, None);
+        assert!(!file.exists(), "the raw output is gone");
+        assert_eq!(unpacked(kept, &packed(&file)).await, Some(large));
+    }
+
+    #[tokio::test]
+    async fn what_fits_into_a_row_comes_back_as_it_was_but_for_secrets() {
+        let mask = Mask::new(["sk-ant-0123456789"]);
+        for (bytes, expected) in
+            [(b"".as_slice(), b"".as_slice()), (b"key sk-ant-0123456789\n", b"key ***\n"), (b"\x00\xff", b"\x00\xff")]
+        {
+            let kept = packed_for_a_row(&mask, Output::Memory(bytes.to_vec()), Path::new("unused")).expect("packed");
+            assert_eq!(unpacked(kept, Path::new("unused")).await.as_deref(), Some(expected));
+        }
     }
 }

@@ -6,7 +6,8 @@ use tokio::time::MissedTickBehavior;
 
 use super::scheduler_loop::{Command, SchedulerHandle};
 use crate::app::App;
-use crate::store::lease::Renew;
+use crate::store::StoreError;
+use crate::store::lease::{Held, Renew};
 
 /// Renews leases with every beat, for ever. In between, a shared database is asked once a second whether somebody wants
 /// a run of this node cancelled.
@@ -18,15 +19,18 @@ pub async fn beat(app: App, scheduler: SchedulerHandle) {
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     for look in 0_u64.. {
         looks.tick().await;
-        let held = if look % looks_of_a_beat == 0 {
-            let until = app.clock.now().plus_millis(app.lease_millis());
-            app.store.write(Renew { node: app.node.clone(), until }).await
-        } else {
-            app.store.held_by(&app.node).await
-        };
-        match held {
+        match look_at(&app, look % looks_of_a_beat == 0).await {
             Ok(held) => scheduler.tell(Command::Held(held)),
             Err(error) => tracing::warn!(%error, "failed to renew leases; trying again"),
         }
     }
+}
+
+/// What this node holds, its leases renewed before where that is due.
+async fn look_at(app: &App, due: bool) -> Result<Vec<Held>, StoreError> {
+    if due {
+        let until = app.clock.now().plus_millis(app.lease_millis());
+        app.store.write(Renew { node: app.node.clone(), until }).await?;
+    }
+    app.store.held_by(&app.node).await
 }

@@ -2,13 +2,12 @@
 
 use legwork_model::Timestamp;
 use sea_orm::sea_query::Expr;
-use sea_orm::{
-    ActiveValue, ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder,
-};
+use sea_orm::{ActiveValue, ColumnTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder};
 
 use super::connect::Store;
 use super::entity::api_key;
 use super::error::StoreError;
+use super::transaction::Transaction;
 use super::write::Write;
 
 /// One API key as recorded.
@@ -51,7 +50,7 @@ pub struct AddApiKey(pub ApiKeyRecord);
 impl Write for AddApiKey {
     type Output = ();
 
-    async fn apply(&self, tx: &DatabaseTransaction) -> Result<(), DbErr> {
+    async fn apply(&self, tx: &Transaction<'_>) -> Result<(), DbErr> {
         let row = api_key::ActiveModel {
             id: ActiveValue::Set(self.0.id.clone()),
             name: ActiveValue::Set(self.0.name.clone()),
@@ -61,7 +60,7 @@ impl Write for AddApiKey {
             expires_at: ActiveValue::Set(self.0.expires_at.map(Timestamp::as_millis)),
             revoked_at: ActiveValue::NotSet,
         };
-        api_key::Entity::insert(row).exec_without_returning(tx).await.map(drop)
+        tx.execute(api_key::Entity::insert(row)).await.map(drop)
     }
 }
 
@@ -77,12 +76,12 @@ pub struct RevokeApiKey {
 impl Write for RevokeApiKey {
     type Output = bool;
 
-    async fn apply(&self, tx: &DatabaseTransaction) -> Result<bool, DbErr> {
+    async fn apply(&self, tx: &Transaction<'_>) -> Result<bool, DbErr> {
         let update = api_key::Entity::update_many()
             .filter(api_key::Column::Name.eq(self.name.as_str()))
             .filter(api_key::Column::RevokedAt.is_null())
             .col_expr(api_key::Column::RevokedAt, Expr::value(self.now.as_millis()));
-        Ok(update.exec(tx).await?.rows_affected > 0)
+        Ok(tx.execute(update).await? > 0)
     }
 }
 

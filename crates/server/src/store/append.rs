@@ -2,10 +2,11 @@
 
 use legwork_model::{ExecutionId, ExecutionState};
 use sea_orm::sea_query::Expr;
-use sea_orm::{ActiveValue, ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter};
+use sea_orm::{ActiveValue, ColumnTrait, DbErr, EntityTrait, QueryFilter};
 
 use super::entity::{event, execution};
 use super::record::NewEvent;
+use super::transaction::Transaction;
 use super::write::Write;
 
 /// Rows of one statement at the most: SQLite takes 32,766 values, five a row.
@@ -50,16 +51,16 @@ pub struct Append {
 impl Write for Append {
     type Output = Fenced;
 
-    async fn apply(&self, tx: &DatabaseTransaction) -> Result<Fenced, DbErr> {
+    async fn apply(&self, tx: &Transaction<'_>) -> Result<Fenced, DbErr> {
         let last = number(self.after)? + i64::try_from(self.events.len()).unwrap_or(i64::MAX);
         let mut update = under_lease(self.lease).col_expr(execution::Column::LastSeq, Expr::value(last));
         if let Some(session) = recordable_session(self.session_id.as_deref()) {
             update = update.col_expr(execution::Column::SessionId, Expr::value(session));
         }
         let update = update.filter(execution::Column::LastSeq.eq(number(self.after)?));
-        if update.exec(tx).await?.rows_affected == 0 {
+        if tx.execute(update).await? == 0 {
             // Or the same change was committed before, and only its answer did not arrive.
-            let row = execution::Entity::find_by_id(self.lease.id.to_string()).one(tx).await?;
+            let row = tx.one(execution::Entity::find_by_id(self.lease.id.to_string())).await?;
             let running = ExecutionState::Running.as_str();
             let committed =
                 row.is_some_and(|row| row.fence == self.lease.fence && row.state == running && row.last_seq == last);
@@ -79,7 +80,7 @@ pub(super) fn under_lease(lease: Lease) -> sea_orm::UpdateMany<execution::Entity
 }
 
 pub(super) async fn insert_events(
-    tx: &DatabaseTransaction,
+    tx: &Transaction<'_>,
     id: &str,
     after: u64,
     events: &[NewEvent],
@@ -95,7 +96,7 @@ pub(super) async fn insert_events(
             kind: ActiveValue::Set(event.kind.to_owned()),
             data: ActiveValue::Set(event.data.clone()),
         });
-        event::Entity::insert_many(rows).exec_without_returning(tx).await?;
+        tx.execute(event::Entity::insert_many(rows)).await?;
         last += i64::try_from(now.len()).unwrap_or(i64::MAX);
         rest = later;
     }

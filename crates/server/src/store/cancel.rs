@@ -2,11 +2,12 @@
 
 use legwork_model::{ExecutionId, ExecutionState, Outcome, Timestamp, Verdict};
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter};
+use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter};
 
 use super::append::insert_events;
 use super::entity::execution;
 use super::finish::{ended, finished_event, row};
+use super::transaction::Transaction;
 use super::write::Write;
 
 /// What became of the request.
@@ -36,7 +37,7 @@ pub struct Cancel {
 impl Write for Cancel {
     type Output = Cancelled;
 
-    async fn apply(&self, tx: &DatabaseTransaction) -> Result<Cancelled, DbErr> {
+    async fn apply(&self, tx: &Transaction<'_>) -> Result<Cancelled, DbErr> {
         let id = self.id.to_string();
         // A claim may come between the look and the update; then the second look finds it running.
         for _ in 0..3 {
@@ -53,14 +54,14 @@ impl Write for Cancel {
 }
 
 impl Cancel {
-    async fn end(&self, tx: &DatabaseTransaction, row: &execution::Model) -> Result<bool, DbErr> {
+    async fn end(&self, tx: &Transaction<'_>, row: &execution::Model) -> Result<bool, DbErr> {
         let outcome = Outcome::without_run(Verdict::Cancelled { message: self.message.clone() });
         let update = execution::Entity::update_many()
             .filter(execution::Column::Id.eq(row.id.as_str()))
             .filter(execution::Column::State.eq(ExecutionState::Queued.as_str()))
             .filter(execution::Column::Fence.eq(row.fence))
             .col_expr(execution::Column::LastSeq, Expr::value(row.last_seq + 1));
-        if ended(update, ExecutionState::Queued, &outcome, self.now)?.exec(tx).await?.rows_affected == 0 {
+        if tx.execute(ended(update, ExecutionState::Queued, &outcome, self.now)?).await? == 0 {
             return Ok(false);
         }
         let after = u64::try_from(row.last_seq).unwrap_or(0);
@@ -68,11 +69,11 @@ impl Cancel {
         Ok(true)
     }
 
-    async fn request(&self, tx: &DatabaseTransaction, row: &execution::Model) -> Result<bool, DbErr> {
+    async fn request(&self, tx: &Transaction<'_>, row: &execution::Model) -> Result<bool, DbErr> {
         let update = execution::Entity::update_many()
             .filter(execution::Column::Id.eq(row.id.as_str()))
             .filter(execution::Column::State.eq(ExecutionState::Running.as_str()))
             .col_expr(execution::Column::CancelRequested, Expr::value(self.message.as_str()));
-        Ok(update.exec(tx).await?.rows_affected > 0)
+        Ok(tx.execute(update).await? > 0)
     }
 }

@@ -1,13 +1,15 @@
 //! Taking jobs from a lane.
 
-use legwork_model::{EventBody, ExecutionState, Timestamp};
-use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use legwork_model::{EventBody, ExecutionState, FailureReason, Outcome, Timestamp, Verdict};
+use sea_orm::sea_query::{Expr, ExprTrait};
+use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use super::append::insert_events;
 use super::entity::execution;
 use super::error::StoreError;
+use super::finish::{ended, finished_event};
 use super::record::{ExecutionRecord, NewEvent, RecordedEvent};
+use super::transaction::Transaction;
 use super::write::Write;
 
 /// Takes the oldest jobs of the highest priority.
@@ -37,26 +39,29 @@ pub struct Claimed {
 impl Write for Claim {
     type Output = Vec<Claimed>;
 
-    async fn apply(&self, tx: &DatabaseTransaction) -> Result<Self::Output, DbErr> {
+    async fn apply(&self, tx: &Transaction<'_>) -> Result<Self::Output, DbErr> {
         let waiting = execution::Entity::find()
-            .filter(execution::Column::State.eq(ExecutionState::Queued.as_str()))
+            .filter(waits())
             .filter(execution::Column::Lane.eq(self.lane.as_str()))
             .order_by_desc(execution::Column::Priority)
             .order_by_asc(execution::Column::Id)
-            .limit(self.limit)
-            .all(tx)
-            .await?;
-        let mut taken = Vec::with_capacity(waiting.len());
-        for row in waiting {
+            .limit(self.limit);
+        let mut taken = Vec::new();
+        for row in tx.all(waiting).await? {
             taken.extend(self.take(tx, row).await?);
         }
         Ok(taken)
     }
 }
 
+/// Those that wait. The state is spelled out in the statement, for only then engines use the index of just these.
+pub(super) fn waits() -> Expr {
+    Expr::col(execution::Column::State).eq(Expr::Constant(ExecutionState::Queued.as_str().into()))
+}
+
 impl Claim {
     /// Takes one job, unless another node was faster.
-    async fn take(&self, tx: &DatabaseTransaction, mut row: execution::Model) -> Result<Option<Claimed>, DbErr> {
+    async fn take(&self, tx: &Transaction<'_>, mut row: execution::Model) -> Result<Option<Claimed>, DbErr> {
         let before = row.fence;
         let event = claimed(&mut row, &self.node, self.now, self.lease_until);
         let update = execution::Entity::update_many()
@@ -70,12 +75,29 @@ impl Claim {
             .filter(execution::Column::Id.eq(row.id.as_str()))
             .filter(execution::Column::State.eq(ExecutionState::Queued.as_str()))
             .filter(execution::Column::Fence.eq(before));
-        if update.exec(tx).await?.rows_affected == 0 {
+        if tx.execute(update).await? == 0 {
             return Ok(None);
         }
         let after = u64::try_from(row.last_seq - 1).unwrap_or(0);
         insert_events(tx, &row.id, after, std::slice::from_ref(&event)).await?;
-        Claimed::new(row, &event).map(Some)
+        match Claimed::new(row.clone(), &event) {
+            Ok(claimed) => Ok(Some(claimed)),
+            Err(error) => self.end_unreadable(tx, &row, &error).await.map(|()| None),
+        }
+    }
+
+    /// Ends a job that this version can't read: left in its lane it would hold up all that wait behind it.
+    async fn end_unreadable(&self, tx: &Transaction<'_>, row: &execution::Model, error: &DbErr) -> Result<(), DbErr> {
+        tracing::error!(execution = row.id, %error, "a job that can't be read is ended");
+        let message = format!("The job can't be read by this version of the server: {error}.");
+        let outcome = Outcome::without_run(Verdict::failed(FailureReason::Internal, message));
+        let update = execution::Entity::update_many()
+            .filter(execution::Column::Id.eq(row.id.as_str()))
+            .filter(execution::Column::Fence.eq(row.fence))
+            .col_expr(execution::Column::LastSeq, Expr::value(row.last_seq + 1));
+        tx.execute(ended(update, ExecutionState::Running, &outcome, self.now)?).await?;
+        let after = u64::try_from(row.last_seq).unwrap_or(0);
+        insert_events(tx, &row.id, after, &[finished_event(self.now, &outcome)]).await
     }
 }
 

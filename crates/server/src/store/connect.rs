@@ -6,17 +6,20 @@ use std::time::Duration;
 
 use sea_orm::sqlx::mysql::MySqlConnection;
 use sea_orm::sqlx::postgres::PgConnection;
-use sea_orm::sqlx::sqlite::{SqliteConnection, SqliteJournalMode, SqliteSynchronous};
-use sea_orm::sqlx::{self, Connection, Executor};
-use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbBackend};
+use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
+use sea_orm::sqlx::{self, Executor};
+use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend};
 use sea_orm_migration::MigratorTrait;
 
 use super::error::StoreError;
 use super::migrations::Migrator;
+use super::sqlite::SqliteWriter;
 use super::write::{Write, Writer};
 
 /// How long a statement may wait for a lock or a connection before the call fails as unavailable.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a change may wait while another process holds SQLite's lock.
+const LOCK_PATIENCE: Duration = Duration::from_millis(1500);
 const SQLITE_READERS: u32 = 4;
 const POOL: u32 = 16;
 
@@ -34,10 +37,10 @@ impl Store {
     /// Where the file can't be opened or its tables can't be brought up to date.
     pub async fn open_sqlite(path: &Path) -> Result<Self, StoreError> {
         let url = format!("sqlite://{}?mode=rwc", path.display());
-        let writes = Database::connect(sqlite_options(&url, 1)).await?;
-        Migrator::up(&writes, None).await?;
-        let reads = Database::connect(sqlite_options(&url, SQLITE_READERS)).await?;
-        Ok(Self { reads, writer: Writer::grouped(writes) })
+        let reads = Database::connect(sqlite_options(&url)).await?;
+        Migrator::up(&reads, None).await?;
+        let writer = SqliteWriter::open(path, LOCK_PATIENCE)?;
+        Ok(Self { reads, writer: Writer::grouped(writer)? })
     }
 
     /// Connects to the MySQL, MariaDB, TiDB or Postgres server at `url` and brings its tables up to date.
@@ -50,7 +53,7 @@ impl Store {
             return Err(StoreError::Setup(message.into()));
         }
         let url = url.replacen("mariadb://", "mysql://", 1);
-        let mut options = ConnectOptions::new(url);
+        let mut options = ConnectOptions::new(&url);
         options
             .max_connections(POOL)
             .min_connections(1)
@@ -61,8 +64,8 @@ impl Store {
             .map_sqlx_postgres_pool_opts(|pool| {
                 pool.after_connect(|connection, _| Box::pin(prepare_postgres(connection)))
             });
+        migrate_alone(&url).await?;
         let connection = Database::connect(options).await?;
-        Migrator::up(&connection, None).await?;
         Ok(Self { reads: connection.clone(), writer: Writer::Direct(connection) })
     }
 
@@ -94,6 +97,21 @@ impl fmt::Debug for Store {
     }
 }
 
+/// Brings the tables up to date. Servers that start at the same moment do so one after the other: the lock belongs to
+/// the connection, so there is one, and it is given back with it.
+async fn migrate_alone(url: &str) -> Result<(), StoreError> {
+    let mut options = ConnectOptions::new(url);
+    options.max_connections(1).acquire_timeout(PATIENCE).connect_timeout(PATIENCE).sqlx_logging(false);
+    let connection = Database::connect(options).await?;
+    let lock = match connection.get_database_backend() {
+        DbBackend::Postgres => "SELECT pg_advisory_lock(7521903348)",
+        _ => "SELECT GET_LOCK(CONCAT('legwork.', SHA1(DATABASE())), 60)",
+    };
+    connection.execute_unprepared(lock).await?;
+    Migrator::up(&connection, None).await?;
+    Ok(connection.close().await?)
+}
+
 /// A node that freezes in the middle of a transaction must not keep the others from taking over its runs: its
 /// transactions end after a few seconds, and nobody waits longer for a lock. And MySQL would show a transaction the past,
 /// so that a change which lost a race could not see to what.
@@ -112,10 +130,10 @@ async fn prepare_postgres(connection: &mut PgConnection) -> Result<(), sqlx::Err
     Ok(())
 }
 
-/// `synchronous = FULL`: an accepted job is a promise that also holds when the power fails.
-fn sqlite_options(url: &str, connections: u32) -> ConnectOptions {
+/// For the connections that read, and that bring the tables up to date before anything else happens.
+fn sqlite_options(url: &str) -> ConnectOptions {
     let mut options = ConnectOptions::new(url);
-    options.max_connections(connections).min_connections(1).acquire_timeout(PATIENCE).sqlx_logging(false);
+    options.max_connections(SQLITE_READERS).min_connections(1).acquire_timeout(PATIENCE).sqlx_logging(false);
     // A connection to a file is never stale, and testing it costs each statement a round trip.
     options.test_before_acquire(false);
     options.map_sqlx_sqlite_opts(|sqlite| {
@@ -123,16 +141,7 @@ fn sqlite_options(url: &str, connections: u32) -> ConnectOptions {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(false)
-            .busy_timeout(PATIENCE)
+            .busy_timeout(LOCK_PATIENCE)
     });
-    options.map_sqlx_sqlite_pool_opts(|pool| pool.after_release(|connection, _| Box::pin(is_sound(connection))));
     options
-}
-
-/// Whether the connection can be used again. When the disk is full SQLite rolls a transaction back by itself; the driver
-/// does not learn of it, and every later "transaction" would be a savepoint in one that nobody commits.
-async fn is_sound(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
-    // Goes behind a rollback that still waits to be done.
-    connection.ping().await?;
-    Ok(!connection.is_in_transaction())
 }

@@ -1,19 +1,19 @@
 //! Putting a job on record.
 
 use legwork_model::{EventBody, ExecutionId, ExecutionState, Task, Timestamp};
-use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ActiveModelTrait, ActiveValue, ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, IntoActiveModel, QueryFilter,
-    QuerySelect,
+    ActiveModelTrait, ActiveValue, ColumnTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect,
 };
 use serde_json::{Map, Value};
 
 use super::append::insert_events;
-use super::claim::{Claimed, claimed};
+use super::claim::{Claimed, claimed, waits};
 use super::connect::Store;
 use super::entity::{execution, idempotency_key};
 use super::error::StoreError;
+use super::executions::uses_home;
 use super::record::NewEvent;
+use super::transaction::Transaction;
 use super::write::Write;
 
 /// A job as admitted.
@@ -108,7 +108,7 @@ impl Store {
 impl Write for Enqueue {
     type Output = Enqueued;
 
-    async fn apply(&self, tx: &DatabaseTransaction) -> Result<Enqueued, DbErr> {
+    async fn apply(&self, tx: &Transaction<'_>) -> Result<Enqueued, DbErr> {
         if let Some(earlier) = self.earlier(tx).await? {
             return Ok(earlier);
         }
@@ -128,17 +128,17 @@ impl Write for Enqueue {
         }
         insert_events(tx, &row.id, 0, &events).await?;
         let record = claim.map(|_| Claimed::new(row.clone(), &events[1])).transpose()?;
-        execution::Entity::insert(row.into_active_model().reset_all()).exec_without_returning(tx).await?;
+        tx.execute(execution::Entity::insert(row.into_active_model().reset_all())).await?;
         Ok(record.map_or(Enqueued::Waiting, |record| Enqueued::Claimed(Box::new(record))))
     }
 }
 
 impl Enqueue {
     /// What the idempotency key led to before.
-    async fn earlier(&self, tx: &DatabaseTransaction) -> Result<Option<Enqueued>, DbErr> {
+    async fn earlier(&self, tx: &Transaction<'_>) -> Result<Option<Enqueued>, DbErr> {
         let Some(idempotency) = &self.idempotency else { return Ok(None) };
         let row =
-            idempotency_key::Entity::find_by_id((idempotency.scope.clone(), idempotency.key.clone())).one(tx).await?;
+            tx.one(idempotency_key::Entity::find_by_id((idempotency.scope.clone(), idempotency.key.clone()))).await?;
         let Some(row) = row else { return Ok(None) };
         if row.fingerprint != idempotency.fingerprint {
             return Ok(Some(Enqueued::KeyReused));
@@ -148,7 +148,7 @@ impl Enqueue {
         Ok(Some(Enqueued::Replayed(earlier)))
     }
 
-    async fn reserve_key(&self, tx: &DatabaseTransaction) -> Result<(), DbErr> {
+    async fn reserve_key(&self, tx: &Transaction<'_>) -> Result<(), DbErr> {
         let Some(idempotency) = &self.idempotency else { return Ok(()) };
         let row = idempotency_key::ActiveModel {
             scope: ActiveValue::Set(idempotency.scope.clone()),
@@ -157,46 +157,34 @@ impl Enqueue {
             fingerprint: ActiveValue::Set(idempotency.fingerprint.clone()),
             created_at: ActiveValue::Set(self.execution.at.as_millis()),
         };
-        idempotency_key::Entity::insert(row).exec_without_returning(tx).await.map(drop)
+        tx.execute(idempotency_key::Entity::insert(row)).await.map(drop)
     }
 
     /// Looks for the row that would be the last one allowed, so the cost is that of the queue's length, not the table's.
-    async fn is_full(&self, tx: &DatabaseTransaction) -> Result<bool, DbErr> {
+    async fn is_full(&self, tx: &Transaction<'_>) -> Result<bool, DbErr> {
         if self.max_queued == 0 {
             return Ok(true);
         }
-        let last_allowed = execution::Entity::find()
-            .select_only()
-            .expr(Expr::val(1))
-            .filter(execution::Column::State.eq(ExecutionState::Queued.as_str()))
-            .offset(self.max_queued - 1)
-            .limit(1)
-            .into_tuple::<i32>();
-        Ok(last_allowed.one(tx).await?.is_some())
+        let last_allowed = execution::Entity::find().filter(waits()).offset(self.max_queued - 1);
+        tx.exists(last_allowed).await
     }
 
     /// Whether jobs of the same lane wait already; then it is their turn.
-    async fn others_wait(&self, tx: &DatabaseTransaction) -> Result<bool, DbErr> {
-        let waiting = execution::Entity::find()
-            .select_only()
-            .column(execution::Column::Id)
-            .filter(execution::Column::State.eq(ExecutionState::Queued.as_str()))
-            .filter(execution::Column::Lane.eq(self.execution.lane.as_str()))
-            .limit(1)
-            .into_tuple::<String>();
-        Ok(waiting.one(tx).await?.is_some())
+    async fn others_wait(&self, tx: &Transaction<'_>) -> Result<bool, DbErr> {
+        let waiting =
+            execution::Entity::find().filter(waits()).filter(execution::Column::Lane.eq(self.execution.lane.as_str()));
+        tx.exists(waiting).await
     }
 
-    async fn is_session_busy(&self, tx: &DatabaseTransaction) -> Result<bool, DbErr> {
+    async fn is_session_busy(&self, tx: &Transaction<'_>) -> Result<bool, DbErr> {
         if self.execution.home == self.execution.id {
             return Ok(false);
         }
         let active = [ExecutionState::Queued.as_str(), ExecutionState::Running.as_str()];
         let other = execution::Entity::find()
             .filter(execution::Column::State.is_in(active))
-            .filter(execution::Column::Home.eq(self.execution.home.to_string()))
-            .one(tx);
-        Ok(other.await?.is_some())
+            .filter(uses_home(self.execution.home));
+        tx.exists(other).await
     }
 
     fn row(&self) -> Result<execution::Model, DbErr> {

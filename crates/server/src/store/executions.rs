@@ -1,7 +1,8 @@
 //! Reading executions.
 
 use legwork_model::{ExecutionId, ExecutionState, Timestamp};
-use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::sea_query::{Expr, ExprTrait};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use super::connect::Store;
 use super::entity::execution;
@@ -25,6 +26,15 @@ pub struct Filter {
     pub until: Option<Timestamp>,
     /// Older than this one: where the page before ended.
     pub before: Option<ExecutionId>,
+}
+
+/// Those that use the run directory of `home`: itself, and those that continue its session. Only these are in the index
+/// of homes.
+pub(super) fn uses_home(home: ExecutionId) -> Condition {
+    use execution::Column;
+    let continues =
+        Condition::all().add(Column::Home.eq(home.to_string())).add(Expr::col(Column::Home).not_equals(Column::Id));
+    Condition::any().add(Column::Id.eq(home.to_string())).add(continues)
 }
 
 impl Store {
@@ -95,9 +105,7 @@ impl Store {
     /// # Errors
     /// Where the database gives no answer.
     pub async fn users_of_home(&self, home: ExecutionId) -> Result<Vec<ExecutionRecord>, StoreError> {
-        let query = execution::Entity::find()
-            .filter(execution::Column::Home.eq(home.to_string()))
-            .order_by_desc(execution::Column::Id);
+        let query = execution::Entity::find().filter(uses_home(home)).order_by_desc(execution::Column::Id);
         query.all(&self.reads).await?.into_iter().map(ExecutionRecord::try_from).collect()
     }
 }

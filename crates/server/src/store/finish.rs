@@ -3,12 +3,13 @@
 use legwork_model::execution::Transition;
 use legwork_model::{EventBody, ExecutionState, Outcome, Timestamp, Verdict};
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter, UpdateMany};
+use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, UpdateMany};
 
 use super::append::{Fenced, Lease, insert_events, number, recordable_session, under_lease};
 use super::entity::{execution, kept};
 use super::kept::Kept;
 use super::record::NewEvent;
+use super::transaction::Transaction;
 use super::write::Write;
 
 /// Ends a running execution: the last events, the outcome and the final state, together.
@@ -31,14 +32,14 @@ pub struct Finish {
 impl Write for Finish {
     type Output = Fenced;
 
-    async fn apply(&self, tx: &DatabaseTransaction) -> Result<Fenced, DbErr> {
+    async fn apply(&self, tx: &Transaction<'_>) -> Result<Fenced, DbErr> {
         let last = number(self.after)? + i64::try_from(self.events.len()).unwrap_or(i64::MAX);
         let update = ended(under_lease(self.lease), ExecutionState::Running, &self.outcome, self.now)?
             .col_expr(execution::Column::LastSeq, Expr::value(last))
             .col_expr(kept::Column::Output, Expr::value(self.kept.output.clone()))
             .col_expr(kept::Column::Patch, Expr::value(self.kept.patch.clone()));
         let update = update.filter(execution::Column::LastSeq.eq(number(self.after)?));
-        if update.exec(tx).await?.rows_affected == 0 {
+        if tx.execute(update).await? == 0 {
             // Or the same end was committed before, and only its answer did not arrive.
             let ours = serde_json::to_string(&self.outcome).ok();
             let row = row(tx, &self.lease.id.to_string()).await?;
@@ -83,6 +84,6 @@ pub(super) fn ended(
 }
 
 /// The row as it is, for a decision in the same transaction.
-pub(super) async fn row(tx: &DatabaseTransaction, id: &str) -> Result<Option<execution::Model>, DbErr> {
-    execution::Entity::find_by_id(id).one(tx).await
+pub(super) async fn row(tx: &Transaction<'_>, id: &str) -> Result<Option<execution::Model>, DbErr> {
+    tx.one(execution::Entity::find_by_id(id)).await
 }

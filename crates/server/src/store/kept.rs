@@ -2,11 +2,12 @@
 
 use legwork_model::ExecutionId;
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter};
+use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter};
 
 use super::connect::Store;
 use super::entity::kept;
 use super::error::StoreError;
+use super::transaction::Transaction;
 use super::write::Write;
 
 /// What a run leaves beside its events, packed. `None`: there is none, or it is too large to be in a row.
@@ -39,11 +40,11 @@ pub struct Forget {
 impl Write for Forget {
     type Output = ();
 
-    async fn apply(&self, tx: &DatabaseTransaction) -> Result<(), DbErr> {
+    async fn apply(&self, tx: &Transaction<'_>) -> Result<(), DbErr> {
         let update = kept::Entity::update_many()
             .filter(kept::Column::Id.eq(self.id.to_string()))
             .col_expr(kept::Column::Output, Expr::value(Option::<Vec<u8>>::None))
             .col_expr(kept::Column::Patch, Expr::value(Option::<Vec<u8>>::None));
-        update.exec(tx).await.map(drop)
+        tx.execute(update).await.map(drop)
     }
 }

@@ -2,12 +2,13 @@
 
 use legwork_model::{ExecutionId, ExecutionState, Timestamp};
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter, QuerySelect};
+use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QuerySelect};
 
 use super::append::Lease;
 use super::connect::Store;
 use super::entity::execution;
 use super::error::StoreError;
+use super::transaction::Transaction;
 use super::write::Write;
 
 /// One execution that a node still owns.
@@ -29,26 +30,36 @@ pub struct Renew {
 }
 
 impl Write for Renew {
-    type Output = Vec<Held>;
+    type Output = ();
 
-    async fn apply(&self, tx: &DatabaseTransaction) -> Result<Vec<Held>, DbErr> {
-        execution::Entity::update_many()
+    async fn apply(&self, tx: &Transaction<'_>) -> Result<(), DbErr> {
+        let renewed = execution::Entity::update_many()
             .filter(execution::Column::State.eq(ExecutionState::Running.as_str()))
             .filter(execution::Column::LeaseOwner.eq(self.node.as_str()))
-            .col_expr(execution::Column::LeaseUntil, Expr::value(self.until.as_millis()))
-            .exec(tx)
-            .await?;
-        held(tx, &self.node).await
+            .col_expr(execution::Column::LeaseUntil, Expr::value(self.until.as_millis()));
+        tx.execute(renewed).await.map(drop)
     }
 }
 
 impl Store {
-    /// What `node` owns, without renewing it.
+    /// What `node` owns.
     ///
     /// # Errors
     /// Where the database gives no answer.
     pub async fn held_by(&self, node: &str) -> Result<Vec<Held>, StoreError> {
-        Ok(held(&self.reads, node).await?)
+        let rows = execution::Entity::find()
+            .select_only()
+            .column(execution::Column::Id)
+            .column(execution::Column::Fence)
+            .column(execution::Column::CancelRequested)
+            .filter(execution::Column::State.eq(ExecutionState::Running.as_str()))
+            .filter(execution::Column::LeaseOwner.eq(node))
+            .into_tuple::<(String, i64, Option<String>)>()
+            .all(&self.reads)
+            .await?;
+        let held =
+            |(id, fence, cancel_requested): (String, _, _)| Ok(Held { lease: lease(&id, fence)?, cancel_requested });
+        rows.into_iter().map(held).collect()
     }
 
     /// Executions whose lease ended before `now`.
@@ -67,22 +78,6 @@ impl Store {
             .await?;
         rows.into_iter().map(|(id, fence)| lease(&id, fence).map_err(StoreError::from)).collect()
     }
-}
-
-async fn held(connection: &impl sea_orm::ConnectionTrait, node: &str) -> Result<Vec<Held>, DbErr> {
-    let rows = execution::Entity::find()
-        .select_only()
-        .column(execution::Column::Id)
-        .column(execution::Column::Fence)
-        .column(execution::Column::CancelRequested)
-        .filter(execution::Column::State.eq(ExecutionState::Running.as_str()))
-        .filter(execution::Column::LeaseOwner.eq(node))
-        .into_tuple::<(String, i64, Option<String>)>()
-        .all(connection)
-        .await?;
-    rows.into_iter()
-        .map(|(id, fence, cancel_requested)| Ok(Held { lease: lease(&id, fence)?, cancel_requested }))
-        .collect()
 }
 
 fn lease(id: &str, fence: i64) -> Result<Lease, DbErr> {

@@ -2,12 +2,13 @@
 
 use legwork_model::{EventBody, ExecutionState, FailureReason, Outcome, Timestamp, Verdict};
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter, QuerySelect};
+use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter};
 
 use super::append::{Lease, insert_events, under_lease};
 use super::entity::{event, execution};
 use super::finish::{ended, finished_event, row};
 use super::record::NewEvent;
+use super::transaction::Transaction;
 use super::write::Write;
 
 /// A job whose worker was lost so often is not tried again: the job may be what kills the workers.
@@ -48,7 +49,7 @@ pub struct Lose {
 impl Write for Lose {
     type Output = Lost;
 
-    async fn apply(&self, tx: &DatabaseTransaction) -> Result<Lost, DbErr> {
+    async fn apply(&self, tx: &Transaction<'_>) -> Result<Lost, DbErr> {
         let id = self.lease.id.to_string();
         let Some(row) = row(tx, &id).await? else { return Ok(Lost::NotOurs) };
         if row.fence != self.lease.fence || row.state != ExecutionState::Running.as_str() {
@@ -76,7 +77,7 @@ impl Write for Lose {
 impl Lose {
     async fn finish(
         &self,
-        tx: &DatabaseTransaction,
+        tx: &Transaction<'_>,
         row: &execution::Model,
         verdict: Verdict,
         losses: i32,
@@ -91,7 +92,7 @@ impl Lose {
         self.settle(tx, row, update, losses, finished_event(self.now, &outcome), lost).await
     }
 
-    async fn requeue(&self, tx: &DatabaseTransaction, row: &execution::Model, losses: i32) -> Result<Lost, DbErr> {
+    async fn requeue(&self, tx: &Transaction<'_>, row: &execution::Model, losses: i32) -> Result<Lost, DbErr> {
         let update = under_lease(self.lease)
             .col_expr(execution::Column::State, Expr::value(ExecutionState::Queued.as_str()))
             .col_expr(execution::Column::LeaseOwner, Expr::value(Option::<String>::None))
@@ -102,7 +103,7 @@ impl Lose {
 
     async fn settle(
         &self,
-        tx: &DatabaseTransaction,
+        tx: &Transaction<'_>,
         row: &execution::Model,
         update: sea_orm::UpdateMany<execution::Entity>,
         losses: i32,
@@ -114,7 +115,7 @@ impl Lose {
             .col_expr(execution::Column::LastSeq, Expr::value(row.last_seq + 1))
             // A late append of the old worker may have come between; its events must not be numbered twice.
             .filter(execution::Column::LastSeq.eq(row.last_seq));
-        if update.exec(tx).await?.rows_affected == 0 {
+        if tx.execute(update).await? == 0 {
             return Ok(Lost::NotOurs);
         }
         insert_events(tx, &row.id, u64::try_from(row.last_seq).unwrap_or(0), &[event]).await?;
@@ -122,13 +123,9 @@ impl Lose {
     }
 }
 
-async fn has_begun(tx: &DatabaseTransaction, id: &str) -> Result<bool, DbErr> {
+async fn has_begun(tx: &Transaction<'_>, id: &str) -> Result<bool, DbErr> {
     let sign = event::Entity::find()
-        .select_only()
-        .column(event::Column::Seq)
         .filter(event::Column::ExecutionId.eq(id))
-        .filter(event::Column::Kind.is_not_in(BEFORE_THE_AGENT))
-        .limit(1)
-        .into_tuple::<i64>();
-    Ok(sign.one(tx).await?.is_some())
+        .filter(event::Column::Kind.is_not_in(BEFORE_THE_AGENT));
+    tx.exists(sign).await
 }

@@ -8,6 +8,8 @@ mod connect;
 mod entity;
 mod error;
 mod migrations;
+mod sqlite;
+mod transaction;
 mod write;
 
 pub mod api_keys;
@@ -27,4 +29,5 @@ pub mod record;
 pub use connect::Store;
 pub use error::StoreError;
 pub use record::{ExecutionRecord, NewEvent, RecordedEvent};
+pub use transaction::Transaction;
 pub use write::Write;

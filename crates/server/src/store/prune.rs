@@ -1,9 +1,10 @@
 //! Forgetting what has served its time.
 
 use legwork_model::Timestamp;
-use sea_orm::{ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter};
+use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter};
 
 use super::entity::idempotency_key;
+use super::transaction::Transaction;
 use super::write::Write;
 
 /// Forgets idempotency keys older than a moment.
@@ -17,9 +18,9 @@ impl Write for PruneIdempotencyKeys {
     /// How many were forgotten.
     type Output = u64;
 
-    async fn apply(&self, tx: &DatabaseTransaction) -> Result<u64, DbErr> {
+    async fn apply(&self, tx: &Transaction<'_>) -> Result<u64, DbErr> {
         let old = idempotency_key::Entity::delete_many()
             .filter(idempotency_key::Column::CreatedAt.lt(self.before.as_millis()));
-        Ok(old.exec(tx).await?.rows_affected)
+        tx.execute(old).await
     }
 }

@@ -8,12 +8,13 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-use sea_orm::{
-    DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode, TransactionOptions, TransactionTrait,
-};
+use futures::executor::block_on;
+use sea_orm::{DatabaseConnection, DbErr, TransactionTrait};
 use tokio::sync::{mpsc, oneshot};
 
 use super::error::StoreError;
+use super::sqlite::SqliteWriter;
+use super::transaction::Transaction;
 
 /// How many changes share a commit at the most. Bounds how long the first of them waits.
 const GROUP: usize = 128;
@@ -29,7 +30,7 @@ pub trait Write: Send + Sync + 'static {
     type Output: Send + 'static;
 
     /// Applies the change.
-    fn apply(&self, tx: &DatabaseTransaction) -> impl Future<Output = Result<Self::Output, DbErr>> + Send;
+    fn apply(&self, tx: &Transaction<'_>) -> impl Future<Output = Result<Self::Output, DbErr>> + Send;
 }
 
 /// The way all changes go.
@@ -42,11 +43,13 @@ pub(super) enum Writer {
 }
 
 impl Writer {
-    /// A writer that owns `connection` and ends when its last handle is dropped.
-    pub(super) fn grouped(connection: DatabaseConnection) -> Self {
+    /// A writer that owns `connection`, on a thread of its own that ends when the last handle is dropped.
+    pub(super) fn grouped(connection: SqliteWriter) -> Result<Self, StoreError> {
         let (sender, receiver) = mpsc::channel(BACKLOG);
-        tokio::spawn(commit_groups(connection, receiver));
-        Self::Grouped(sender)
+        let thread = std::thread::Builder::new().name("sqlite-writer".into());
+        let started = thread.spawn(move || commit_groups(&connection, receiver));
+        started.map_err(|error| StoreError::Setup(format!("no thread could be started: {error}")))?;
+        Ok(Self::Grouped(sender))
     }
 
     pub(super) async fn write<W: Write>(&self, change: W) -> Result<W::Output, StoreError> {
@@ -76,7 +79,7 @@ async fn write_alone<W: Write>(connection: &DatabaseConnection, change: &W) -> R
 
 async fn transact<W: Write>(connection: &DatabaseConnection, change: &W) -> Result<W::Output, DbErr> {
     let tx = connection.begin().await?;
-    let output = change.apply(&tx).await?;
+    let output = change.apply(&Transaction::Server(&tx)).await?;
     tx.commit().await?;
     Ok(output)
 }
@@ -92,10 +95,8 @@ fn is_conflict(error: &DbErr) -> bool {
 /// A change in the queue of the group commit, without its type.
 pub(super) trait Pending: Send {
     /// Applies the change and keeps what it gave.
-    fn apply<'a>(
-        &'a mut self,
-        tx: &'a DatabaseTransaction,
-    ) -> Pin<Box<dyn Future<Output = Result<(), DbErr>> + Send + 'a>>;
+    fn apply<'a>(&'a mut self, tx: &'a Transaction<'_>)
+    -> Pin<Box<dyn Future<Output = Result<(), DbErr>> + Send + 'a>>;
     /// The transaction was committed: tells the caller what the change gave.
     fn committed(&mut self);
     /// The change failed on its own: tells the caller.
@@ -111,7 +112,7 @@ struct Waiting<W: Write> {
 impl<W: Write> Pending for Waiting<W> {
     fn apply<'a>(
         &'a mut self,
-        tx: &'a DatabaseTransaction,
+        tx: &'a Transaction<'_>,
     ) -> Pin<Box<dyn Future<Output = Result<(), DbErr>> + Send + 'a>> {
         Box::pin(async move {
             self.applied = Some(self.change.apply(tx).await?);
@@ -133,31 +134,27 @@ impl<W: Write> Pending for Waiting<W> {
     }
 }
 
-async fn commit_groups(connection: DatabaseConnection, mut waiting: mpsc::Receiver<Box<dyn Pending>>) {
+fn commit_groups(connection: &SqliteWriter, mut waiting: mpsc::Receiver<Box<dyn Pending>>) {
     let mut group = Vec::with_capacity(GROUP);
-    while waiting.recv_many(&mut group, GROUP).await > 0 {
-        // Changes that are just being made join this group instead of waiting for its flush.
-        tokio::task::yield_now().await;
+    while let Some(first) = waiting.blocking_recv() {
+        group.push(first);
         while group.len() < GROUP
             && let Ok(change) = waiting.try_recv()
         {
             group.push(change);
         }
-        let tx = match begin(&connection).await {
-            Ok(tx) => tx,
-            // The file is locked or gone, for each of them: that each waits for it alone would help nobody.
-            Err(error) => {
-                group.drain(..).for_each(|mut change| change.failed(error.clone()));
-                continue;
-            }
-        };
-        if commit(tx, &mut group).await.is_ok() {
+        // The file is locked or gone, for each of them: that each waits for it alone would help nobody.
+        if let Err(error) = connection.begin() {
+            group.drain(..).for_each(|mut change| change.failed(error.clone()));
+            continue;
+        }
+        if commit(connection, &mut group).is_ok() {
             group.drain(..).for_each(|mut change| change.committed());
             continue;
         }
         // One of them (or the disk) is at fault. Alone, each gets its own answer and none spoils another's.
         for mut change in group.drain(..) {
-            match commit_alone(&connection, &mut change).await {
+            match connection.begin().and_then(|()| commit(connection, std::slice::from_mut(&mut change))) {
                 Ok(()) => change.committed(),
                 Err(error) => change.failed(error),
             }
@@ -165,19 +162,13 @@ async fn commit_groups(connection: DatabaseConnection, mut waiting: mpsc::Receiv
     }
 }
 
-async fn begin(connection: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
-    let options =
-        TransactionOptions { sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate), ..Default::default() };
-    connection.begin_with_options(options).await
-}
-
-async fn commit(tx: DatabaseTransaction, group: &mut [Box<dyn Pending>]) -> Result<(), DbErr> {
-    for change in group {
-        change.apply(&tx).await?;
+/// Applies the changes in the transaction that was begun, and ends it.
+fn commit(connection: &SqliteWriter, group: &mut [Box<dyn Pending>]) -> Result<(), DbErr> {
+    let tx = Transaction::Sqlite(connection);
+    let apply = |change: &mut Box<dyn Pending>| block_on(change.apply(&tx));
+    let committed = group.iter_mut().try_for_each(apply).and_then(|()| connection.commit());
+    if committed.is_err() {
+        connection.roll_back();
     }
-    tx.commit().await
-}
-
-async fn commit_alone(connection: &DatabaseConnection, change: &mut Box<dyn Pending>) -> Result<(), DbErr> {
-    commit(begin(connection).await?, std::slice::from_mut(change)).await
+    committed
 }

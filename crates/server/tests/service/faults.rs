@@ -109,3 +109,31 @@ async fn a_run_survives_a_database_that_is_locked_for_a_while() {
     assert_eq!(kinds[4..], ["text", "text", "usage", "turn_ended", "finished"]);
     app.finish().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_database_never_takes_does_not_keep_a_run_from_ending() {
+    let app = TestApp::start().await;
+    let id = app.running("gate").await;
+    let options = SqliteConnectOptions::new().filename(app.database());
+    let mut other = SqliteConnection::connect_with(&options).await.expect("connects");
+    let trigger = "CREATE TRIGGER picky BEFORE INSERT ON events WHEN NEW.kind = 'turn_ended'
+                   BEGIN SELECT RAISE(ABORT, 'not this'); END";
+    sqlx::query(trigger).execute(&mut other).await.expect("a trigger");
+    app.agent.open_gate();
+    let outcome = app.ended(&id).await["outcome"].clone();
+    assert_eq!((&outcome["state"], &outcome["reason"]), (&json!("failed"), &json!("internal")), "{outcome}");
+    let kinds: Vec<_> = app.follow(&id, 0).await.rest().await.into_iter().map(|frame| frame.event).collect();
+    assert_eq!(kinds.last().map(String::as_str), Some("finished"));
+    assert!(!kinds.iter().any(|kind| kind == "turn_ended"), "{kinds:?}");
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_was_waited_for_is_the_one_on_record() {
+    let app = TestApp::start().await;
+    let call = app.call("POST", "/v1/executions").json(&json!({ "prompt": "hello", "metadata": { "a": 1 } }));
+    let waited = call.header("prefer", "wait=25").send().await.expect(200).json();
+    let id = waited["id"].as_str().expect("an id");
+    assert_eq!(waited, app.get(&format!("/v1/executions/{id}")).await.expect(200).json());
+    app.finish().await;
+}

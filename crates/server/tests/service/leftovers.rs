@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use crate::app::TestApp;
+use crate::http::within;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_output_is_kept_as_it_came() {
@@ -50,7 +51,12 @@ async fn what_is_not_there_is_said_so() {
         ]
         .join("\n")
     );
-    assert!(app.get(&format!("/v1/executions/{running}/output")).await.expect(200).text().contains("before"));
+    let so_far = async {
+        while !app.get(&format!("/v1/executions/{running}/output")).await.expect(200).text().contains("before") {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+    };
+    within("what it printed so far", so_far).await;
     app.agent.open_gate();
     app.ended(&running).await;
     app.finish().await;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use futures::future::join_all;
-use legwork_model::{EventBody, ExecutionId, ExecutionState};
+use legwork_model::{EventBody, ExecutionId, ExecutionState, FailureReason, Verdict};
 use legwork_server::store::claim::Claim;
 
 use crate::database::{NODE, NOW, TestDb, append, assert_applied, claim, finish, lease, on_every_engine, text};
@@ -13,7 +13,25 @@ on_every_engine!(
     eight_claimers_take_each_of_200_jobs_once,
     the_highest_priority_comes_first_and_then_the_oldest,
     lanes_are_separate,
+    a_job_that_can_not_be_read_holds_up_nobody,
 );
+
+async fn a_job_that_can_not_be_read_holds_up_nobody(db: &TestDb) {
+    let (broken, sound) = (db.put(db.job()).await, db.put(db.job()).await);
+    let task = db.record(broken).await.task;
+    db.tamper(&format!("UPDATE executions SET task = '{{}}' WHERE id = '{broken}'")).await;
+    let claimed: Vec<_> = db.claim(5).await.iter().map(|claimed| claimed.record.id).collect();
+    assert_eq!(claimed, [sound]);
+
+    // Readable again, it can be seen how it ended.
+    let task = serde_json::to_string(&task).expect("JSON");
+    db.tamper(&format!("UPDATE executions SET task = '{task}' WHERE id = '{broken}'")).await;
+    let ended = db.record(broken).await;
+    let Some(Verdict::Failed(failure)) = ended.outcome.map(|outcome| outcome.verdict) else { panic!("it failed") };
+    assert_eq!(failure.reason, FailureReason::Internal);
+    assert!(failure.message.contains("can't be read by this version"), "{}", failure.message);
+    assert_eq!(db.kinds(broken).await, ["queued", "claimed", "finished"]);
+}
 
 async fn a_job_goes_from_the_queue_to_its_end(db: &TestDb) {
     let id = db.put(db.job()).await;

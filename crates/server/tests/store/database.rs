@@ -53,7 +53,7 @@ impl Engine {
     /// Runs `test` on an empty database, checks every log that it left, and removes the database.
     pub(crate) async fn check(self, test: impl AsyncFnOnce(&TestDb)) {
         let Some(place) = self.place().await else { return };
-        let db = TestDb { engine: self, store: place.open().await, ids: Ids::from_system() };
+        let db = TestDb { engine: self, store: place.open().await, url: place.url(), ids: Ids::from_system() };
         let checked = async {
             test(&db).await;
             db.check_logs().await;
@@ -95,13 +95,20 @@ impl Place {
     async fn open(&self) -> Store {
         let opened = match self {
             Self::Folder(folder) => Store::open_sqlite(&folder.path().join("legwork.db")).await,
+            Self::Server { .. } => Store::connect(&self.url()).await,
+        };
+        opened.expect("an empty database")
+    }
+
+    fn url(&self) -> String {
+        match self {
+            Self::Folder(folder) => format!("sqlite://{}", folder.path().join("legwork.db").display()),
             Self::Server { server, name } => {
                 let mut url = url::Url::parse(server).expect("the server's URL");
                 url.set_path(name);
-                Store::connect(url.as_str()).await
+                url.into()
             }
-        };
-        opened.expect("an empty database")
+        }
     }
 
     async fn remove(self) {
@@ -122,6 +129,7 @@ async fn execute(server: &str, statement: &str) {
 pub(crate) struct TestDb {
     pub(crate) engine: Engine,
     pub(crate) store: Store,
+    pub(crate) url: String,
     pub(crate) ids: Ids,
 }
 
@@ -129,6 +137,11 @@ impl TestDb {
     /// A job that says no more than it must.
     pub(crate) fn job(&self) -> NewExecution {
         job(self.ids.execution(NOW))
+    }
+
+    /// Does behind the store's back what no version of it would.
+    pub(crate) async fn tamper(&self, statement: &str) {
+        execute(&self.url, statement).await;
     }
 
     pub(crate) async fn write<W: Write>(&self, change: W) -> W::Output {

@@ -24,7 +24,7 @@ fn file(folder: &Path) -> std::path::PathBuf {
 
 async fn open(folder: &Path) -> TestDb {
     let store = Store::open_sqlite(&file(folder)).await.expect("opens");
-    TestDb { engine: Engine::Sqlite, store, ids: Ids::from_system() }
+    TestDb { engine: Engine::Sqlite, store, url: String::new(), ids: Ids::from_system() }
 }
 
 /// Another program that uses the file.

@@ -2,6 +2,7 @@
 
 use futures::future::join_all;
 use legwork_model::ExecutionState;
+use legwork_server::store::StoreError;
 use legwork_server::store::cancel::Cancel;
 use legwork_server::store::enqueue::{ClaimAtOnce, Enqueue, Enqueued, Idempotency, NewExecution};
 use legwork_server::store::prune::PruneIdempotencyKeys;
@@ -15,6 +16,7 @@ on_every_engine!(
     a_key_is_good_for_one_request_of_one_caller,
     a_forgotten_key_can_be_used_again,
     a_full_queue_takes_no_more,
+    what_the_database_never_takes_is_no_matter_of_trying_again,
     fifty_at_once_do_not_overfill_the_queue,
     a_session_takes_one_job_at_a_time,
     a_node_with_a_free_slot_gets_the_job_at_once,
@@ -173,4 +175,16 @@ async fn of_fifty_at_once_each_is_claimed_or_waits(db: &TestDb) {
     assert_eq!(waiting + claimed, 50, "{answers:?}");
     assert_eq!(db.store.held_by(NODE).await.expect("leases").len(), claimed);
     assert_eq!(db.claim(100).await.len(), waiting);
+}
+
+async fn what_the_database_never_takes_is_no_matter_of_trying_again(db: &TestDb) {
+    let job = db.job();
+    db.put(job.clone()).await;
+    let again = db.enqueue(job, None, u64::MAX).await;
+    assert!(matches!(again, Err(StoreError::Rejected(_))), "{again:?}");
+    let too_long = NewExecution { lane: "x".repeat(1000), ..db.job() };
+    let answer = db.enqueue(too_long, None, u64::MAX).await;
+    // SQLite does not mind.
+    let rejected = matches!(answer, Err(StoreError::Rejected(_)));
+    assert!(rejected || db.engine == Engine::Sqlite, "{answer:?}");
 }

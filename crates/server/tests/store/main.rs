@@ -12,5 +12,6 @@ mod fencing;
 mod leases;
 mod listing;
 mod losing;
+mod opening;
 mod payloads;
 mod random_walk;

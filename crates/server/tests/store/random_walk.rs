@@ -103,7 +103,7 @@ fn holds(lease: Lease, record: &ExecutionRecord) -> bool {
 async fn walk(steps: Vec<Step>) {
     let folder = tempfile::tempdir().expect("a folder");
     let store = Store::open_sqlite(&folder.path().join("legwork.db")).await.expect("opens");
-    let db = TestDb { engine: Engine::Sqlite, store, ids: Ids::from_seed([5; 32]) };
+    let db = TestDb { engine: Engine::Sqlite, store, url: String::new(), ids: Ids::from_seed([5; 32]) };
     let mut walk = Walk { db, executions: Vec::new(), leases: Vec::new() };
     let mut before = Vec::new();
     for step in steps {

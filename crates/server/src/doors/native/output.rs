@@ -18,12 +18,12 @@ use crate::doors::{Doors, Problem};
 )]
 pub async fn output(State(doors): State<Doors>, caller: Caller, WrittenId(id): WrittenId) -> Result<Response, Problem> {
     let record = find(&doors, &caller, &id).await?;
-    match doors.app.executor.output(record.id).await? {
+    match doors.app.executor.output(&record).await? {
         Some(output) => Ok(([(header::CONTENT_TYPE, "application/octet-stream")], output).into_response()),
         None => Err(Problem::new(
             StatusCode::NOT_FOUND,
             "output_not_kept",
-            "no output of this execution is kept here: it has not begun, ran on another node, or was pruned",
+            "no output of this execution is kept here: it has not begun, runs on another node, was lost with it, or was pruned",
         )),
     }
 }

@@ -27,7 +27,7 @@ pub async fn patch(State(doors): State<Doors>, caller: Caller, WrittenId(id): Wr
         None => Err(Problem::new(
             StatusCode::NOT_FOUND,
             "patch_not_kept",
-            "no patch of this execution is kept here: its agent never started, it ran on another node, or it was pruned",
+            "no patch of this execution is kept here: its agent never started, it was lost with its node, or it was pruned",
         )),
     }
 }

@@ -13,7 +13,7 @@ impl MigrationTrait for Migration {
         for table in [executions(backend), events(backend), idempotency_keys(backend), api_keys(backend)] {
             manager.create_table(table).await?;
         }
-        for index in indices() {
+        for index in indices(backend) {
             manager.create_index(index).await?;
         }
         Ok(())
@@ -85,6 +85,7 @@ fn events(backend: DbBackend) -> TableCreateStatement {
         .col(ColumnDef::new("kind").string_len(32).not_null())
         .col(long_text(backend, "data").not_null())
         .primary_key(Index::create().col("execution_id").col("seq"))
+        .extra(if backend == DbBackend::Sqlite { "WITHOUT ROWID" } else { "" })
         .take()
 }
 
@@ -111,21 +112,33 @@ fn api_keys(backend: DbBackend) -> TableCreateStatement {
         .take()
 }
 
-fn indices() -> [IndexCreateStatement; 7] {
+/// Most executions are neither waiting nor continue a session, and an index that leaves them out costs them nothing.
+/// MySQL has no such indices and takes them all in.
+fn indices(backend: DbBackend) -> [IndexCreateStatement; 7] {
     let index =
         |name: &'static str, table: &'static str| Index::create().name(name).table(table).if_not_exists().take();
+    let only = |mut index: IndexCreateStatement, which: Expr| match backend {
+        DbBackend::MySql => index,
+        _ => index.cond_where(which).take(),
+    };
     [
         // The claim: the oldest of the highest priority of a lane.
-        index("executions_queue", "executions")
-            .col("state")
-            .col("lane")
-            .col(("priority", IndexOrder::Desc))
-            .col("id")
-            .take(),
+        only(
+            index("executions_queue", "executions")
+                .col("state")
+                .col("lane")
+                .col(("priority", IndexOrder::Desc))
+                .col("id")
+                .take(),
+            Expr::col("state").eq("queued"),
+        ),
         // Lists of one state, newest first.
         index("executions_state", "executions").col("state").col("id").take(),
-        index("executions_session", "executions").col("session_id").col("id").take(),
-        index("executions_home", "executions").col("home").col("id").take(),
+        only(
+            index("executions_session", "executions").col("session_id").col("id").take(),
+            Expr::col("session_id").is_not_null(),
+        ),
+        only(index("executions_home", "executions").col("home").col("id").take(), Expr::col("home").not_equals("id")),
         index("idempotency_keys_age", "idempotency_keys").col("created_at").take(),
         index("api_keys_hash", "api_keys").col("hash").unique().take(),
         index("api_keys_name", "api_keys").col("name").unique().take(),

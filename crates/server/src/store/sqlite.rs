@@ -1,0 +1,173 @@
+//! SQLite's writing connection.
+//!
+//! One thread makes all changes, and on it the statements that SeaORM builds are run in place. The driver for reading
+//! hands each statement to a thread of its own and waits for the answer, which costs more than most statements.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rusqlite::types::ValueRef;
+use rusqlite::{CachedStatement, Connection, ErrorCode, OpenFlags, Row};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, ColumnType, DbErr, EntityTrait, Iterable, RuntimeErr, Statement, TryIntoModel, Value,
+};
+
+/// Statements that stay prepared: every change has a few, some of them in several lengths.
+const PREPARED: usize = 128;
+
+/// The connection.
+pub struct SqliteWriter(Mutex<Connection>);
+
+impl SqliteWriter {
+    /// Opens an existing file. `patience` is how long to wait for a lock that another process holds.
+    ///
+    /// `synchronous = FULL`: an accepted job is a promise that also holds when the power fails.
+    pub(super) fn open(path: &Path, patience: Duration) -> Result<Self, DbErr> {
+        let open = || {
+            let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+            connection.busy_timeout(patience)?;
+            connection.pragma_update(None, "synchronous", "FULL")?;
+            connection.pragma_update(None, "foreign_keys", false)?;
+            connection.set_prepared_statement_cache_capacity(PREPARED);
+            Ok(connection)
+        };
+        Ok(Self(Mutex::new(open().map_err(failed)?)))
+    }
+
+    /// Begins a transaction that writes.
+    pub(super) fn begin(&self) -> Result<(), DbErr> {
+        self.run("BEGIN IMMEDIATE")
+    }
+
+    /// Commits it, durably.
+    pub(super) fn commit(&self) -> Result<(), DbErr> {
+        self.run("COMMIT")
+    }
+
+    /// Undoes it, unless SQLite did so already (as it does when the disk is full).
+    pub(super) fn roll_back(&self) {
+        if !self.connection().is_autocommit()
+            && let Err(error) = self.run("ROLLBACK")
+        {
+            tracing::error!(%error, "failed to roll back");
+        }
+    }
+
+    pub(super) fn execute(&self, statement: &Statement) -> Result<u64, DbErr> {
+        let connection = self.connection();
+        let changed = prepare(&connection, statement)?.raw_execute().map_err(failed)?;
+        Ok(changed as u64)
+    }
+
+    pub(super) fn all<E>(&self, statement: &Statement) -> Result<Vec<E::Model>, DbErr>
+    where
+        E: EntityTrait,
+        E::ActiveModel: TryIntoModel<E::Model>,
+    {
+        let connection = self.connection();
+        let mut prepared = prepare(&connection, statement)?;
+        let mut rows = prepared.raw_query();
+        let mut found = Vec::new();
+        while let Some(row) = rows.next().map_err(failed)? {
+            found.push(model::<E>(row)?);
+        }
+        Ok(found)
+    }
+
+    pub(super) fn exists(&self, statement: &Statement) -> Result<bool, DbErr> {
+        let connection = self.connection();
+        let mut prepared = prepare(&connection, statement)?;
+        Ok(prepared.raw_query().next().map_err(failed)?.is_some())
+    }
+
+    fn run(&self, sql: &str) -> Result<(), DbErr> {
+        let connection = self.connection();
+        connection.prepare_cached(sql).and_then(|mut statement| statement.raw_execute()).map_err(failed)?;
+        Ok(())
+    }
+
+    fn connection(&self) -> MutexGuard<'_, Connection> {
+        // SQLite keeps its own state sound; what a panic left half-done is rolled back.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for SqliteWriter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqliteWriter").finish_non_exhaustive()
+    }
+}
+
+fn prepare<'a>(connection: &'a Connection, statement: &Statement) -> Result<CachedStatement<'a>, DbErr> {
+    let mut prepared = connection.prepare_cached(&statement.sql).map_err(failed)?;
+    let values = statement.values.iter().flat_map(|values| &values.0);
+    for (index, value) in (1..).zip(values) {
+        bind(&mut prepared, index, value)?;
+    }
+    Ok(prepared)
+}
+
+/// The kinds of values that our tables hold.
+fn bind(statement: &mut CachedStatement<'_>, index: usize, value: &Value) -> Result<(), DbErr> {
+    let bound = match value {
+        Value::Int(value) => statement.raw_bind_parameter(index, value),
+        Value::BigInt(value) => statement.raw_bind_parameter(index, value),
+        Value::BigUnsigned(value) => {
+            statement.raw_bind_parameter(index, value.map(|value| i64::try_from(value).unwrap_or(i64::MAX)))
+        }
+        Value::String(value) => statement.raw_bind_parameter(index, value),
+        Value::Bytes(value) => statement.raw_bind_parameter(index, value),
+        other => return Err(DbErr::Type(format!("no column holds a value such as {other:?}"))),
+    };
+    bound.map_err(failed)
+}
+
+/// A row of an entity's own columns, in their order, as a select without further columns finds it.
+fn model<E>(row: &Row<'_>) -> Result<E::Model, DbErr>
+where
+    E: EntityTrait,
+    E::ActiveModel: TryIntoModel<E::Model>,
+{
+    let mut model = E::ActiveModel::default();
+    for (index, column) in E::Column::iter().enumerate() {
+        let value = value(row.get_ref(index).map_err(failed)?, column)?;
+        model.set(column, value);
+    }
+    model.try_into_model()
+}
+
+fn value(value: ValueRef<'_>, column: impl ColumnTrait) -> Result<Value, DbErr> {
+    let misfit = |found: &dyn fmt::Display| DbErr::Type(format!("column {} holds {found}", column.as_str()));
+    let definition = column.def();
+    Ok(match (definition.get_column_type(), value) {
+        (ColumnType::Integer, ValueRef::Null) => Value::Int(None),
+        (ColumnType::Integer, ValueRef::Integer(number)) => {
+            Value::Int(Some(i32::try_from(number).map_err(|error| misfit(&error))?))
+        }
+        (ColumnType::BigInteger, ValueRef::Null) => Value::BigInt(None),
+        (ColumnType::BigInteger, ValueRef::Integer(number)) => Value::BigInt(Some(number)),
+        (ColumnType::String(_), ValueRef::Null) => Value::String(None),
+        (ColumnType::String(_), ValueRef::Text(bytes)) => {
+            Value::String(Some(String::from_utf8(bytes.to_vec()).map_err(|error| misfit(&error))?))
+        }
+        (_, other) => return Err(misfit(&other.data_type())),
+    })
+}
+
+/// As a failed query where the values are at fault; where the file is locked, full or gone, as a failed connection.
+#[expect(clippy::needless_pass_by_value, reason = "it goes into `map_err`")]
+fn failed(error: rusqlite::Error) -> DbErr {
+    let message = RuntimeErr::Internal(error.to_string());
+    match error.sqlite_error_code() {
+        None
+        | Some(
+            ErrorCode::ConstraintViolation
+            | ErrorCode::TooBig
+            | ErrorCode::TypeMismatch
+            | ErrorCode::ParameterOutOfRange,
+        ) => DbErr::Query(message),
+        Some(_) => DbErr::Conn(message),
+    }
+}
