@@ -63,6 +63,7 @@ fn attempt(dirs: &RunDirs, execution: legwork_model::ExecutionId, script: &str) 
         repository: None,
         limits: Limits::default(),
         tools: ToolPolicy::default(),
+        permission_mode: None,
         env: Default::default(),
     };
     let setup = Setup {

@@ -156,6 +156,14 @@ pub enum FailureReason {
 }
 
 impl FailureReason {
+    /// Whether something took too long.
+    pub const fn is_timeout(self) -> bool {
+        matches!(
+            self,
+            Self::Timeout | Self::StartTimeout | Self::FirstEventTimeout | Self::SilenceTimeout | Self::ExitTimeout
+        )
+    }
+
     /// As it is written in JSON, in the database and in metrics.
     pub const fn as_str(self) -> &'static str {
         match self {

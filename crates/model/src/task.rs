@@ -32,6 +32,9 @@ pub struct Task {
     /// What the agent may use.
     #[serde(default)]
     pub tools: ToolPolicy,
+    /// How much the agent may do without asking, in the agent's own word; the operator's setting where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub permission_mode: Option<String>,
     /// Additional environment variables of the agent.
     #[serde(default)]
     pub env: BTreeMap<String, String>,

@@ -101,6 +101,7 @@ fn attempt(agent: &dyn Agent, dirs: &RunDirs, execution: ExecutionId, program: P
         repository: None,
         limits: Limits::default(),
         tools: ToolPolicy::default(),
+        permission_mode: None,
         env: Default::default(),
     };
     let setup = Setup {

@@ -180,7 +180,8 @@ pub async fn open_store(config: &Config, data_dir: &Path) -> Result<Store, Start
 /// All secrets among the settings.
 pub fn secrets_of(config: &Config) -> impl Iterator<Item = &str> {
     let of_agents = config.agents.values().flat_map(|agent| [&agent.api_key, &agent.auth_token, &agent.oauth_token]);
-    of_agents.chain([&config.database.url]).flatten().map(Secret::expose)
+    let of_doors = [&config.doors.generate.secret, &config.doors.execute.secret];
+    of_agents.chain(of_doors).chain([&config.database.url]).flatten().map(Secret::expose)
 }
 
 fn private_file(path: &Path) -> io::Result<fs::File> {

@@ -15,9 +15,9 @@ use tokio::task::JoinHandle;
 use crate::admission::Keyring;
 use crate::app::{App, DataDir, StartError, open_store, secrets_of};
 use crate::config::{Config, Environment};
-use crate::doors::{Doors, listen, router};
+use crate::doors::{Doors, Statistics, listen, router};
 use crate::events::{Hub, Mask};
-use crate::executor::{Executor, Model};
+use crate::executor::{Executor, HealthCache, Model};
 use crate::lifecycle::{Phase, drain};
 use crate::scheduler::{Lanes, Schedule, SchedulerHandle, beat, prune, recover, rescue, schedule};
 
@@ -42,6 +42,7 @@ pub struct Service {
     /// The owner of its runs.
     pub scheduler: SchedulerHandle,
     metrics: PrometheusHandle,
+    statistics: Statistics,
     agents: Vec<JoinHandle<()>>,
     rehearsal: Option<Rehearsal>,
     data_dir: DataDir,
@@ -74,6 +75,7 @@ impl Service {
             path: parts.environment.get("PATH").unwrap_or("/usr/local/bin:/usr/bin:/bin").to_owned(),
             model,
             mask: mask.clone(),
+            health: HealthCache::default(),
         });
         let app = App {
             keyring: Arc::new(Keyring::new(store.clone(), parts.own_key.as_deref())),
@@ -98,15 +100,29 @@ impl Service {
                 async move { runner.reap_forever().await }
             }),
         ];
-        Ok(Self { app, scheduler, metrics: parts.metrics, agents, rehearsal, data_dir })
+        Ok(Self {
+            app,
+            scheduler,
+            metrics: parts.metrics,
+            statistics: Statistics::default(),
+            agents,
+            rehearsal,
+            data_dir,
+        })
     }
 
     /// All routes of the service.
     pub fn router(&self) -> Router {
-        router(Doors { app: self.app.clone(), scheduler: self.scheduler.clone(), metrics: self.metrics.clone() })
+        router(Doors {
+            app: self.app.clone(),
+            scheduler: self.scheduler.clone(),
+            metrics: self.metrics.clone(),
+            statistics: self.statistics.clone(),
+        })
     }
 
-    /// Listens on the configured address. Without any API key only on loopback: the address is changed, and `true` says so.
+    /// Listens on the configured address. Without any lock (API keys, signed doors) only on loopback: the address is
+    /// changed, and `true` says so.
     ///
     /// # Errors
     /// Where the address is none or can't be listened on.
@@ -118,7 +134,8 @@ impl Service {
             .map_err(failed)?
             .next()
             .ok_or_else(|| failed(std::io::ErrorKind::NotFound.into()))?;
-        let confined = !address.ip().is_loopback() && !self.app.keyring.is_needed().await?;
+        let locked = self.app.config.doors.any_signed() || self.app.keyring.is_needed().await?;
+        let confined = !address.ip().is_loopback() && !locked;
         if confined {
             address = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), address.port());
         }

@@ -175,6 +175,7 @@ fn task(prompt: &str, limits: Limits) -> Task {
         repository: None,
         limits,
         tools: ToolPolicy::default(),
+        permission_mode: None,
         env: Default::default(),
     }
 }

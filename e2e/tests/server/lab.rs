@@ -39,8 +39,15 @@ impl Setup {
         self
     }
 
-    /// Starts it and waits until it serves.
-    pub(crate) async fn start(&self) -> Server {
+    /// Starts it and waits until it gives up; gives what it complained of.
+    pub(crate) async fn refuses_to_start(&self) -> String {
+        let output = tokio::time::timeout(PATIENCE, self.command().stderr(Stdio::piped()).output()).await;
+        let output = output.expect("it gives up in time").expect("it starts");
+        assert!(!output.status.success(), "it should not serve: {output:?}");
+        String::from_utf8(output.stderr).expect("text")
+    }
+
+    fn command(&self) -> Command {
         let mut command = Command::new(program("legwork"));
         command
             .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
@@ -53,7 +60,12 @@ impl Setup {
             .envs(self.env.iter().map(|(name, value)| (*name, value.as_str())))
             .stdout(Stdio::piped())
             .kill_on_drop(true);
-        let mut child = command.spawn().expect("the server starts");
+        command
+    }
+
+    /// Starts it and waits until it serves.
+    pub(crate) async fn start(&self) -> Server {
+        let mut child = self.command().spawn().expect("the server starts");
         let mut lines = BufReader::new(child.stdout.take().expect("it is piped")).lines();
         let line = tokio::time::timeout(PATIENCE, lines.next_line()).await.expect("the server starts in time");
         let line = line.expect("it can be read").expect("the server says where it listens");
@@ -186,6 +198,11 @@ impl Client {
             }
         }
         panic!("{id} ended without an event {kind}: {}", String::from_utf8_lossy(&seen));
+    }
+
+    /// A request of any kind.
+    pub(crate) fn request(&self, method: &'static str, path: &str) -> reqwest::RequestBuilder {
+        self.http.request(method.parse().expect("a method"), self.at(path))
     }
 
     fn at(&self, path: &str) -> String {

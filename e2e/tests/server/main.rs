@@ -6,6 +6,7 @@ mod claude;
 mod cli;
 mod cluster;
 mod crash;
+mod doors;
 mod examples;
 mod lab;
 mod readme;

@@ -10,6 +10,7 @@ use super::lab::{PATIENCE, nothing_left};
 
 const ADDRESS: &str = "http://127.0.0.1:7070";
 const PLACEHOLDER: &str = "exe_…";
+const SECRET: &str = "a secret of the README's reader";
 
 /// The README's prompt, as the scripted model answers it.
 const SCRIPT: &str = r#"
@@ -27,7 +28,8 @@ async fn every_curl_line_does_what_it_is_there_for() {
     std::fs::write(&script, SCRIPT).expect("it can be written");
     let data = dir.path().join("data");
     let Some(setup) = rehearsing(&data) else { return };
-    let server = setup.env("LEGWORK_REHEARSAL__SCRIPT", script.to_string_lossy()).start().await;
+    let setup = setup.env("LEGWORK_REHEARSAL__SCRIPT", script.to_string_lossy()).env("SHARED_SECRET", SECRET);
+    let server = setup.start().await;
 
     let done: Value = serde_json::from_str(&run(job, server.url(), PLACEHOLDER, dir.path()).await).expect("it is JSON");
     let id = done["id"].as_str().unwrap_or_else(|| panic!("an id in {done:#}"));
@@ -51,7 +53,13 @@ fn curl_commands(readme: &str) -> Vec<String> {
 async fn run(command: &str, url: &str, id: &str, dir: &Path) -> String {
     let command = command.replace(ADDRESS, url).replace(PLACEHOLDER, id);
     let mut shell = tokio::process::Command::new("sh");
-    shell.args(["-c", &command]).current_dir(dir).stdin(Stdio::null()).env("no_proxy", "*").kill_on_drop(true);
+    shell
+        .args(["-c", &command])
+        .current_dir(dir)
+        .stdin(Stdio::null())
+        .env("no_proxy", "*")
+        .env("SHARED_SECRET", SECRET);
+    shell.kill_on_drop(true);
     let output = tokio::time::timeout(PATIENCE, shell.output()).await;
     let output = output.unwrap_or_else(|_| panic!("{command} does not end")).expect("sh starts");
     let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
@@ -65,6 +73,8 @@ fn check(command: &str, answer: &str) {
         &["id: 1\nevent: queued\ndata: {", "event: tool_call\n", "event: finished\n", r#""state":"succeeded""#]
     } else if command.contains("/patch ") {
         &["diff --git a/haiku.txt b/haiku.txt", "+One waits for its turn"]
+    } else if command.contains("/generate ") {
+        &[r#""success":true"#, r#""executionId":"exe_"#]
     } else if command.contains("-d ") {
         &[r#""state":"succeeded""#, r#""result":"It is in haiku.txt.""#]
     } else {

@@ -137,6 +137,7 @@ mod tests {
             repository: None,
             limits: Limits::default(),
             tools: ToolPolicy::default(),
+            permission_mode: None,
             env: Default::default(),
         }
     }

@@ -1,5 +1,7 @@
 //! The one order in which a submission is judged.
 
+use std::time::Duration;
+
 use legwork_model::{ExecutionId, Task, ToolPolicy};
 use legwork_runner::workspace::existing;
 use sha2::{Digest, Sha256};
@@ -12,6 +14,7 @@ use crate::app::{App, hex};
 use crate::lifecycle::Stage;
 use crate::scheduler::{Command, SchedulerHandle};
 use crate::store::enqueue::{ClaimAtOnce, Enqueue, Enqueued, Idempotency, NewExecution};
+use crate::store::quota::Quota;
 use crate::store::{ExecutionRecord, StoreError};
 
 /// A job that is on record.
@@ -30,8 +33,21 @@ pub struct Request<'a> {
     pub caller: &'a Caller,
     /// The id that the job gets if it is new.
     pub id: ExecutionId,
-    /// The caller's promise that requests with this key are one and the same.
-    pub idempotency_key: Option<&'a str>,
+    /// What a second request like this one is.
+    pub repeat: Repeat<'a>,
+    /// What the job counts against.
+    pub quota: Option<&'a Quota>,
+}
+
+/// What a second request like the first one is.
+#[derive(Debug, Clone, Copy)]
+pub enum Repeat<'a> {
+    /// Another job.
+    Another,
+    /// The same job: the caller promises that requests with this key are one and the same.
+    Same(&'a str),
+    /// Refused: what vouches for the request (its signature) is good for one.
+    Refused(&'a str),
 }
 
 /// Judges a submission and puts it on record. `body` are the bytes that the idempotency key vouches for.
@@ -48,7 +64,7 @@ pub async fn admit(
     request.caller.require(Permission::Execute)?;
     refuse_while_ending(app)?;
     let execution = judge(app, request.caller, submission, request.id).await?;
-    enqueue(app, scheduler, execution, idempotency(request, body)).await
+    enqueue(app, scheduler, execution, request, body).await
 }
 
 /// Puts a job on record that repeats a finished one.
@@ -80,7 +96,7 @@ pub async fn retry(
         at: app.clock.now(),
     };
     let body = format!("retry {}", earlier.id);
-    enqueue(app, scheduler, execution, idempotency(request, body.as_bytes())).await
+    enqueue(app, scheduler, execution, request, body.as_bytes()).await
 }
 
 fn refuse_while_ending(app: &App) -> Result<(), Refusal> {
@@ -113,6 +129,7 @@ async fn judge(app: &App, caller: &Caller, submission: Submission, id: Execution
         repository: submission.repository,
         limits,
         tools: with_operators(submission.tools, &config.agent(agent.name()).allow_tools),
+        permission_mode: submission.permission_mode,
         env: submission.env,
     };
     Ok(NewExecution {
@@ -164,9 +181,13 @@ fn with_operators(mut tools: ToolPolicy, allowed: &[String]) -> ToolPolicy {
 }
 
 fn idempotency(request: Request<'_>, body: &[u8]) -> Option<Idempotency> {
-    let key = request.idempotency_key?.to_owned();
-    let scope = request.caller.key.clone().unwrap_or_else(|| "local".to_owned());
-    Some(Idempotency { scope, key, fingerprint: hex(&Sha256::digest(body)) })
+    let caller = request.caller.key.as_deref().unwrap_or("local");
+    let (scope, key) = match request.repeat {
+        Repeat::Another => return None,
+        Repeat::Same(key) => (caller.to_owned(), key),
+        Repeat::Refused(token) => (format!("{caller}:once"), token),
+    };
+    Some(Idempotency { scope, key: key.to_owned(), fingerprint: hex(&Sha256::digest(body)) })
 }
 
 /// Puts the job on record in a task of its own: a caller that goes away meanwhile must not leave behind a job that is on
@@ -175,13 +196,22 @@ async fn enqueue(
     app: &App,
     scheduler: &SchedulerHandle,
     execution: NewExecution,
-    idempotency: Option<Idempotency>,
+    request: Request<'_>,
+    body: &[u8],
 ) -> Result<Accepted, Refusal> {
-    let id = execution.id;
-    let recorded = tokio::spawn(record(app.clone(), scheduler.clone(), execution, idempotency)).await;
-    match recorded.map_err(|_| StoreError::Closed)?? {
-        Recorded::New => Ok(Accepted { id, replayed: false }),
-        Recorded::Replayed(earlier) => Ok(Accepted { id: earlier, replayed: true }),
+    let enqueue = Enqueue {
+        execution,
+        idempotency: idempotency(request, body),
+        max_queued: app.config.queue.max_queued,
+        claim: None,
+        quota: request.quota.cloned(),
+    };
+    let recorded = tokio::spawn(record(app.clone(), scheduler.clone(), enqueue)).await;
+    match (recorded.map_err(|_| StoreError::Closed)?, request.repeat) {
+        (Ok(Recorded::New), _) => Ok(Accepted { id: request.id, replayed: false }),
+        (Ok(Recorded::Replayed(_)) | Err(Refusal::KeyReused), Repeat::Refused(_)) => Err(Refusal::UsedBefore),
+        (Ok(Recorded::Replayed(earlier)), _) => Ok(Accepted { id: earlier, replayed: true }),
+        (Err(refusal), _) => Err(refusal),
     }
 }
 
@@ -191,17 +221,11 @@ enum Recorded {
 }
 
 /// Where the job's lane has a free slot here and nobody waits in it, the job is claimed in the same transaction.
-async fn record(
-    app: App,
-    scheduler: SchedulerHandle,
-    execution: NewExecution,
-    idempotency: Option<Idempotency>,
-) -> Result<Recorded, Refusal> {
-    let lane = execution.lane.clone();
+async fn record(app: App, scheduler: SchedulerHandle, mut enqueue: Enqueue) -> Result<Recorded, Refusal> {
+    let (lane, now) = (enqueue.execution.lane.clone(), enqueue.execution.at);
     let slot = scheduler.lanes().take(&lane);
-    let lease_until = execution.at.plus_millis(app.lease_millis());
-    let claim = slot.as_ref().map(|_| ClaimAtOnce { node: app.node.clone(), lease_until });
-    let enqueue = Enqueue { execution, idempotency, max_queued: app.config.queue.max_queued, claim };
+    let lease_until = now.plus_millis(app.lease_millis());
+    enqueue.claim = slot.as_ref().map(|_| ClaimAtOnce { node: app.node.clone(), lease_until });
     let (enqueued, slot) = match (app.store.enqueue(enqueue).await, slot) {
         (Ok(Enqueued::Claimed(claimed)), Some(slot)) => {
             scheduler.tell(Command::Run(claimed, slot));
@@ -218,5 +242,9 @@ async fn record(
         Enqueued::KeyReused => Err(Refusal::KeyReused),
         Enqueued::QueueFull => Err(Refusal::QueueFull),
         Enqueued::SessionBusy => Err(Refusal::SessionBusy),
+        Enqueued::QuotaReached(at) => {
+            let millis = u64::try_from(at.as_millis() - now.as_millis()).unwrap_or(0);
+            Err(Refusal::QuotaReached(Duration::from_millis(millis)))
+        }
     }
 }

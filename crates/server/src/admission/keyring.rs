@@ -55,6 +55,11 @@ impl Permissions {
         Self(vec![Permission::Admin])
     }
 
+    /// To submit jobs, and nothing else.
+    pub fn execute() -> Self {
+        Self(vec![Permission::Execute])
+    }
+
     /// Whether `permission` is among them.
     pub fn allow(&self, permission: Permission) -> bool {
         self.0.contains(&permission) || self.0.contains(&Permission::Admin)

@@ -43,6 +43,12 @@ pub enum Refusal {
     /// As many jobs wait as may.
     #[error("the queue is full; try again later")]
     QueueFull,
+    /// A quota is used up; there is room again after so long.
+    #[error("as many jobs were taken as are allowed in this time; try again in {} s", seconds(*.0))]
+    QuotaReached(Duration),
+    /// What vouches for the request was used before.
+    #[error("this request was made before; sign a new one")]
+    UsedBefore,
     /// The server is about to end.
     #[error("the server is shutting down; try again later")]
     ShuttingDown,
@@ -73,9 +79,16 @@ impl Refusal {
     pub const fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::QueueFull => Some(Duration::from_secs(5)),
+            Self::QuotaReached(wait) => Some(Duration::from_secs(seconds(*wait))),
             Self::ShuttingDown => Some(Duration::from_secs(10)),
             Self::Unavailable(_) => Some(Duration::from_secs(2)),
             _ => None,
         }
     }
+}
+
+/// Whole seconds after which it is certainly over.
+const fn seconds(wait: Duration) -> u64 {
+    let whole = wait.as_secs() + if wait.subsec_nanos() > 0 { 1 } else { 0 };
+    if whole == 0 { 1 } else { whole }
 }

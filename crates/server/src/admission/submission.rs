@@ -44,6 +44,9 @@ pub struct Submission {
     #[serde(default)]
     #[schema(value_type = Object)]
     pub metadata: Map<String, Value>,
+    /// How much the agent may do without asking, where a door's callers may say so; the operator's setting where absent.
+    #[serde(skip)]
+    pub permission_mode: Option<String>,
     /// From -100 to 100; higher runs earlier.
     #[serde(default)]
     pub priority: i32,

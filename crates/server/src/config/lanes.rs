@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// The lane of executions that name none.
-pub(super) const DEFAULT_LANE: &str = "default";
+const DEFAULT_LANE: &str = "default";
 
 /// `[lanes.NAME]`
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -21,7 +21,8 @@ impl Default for LaneSettings {
     }
 }
 
-/// The one lane that always exists.
+/// The lanes that always exist: the one of jobs that name none, and those of the doors.
 pub fn default_lanes() -> BTreeMap<String, LaneSettings> {
-    BTreeMap::from([(DEFAULT_LANE.to_owned(), LaneSettings::default())])
+    let lane = |name: &str, concurrency| (name.to_owned(), LaneSettings { concurrency });
+    BTreeMap::from([lane(DEFAULT_LANE, 8), lane("execute", 5), lane("generate", 1)])
 }

@@ -7,8 +7,9 @@ use toml::{Table, Value};
 
 use super::Config;
 use super::environment::Environment;
-use super::lanes::DEFAULT_LANE;
+use super::lanes::default_lanes;
 use super::secret::Secret;
+use super::worker_variables;
 use crate::parse::explain_unknown_field;
 
 /// Variables of the form `LEGWORK_SECTION__KEY` are settings.
@@ -63,12 +64,16 @@ pub fn load(file: Option<&Path>, environment: &Environment) -> Result<Config, Co
         None => Table::new(),
     };
     overlay_variables(&mut table, environment)?;
+    let listens = table.get("server").and_then(|server| server.get("listen")).is_some();
     let mut config: Config = Value::Table(table).try_into().map_err(|error: toml::de::Error| ConfigError::Invalid {
         setting: "settings".into(),
         message: explain_unknown_field(error.message()),
     })?;
-    config.lanes.entry(DEFAULT_LANE.into()).or_default();
+    for (name, lane) in default_lanes() {
+        config.lanes.entry(name).or_insert(lane);
+    }
     apply_known_variables(&mut config, environment);
+    worker_variables::apply(&mut config, listens, environment)?;
     resolve_secrets(&mut config, environment)?;
     validate(&config)?;
     Ok(config)
@@ -146,11 +151,13 @@ fn parse_value(text: &str) -> Value {
 
 /// Variables that agents and databases are configured with everywhere else; used where the settings say nothing.
 fn apply_known_variables(config: &mut Config, environment: &Environment) {
-    let secret = |name: &str| environment.get(name).map(Secret::new);
+    // Somebody's word for "whichever there is", which is what is done anyway.
+    let given = |name: &str| environment.get(name).filter(|value| *value != "auto-detect");
+    let secret = |name: &str| given(name).map(Secret::new);
     config.database.url = config.database.url.take().or_else(|| secret("DATABASE_URL"));
     let claude = config.agents.entry("claude-code".into()).or_default();
     if claude.api_key.is_none() && claude.auth_token.is_none() && claude.oauth_token.is_none() {
-        claude.api_key = secret("ANTHROPIC_API_KEY");
+        claude.api_key = secret("ANTHROPIC_API_KEY").or_else(|| secret("CLAUDE_API_KEY"));
         claude.auth_token = secret("ANTHROPIC_AUTH_TOKEN");
         claude.oauth_token = secret("CLAUDE_CODE_OAUTH_TOKEN");
     }
@@ -161,6 +168,8 @@ fn apply_known_variables(config: &mut Config, environment: &Environment) {
 
 fn resolve_secrets(config: &mut Config, environment: &Environment) -> Result<(), ConfigError> {
     resolve("database.url", &mut config.database.url, environment)?;
+    resolve("doors.generate.secret", &mut config.doors.generate.secret, environment)?;
+    resolve("doors.execute.secret", &mut config.doors.execute.secret, environment)?;
     for (name, agent) in &mut config.agents {
         resolve(&format!("agents.{name}.api_key"), &mut agent.api_key, environment)?;
         resolve(&format!("agents.{name}.auth_token"), &mut agent.auth_token, environment)?;
@@ -194,6 +203,25 @@ fn validate(config: &Config) -> Result<(), ConfigError> {
     let invalid = |setting: &str, message: String| Err(ConfigError::Invalid { setting: setting.to_owned(), message });
     if let Some((name, _)) = config.lanes.iter().find(|(_, lane)| lane.concurrency == 0) {
         return invalid(&format!("lanes.{name}.concurrency"), "must be at least 1".into());
+    }
+    for (setting, secret) in [
+        ("doors.generate.secret", &config.doors.generate.secret),
+        ("doors.execute.secret", &config.doors.execute.secret),
+    ] {
+        if secret.as_ref().is_some_and(Secret::is_placeholder) {
+            return invalid(setting, "is the `change-me` of an example; make a secret of your own".into());
+        }
+    }
+    let doors = &config.doors;
+    for (setting, lane) in [
+        ("doors.generate.lane", &doors.generate.lane),
+        ("doors.claude_code.lane", &doors.claude_code.lane),
+        ("doors.execute.lane", &doors.execute.lane),
+    ] {
+        if !config.lanes.contains_key(lane) {
+            let known: Vec<_> = config.lanes.keys().map(String::as_str).collect();
+            return invalid(setting, format!("there is no lane `{lane}`; known: {}", known.join(", ")));
+        }
     }
     if config.queue.beat_seconds == 0 || config.queue.beat_seconds * 2 > config.queue.lease_seconds {
         return invalid("queue.beat_seconds", "must be at least 1 and at most half of queue.lease_seconds".into());

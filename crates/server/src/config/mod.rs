@@ -5,6 +5,7 @@
 
 mod agents;
 mod database;
+mod doors;
 mod environment;
 mod lanes;
 mod limits;
@@ -16,6 +17,7 @@ mod repositories;
 mod secret;
 mod server;
 mod shutdown;
+mod worker_variables;
 mod workspaces;
 
 use std::collections::BTreeMap;
@@ -26,6 +28,7 @@ use serde::{Deserialize, Serialize};
 
 pub use agents::AgentSettings;
 pub use database::DatabaseSettings;
+pub use doors::{ClaudeCodeSettings, DoorSettings, ExecuteSettings, GenerateSettings};
 pub use environment::Environment;
 pub use lanes::{LaneSettings, default_lanes};
 pub use limits::LimitSettings;
@@ -55,6 +58,8 @@ pub struct Config {
     pub lanes: BTreeMap<String, LaneSettings>,
     /// Limits of executions that name none, and the most that callers may ask for.
     pub limits: LimitSettings,
+    /// The ways in beside the native API.
+    pub doors: DoorSettings,
     /// Agents by name (`claude-code`).
     pub agents: BTreeMap<String, AgentSettings>,
     /// Directories that agents may work in.
@@ -78,6 +83,7 @@ impl Default for Config {
             queue: QueueSettings::default(),
             lanes: default_lanes(),
             limits: LimitSettings::default(),
+            doors: DoorSettings::default(),
             agents: BTreeMap::new(),
             workspaces: WorkspaceSettings::default(),
             repositories: RepositorySettings::default(),

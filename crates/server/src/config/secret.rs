@@ -16,6 +16,11 @@ impl Secret {
         Self(value.into())
     }
 
+    /// Whether it is what examples say instead of a secret.
+    pub(super) fn is_placeholder(&self) -> bool {
+        ["change-me", "changeme", "change_me"].contains(&self.0.to_ascii_lowercase().as_str())
+    }
+
     /// The value itself.
     pub fn expose(&self) -> &str {
         &self.0

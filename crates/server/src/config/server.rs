@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 pub struct ServerSettings {
     /// Address and port to listen on. Without any API key only loopback addresses are used.
     pub listen: String,
+    /// Addresses of proxies in front of this server: what they say of a client's address (`X-Forwarded-For`) is believed.
+    pub trusted_proxies: Vec<std::net::IpAddr>,
     /// Bytes of a request body at the most; more is a 413.
     pub max_body_bytes: usize,
     /// Connections at once; further ones wait.
@@ -23,6 +25,7 @@ impl Default for ServerSettings {
     fn default() -> Self {
         Self {
             listen: "127.0.0.1:7070".into(),
+            trusted_proxies: Vec::new(),
             max_body_bytes: 1024 * 1024,
             max_connections: 10_000,
             request_timeout_seconds: 10,

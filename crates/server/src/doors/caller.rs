@@ -1,9 +1,12 @@
 //! Finds out who sent a request.
 
+use std::net::IpAddr;
+
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 
+use super::peer::client_address;
 use super::{Doors, Problem};
 use crate::admission::Caller;
 
@@ -14,6 +17,7 @@ impl FromRequestParts<Doors> for Caller {
         let app = &doors.app;
         let caller = app.keyring.identify(bearer(&parts.headers), app.clock.now()).await?;
         if caller.key.is_none() {
+            refuse_other_machines(client_address(doors, &parts.extensions, &parts.headers))?;
             refuse_other_sites(&parts.headers)?;
         }
         Ok(caller)
@@ -24,6 +28,16 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+}
+
+/// A server that is reached from outside because of a door with a lock of its own has no other door open there.
+fn refuse_other_machines(client: Option<IpAddr>) -> Result<(), Problem> {
+    if client.is_none_or(|client| client.is_loopback()) {
+        return Ok(());
+    }
+    let detail =
+        "this server has no API keys, so this serves its own machine only; make a key with `legwork key create`";
+    Err(Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", detail))
 }
 
 /// Without keys everybody on this machine is trusted, and that includes the user's browser. A page of another site must

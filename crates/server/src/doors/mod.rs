@@ -1,10 +1,20 @@
 //! The ways in. A door knows its wire format and nothing else: it makes a submission of a request, and an answer of an
 //! execution's events.
 
+mod body;
 mod caller;
+mod client;
+mod live;
+mod peer;
 mod problem;
+mod signature;
+mod wait;
 
 pub mod native;
+
+pub mod claude_code;
+pub mod execute;
+pub mod generate;
 
 pub mod web;
 
@@ -13,11 +23,12 @@ pub mod listen;
 pub use problem::Problem;
 
 use axum::Router;
-use axum::routing::get;
+use axum::routing::{get, post};
 use metrics_exporter_prometheus::PrometheusHandle;
 
 use crate::app::App;
 use crate::scheduler::SchedulerHandle;
+pub use execute::statistics::Statistics;
 
 /// What the doors work with.
 #[derive(Clone)]
@@ -28,17 +39,25 @@ pub struct Doors {
     pub scheduler: SchedulerHandle,
     /// The metrics of this process.
     pub metrics: PrometheusHandle,
+    /// The figures of `POST /execute`.
+    pub statistics: Statistics,
 }
 
 /// All routes, on one screen.
 pub fn router(doors: Doors) -> Router {
     let routes = Router::new()
         .nest("/v1/executions", native::routes())
+        .route("/generate", post(generate::generate))
+        .route("/claude-code", post(claude_code::ask))
+        .route("/execute", post(execute::execute))
         .route("/", get(web::home::page))
         .route("/docs", get(web::docs::page))
         .route("/openapi.json", get(web::docs::openapi))
         .route("/livez", get(web::health::live))
         .route("/readyz", get(web::health::ready))
+        .route("/myhealthz", get(web::health::ready_by_another_name))
+        .route("/health", get(execute::health::health))
+        .route("/debug", get(web::debug::debug))
         .route("/metrics", get(web::metrics::metrics))
         .fallback(web::not_found)
         .method_not_allowed_fallback(web::method_not_allowed);

@@ -1,8 +1,10 @@
 //! Errors as `application/problem+json` (RFC 9457) with stable codes: the one mapping of refusals to HTTP.
 
+use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::admission::Refusal;
@@ -19,15 +21,15 @@ pub struct Problem {
     /// The HTTP status in words.
     title: &'static str,
     /// The HTTP status.
-    status: u16,
+    pub(super) status: u16,
     /// A stable name for this kind of problem.
     #[schema(example = "prompt_empty")]
-    code: &'static str,
+    pub(super) code: &'static str,
     /// What is wrong and what would be right.
-    detail: String,
+    pub(super) detail: String,
     /// The field that is wrong, such as `limits.timeoutSeconds`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    field: Option<String>,
+    pub(super) field: Option<String>,
     /// Seconds after which to try again.
     #[serde(skip)]
     retry_after: Option<u64>,
@@ -47,6 +49,28 @@ impl Problem {
         }
     }
 
+    /// The same problem for a door whose callers have other names for the fields of a submission.
+    pub(super) fn in_words_of(mut self, names: &[(&str, &str)]) -> Self {
+        let theirs = |field: &String| names.iter().find(|(ours, _)| ours == field).map(|(_, theirs)| *theirs);
+        if let Some(field) = &self.field
+            && let Some(name) = theirs(field)
+        {
+            self.detail = self.detail.replacen(field.as_str(), name, 1);
+            self.field = Some(name.to_owned());
+        }
+        self
+    }
+
+    /// The problem as an answer in a door's own shape.
+    pub(super) fn shaped(self, body: Value) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = (status, Json(body)).into_response();
+        if let Some(seconds) = self.retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+        }
+        response
+    }
+
     fn in_field(mut self, field: String) -> Self {
         self.field = (!field.is_empty()).then_some(field);
         self
@@ -64,6 +88,8 @@ impl From<Refusal> for Problem {
             Refusal::NotFinished(_) => (StatusCode::CONFLICT, "not_finished"),
             Refusal::SessionBusy => (StatusCode::CONFLICT, "session_busy"),
             Refusal::KeyReused => (StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused"),
+            Refusal::QuotaReached(_) => (StatusCode::TOO_MANY_REQUESTS, "quota_reached"),
+            Refusal::UsedBefore => (StatusCode::UNAUTHORIZED, "used_before"),
             Refusal::QueueFull => (StatusCode::SERVICE_UNAVAILABLE, "queue_full"),
             Refusal::ShuttingDown => (StatusCode::SERVICE_UNAVAILABLE, "shutting_down"),
             Refusal::Unavailable(error) => {

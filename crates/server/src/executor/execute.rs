@@ -9,6 +9,7 @@ use legwork_runner::workspace::PatchLimits;
 use legwork_runner::{Ended, Runner, StopReason};
 use tokio::sync::{mpsc, watch};
 
+use super::health::HealthCache;
 use crate::config::Config;
 use crate::events::{Appended, Hub, Mask, RunLog, Signal};
 use crate::store::append::Lease;
@@ -56,6 +57,8 @@ pub struct Executor {
     pub model: Model,
     /// Secrets to keep out of what is recorded.
     pub mask: Mask,
+    /// What is known of the agents' programs.
+    pub health: HealthCache,
 }
 
 impl Executor {

@@ -3,7 +3,11 @@
 
 mod execute;
 mod files;
+mod health;
 mod prepare;
+mod probe;
 
 pub use execute::{Executor, Model};
+pub use health::{AgentHealth, HealthCache};
 pub use prepare::{credential, find_program};
+pub use probe::Probe;

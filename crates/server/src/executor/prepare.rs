@@ -151,7 +151,7 @@ impl Executor {
             tmp: home.tmp(),
             credential,
             base_url,
-            permission_mode: settings.permission_mode,
+            permission_mode: record.task.permission_mode.clone().or(settings.permission_mode),
             max_retries: settings.max_retries,
             path: self.path.clone(),
         }

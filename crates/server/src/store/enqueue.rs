@@ -12,6 +12,7 @@ use super::connect::Store;
 use super::entity::{execution, idempotency_key};
 use super::error::StoreError;
 use super::executions::uses_home;
+use super::quota::Quota;
 use super::record::NewEvent;
 use super::transaction::Transaction;
 use super::write::Write;
@@ -76,6 +77,8 @@ pub enum Enqueued {
     QueueFull,
     /// Another execution works in the session to continue.
     SessionBusy,
+    /// A quota is used up until then.
+    QuotaReached(Timestamp),
 }
 
 /// Puts a job, its first event and its idempotency key on record together.
@@ -89,6 +92,8 @@ pub struct Enqueue {
     pub max_queued: u64,
     /// Who takes it at once, unless others wait in its lane.
     pub claim: Option<ClaimAtOnce>,
+    /// What it counts against.
+    pub quota: Option<Quota>,
 }
 
 impl Store {
@@ -120,6 +125,11 @@ impl Write for Enqueue {
             _ if self.is_full(tx).await? => return Ok(Enqueued::QueueFull),
             _ => None,
         };
+        if let Some(quota) = &self.quota
+            && let Some(at) = quota.count(tx, self.execution.id, self.execution.at).await?
+        {
+            return Ok(Enqueued::QuotaReached(at));
+        }
         self.reserve_key(tx).await?;
         let mut row = self.row()?;
         let mut events = vec![NewEvent::new(self.execution.at, &EventBody::Queued { lane: row.lane.clone() })];

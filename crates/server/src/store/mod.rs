@@ -24,6 +24,7 @@ pub mod kept;
 pub mod lease;
 pub mod lose;
 pub mod prune;
+pub mod quota;
 pub mod record;
 
 pub use connect::Store;

@@ -8,6 +8,7 @@ mod http;
 mod bad_input;
 mod cancelling;
 mod describing;
+mod doors;
 mod faults;
 mod following;
 mod keys;

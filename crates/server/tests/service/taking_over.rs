@@ -34,6 +34,7 @@ async fn put(app: &TestApp, node: &str) -> ExecutionId {
         repository: None,
         limits: Limits::default(),
         tools: Default::default(),
+        permission_mode: None,
         env: Default::default(),
     };
     let execution = NewExecution {
@@ -49,7 +50,7 @@ async fn put(app: &TestApp, node: &str) -> ExecutionId {
         at: NOW,
     };
     let claim = ClaimAtOnce { node: node.into(), lease_until: NOW.plus_millis(LEASE_MILLIS) };
-    let enqueue = Enqueue { execution, idempotency: None, max_queued: 10, claim: Some(claim) };
+    let enqueue = Enqueue { execution, idempotency: None, max_queued: 10, claim: Some(claim), quota: None };
     core.store.enqueue(enqueue).await.expect("an answer");
     id
 }

@@ -164,7 +164,8 @@ impl TestDb {
     ) -> Result<Answer, StoreError> {
         // The databases count in signed numbers.
         let max_queued = max_queued.min(i64::MAX.unsigned_abs());
-        let enqueued = self.store.enqueue(Enqueue { execution, idempotency, max_queued, claim: None }).await?;
+        let enqueued =
+            self.store.enqueue(Enqueue { execution, idempotency, max_queued, claim: None, quota: None }).await?;
         Ok(Answer::of(&enqueued))
     }
 
@@ -232,6 +233,7 @@ pub(crate) enum Answer {
     KeyReused,
     QueueFull,
     SessionBusy,
+    QuotaReached(Timestamp),
 }
 
 impl Answer {
@@ -243,6 +245,7 @@ impl Answer {
             Enqueued::KeyReused => Self::KeyReused,
             Enqueued::QueueFull => Self::QueueFull,
             Enqueued::SessionBusy => Self::SessionBusy,
+            Enqueued::QuotaReached(at) => Self::QuotaReached(*at),
         }
     }
 }
@@ -257,6 +260,7 @@ pub(crate) fn job(id: ExecutionId) -> NewExecution {
         repository: None,
         limits: Limits::default(),
         tools: Default::default(),
+        permission_mode: None,
         env: Default::default(),
     };
     NewExecution {

@@ -1,11 +1,12 @@
 //! Putting jobs on record: once per idempotency key, as many as may wait, one at a time in a session.
 
 use futures::future::join_all;
-use legwork_model::ExecutionState;
+use legwork_model::{ExecutionState, Timestamp};
 use legwork_server::store::StoreError;
 use legwork_server::store::cancel::Cancel;
 use legwork_server::store::enqueue::{ClaimAtOnce, Enqueue, Enqueued, Idempotency, NewExecution};
 use legwork_server::store::prune::PruneIdempotencyKeys;
+use legwork_server::store::quota::{Quota, QuotaLeft};
 
 use crate::database::{
     Answer, Engine, LEASE_MILLIS, NODE, NOW, TestDb, append, assert_applied, finish, lease, on_every_engine, text,
@@ -16,6 +17,7 @@ on_every_engine!(
     a_key_is_good_for_one_request_of_one_caller,
     a_forgotten_key_can_be_used_again,
     a_full_queue_takes_no_more,
+    a_quota_takes_exactly_as_many_as_it_may,
     what_the_database_never_takes_is_no_matter_of_trying_again,
     fifty_at_once_do_not_overfill_the_queue,
     a_session_takes_one_job_at_a_time,
@@ -121,7 +123,7 @@ async fn a_session_takes_one_job_at_a_time(db: &TestDb) {
 /// Puts a job on record for a node that has a free slot.
 async fn enqueue_here(db: &TestDb, execution: NewExecution, max_queued: u64) -> Enqueued {
     let claim = Some(ClaimAtOnce { node: NODE.into(), lease_until: NOW.plus_millis(LEASE_MILLIS) });
-    let enqueue = Enqueue { execution, idempotency: key("k"), max_queued, claim };
+    let enqueue = Enqueue { execution, idempotency: key("k"), max_queued, claim, quota: None };
     db.store.enqueue(enqueue).await.expect("an answer")
 }
 
@@ -166,7 +168,7 @@ async fn of_fifty_at_once_each_is_claimed_or_waits(db: &TestDb) {
     let enqueue = |number: u32| {
         let claim = ClaimAtOnce { node: NODE.into(), lease_until: NOW.plus_millis(LEASE_MILLIS) };
         let claim = number.is_multiple_of(2).then_some(claim);
-        db.store.enqueue(Enqueue { execution: db.job(), idempotency: None, max_queued: 1_000, claim })
+        db.store.enqueue(Enqueue { execution: db.job(), idempotency: None, max_queued: 1_000, claim, quota: None })
     };
     let answers = join_all((0..50).map(enqueue)).await;
     let answers: Vec<_> = answers.iter().map(|answer| Answer::of(answer.as_ref().expect("an answer"))).collect();
@@ -187,4 +189,28 @@ async fn what_the_database_never_takes_is_no_matter_of_trying_again(db: &TestDb)
     // SQLite does not mind.
     let rejected = matches!(answer, Err(StoreError::Rejected(_)));
     assert!(rejected || db.engine == Engine::Sqlite, "{answer:?}");
+}
+
+async fn a_quota_takes_exactly_as_many_as_it_may(db: &TestDb) {
+    let quota = Quota { scope: "door".into(), limit: 100, window_millis: 3_600_000 };
+    let submit = async |at: Timestamp| {
+        let execution = NewExecution { at, ..db.job() };
+        let quota = Some(quota.clone());
+        let enqueue = Enqueue { execution, idempotency: None, max_queued: 1_000, claim: None, quota };
+        Answer::of(&db.store.enqueue(enqueue).await.expect("an answer"))
+    };
+    let answers = join_all((0..200).map(|_| submit(NOW))).await;
+    let taken = answers.iter().filter(|answer| **answer == Answer::Waiting).count();
+    let refused = Answer::QuotaReached(NOW.plus_millis(3_600_000));
+    assert_eq!((taken, answers.iter().filter(|answer| **answer == refused).count()), (100, 100));
+    assert_eq!(db.store.count(ExecutionState::Queued).await.expect("a count"), 100, "what is refused is not recorded");
+
+    // It rolls: each place comes free an hour after it was taken, and not before.
+    let later = NOW.plus_millis(3_599_999);
+    assert_eq!(submit(later).await, refused);
+    let left = db.store.quota_left(&quota, NOW.plus_millis(3_600_000)).await.expect("an answer");
+    assert_eq!(left, QuotaLeft { remaining: 100, next_at: None });
+    assert_eq!(submit(NOW.plus_millis(3_600_000)).await, Answer::Waiting);
+    let left = db.store.quota_left(&quota, NOW.plus_millis(3_600_000)).await.expect("an answer");
+    assert_eq!(left, QuotaLeft { remaining: 99, next_at: Some(NOW.plus_millis(7_200_000)) });
 }

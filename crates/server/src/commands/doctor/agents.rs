@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use legwork_agents::{Agent, Credential, known_agents};
 
-use super::probe::Probe;
 use super::report::{Check, Status};
 use super::version;
 use crate::config::{AgentSettings, Config};
+use crate::executor::Probe;
 use crate::executor::{credential, find_program};
 
 /// Two findings for each agent. One agent that can work is enough.

@@ -6,9 +6,9 @@ use std::path::Path;
 
 use legwork_runner::Runner;
 
-use super::probe::Probe;
 use super::report::Check;
 use super::version;
+use crate::executor::Probe;
 use crate::executor::find_program;
 
 /// Whether processes can be kept together. If so, programs can be asked.

@@ -3,7 +3,6 @@
 mod agents;
 mod data;
 mod machine;
-mod probe;
 mod report;
 
 use std::path::PathBuf;
@@ -12,8 +11,9 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::{Failure, load_config, print};
+use crate::commands::terminal::{one_line, shorten};
 use crate::config::{Config, Environment};
-use probe::Probe;
+use crate::executor::Probe;
 use report::{Check, Report};
 
 const AFTER_HELP: &str = "\
@@ -92,7 +92,10 @@ impl Doctor {
 /// The version that a program tells of itself.
 async fn version(probe: Option<&Probe>, program: &std::path::Path) -> Result<String, String> {
     match probe {
-        Some(probe) => probe.first_line(program, "--version").await,
+        Some(probe) => {
+            let short = |text: String| shorten(&one_line(&text), 100);
+            probe.first_line(program, "--version").await.map(short).map_err(|error| one_line(&error))
+        }
         None => Err("programs can't be started".to_owned()),
     }
 }

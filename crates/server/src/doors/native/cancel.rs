@@ -3,15 +3,12 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use legwork_runner::StopReason;
 
 use super::view::ExecutionView;
 use super::{WrittenId, find};
-use crate::admission::{Caller, Permission, Refusal};
+use crate::admission::{self, Caller, Permission, Refusal};
 use crate::doors::{Doors, Problem};
-use crate::events::Signal;
-use crate::scheduler::Command;
-use crate::store::cancel::{Cancel, Cancelled};
+use crate::store::cancel::Cancelled;
 
 /// Cancels an execution. One that waits is cancelled at once; one that runs is stopped, and ends within seconds.
 #[utoipa::path(
@@ -35,10 +32,8 @@ pub async fn cancel(
         None => "Cancelled by a caller on this machine.".to_owned(),
     };
     let app = &doors.app;
-    let cancel = Cancel { id: record.id, message: message.clone(), now: app.clock.now() };
-    match app.store.write(cancel).await? {
-        Cancelled::Ended => app.hub.publish(record.id, || Signal::Changed),
-        Cancelled::Requested => doors.scheduler.tell(Command::Stop(record.id, StopReason::Cancelled { message })),
+    match admission::cancel(app, &doors.scheduler, record.id, message).await? {
+        Cancelled::Ended | Cancelled::Requested => {}
         Cancelled::AlreadyFinished(state) => return Err(Refusal::AlreadyFinished(state).into()),
         Cancelled::Unknown => return Err(Refusal::NotFound(id).into()),
     }

@@ -10,9 +10,10 @@ use legwork_model::ExecutionId;
 
 use super::stream::{self, Format};
 use super::view::ExecutionView;
-use super::wait::{PREFERENCE_APPLIED, Wait};
-use crate::admission::{Accepted, Caller, Permission, Refusal, Request, Submission, admit};
+use crate::admission::{Accepted, Caller, Permission, Refusal, Repeat, Request, Submission, admit};
 use crate::app::App;
+use crate::doors::body::json_body;
+use crate::doors::wait::{PREFERENCE_APPLIED, Wait};
 use crate::doors::{Doors, Problem};
 use crate::parse::parse_json;
 
@@ -52,7 +53,7 @@ pub async fn create(
     let app = &doors.app;
     let id = app.ids.execution(app.clock.now());
     let wait = Wait::wanted(&headers, app, id);
-    let request = Request { caller: &caller, id, idempotency_key: idempotency_key(&headers)? };
+    let request = Request { caller: &caller, id, repeat: repeat(&headers)?, quota: None };
     let accepted = admit(app, &doors.scheduler, request, submission, &body).await?;
     answer(app, &headers, accepted, wait).await
 }
@@ -96,27 +97,13 @@ fn located(id: ExecutionId) -> [(HeaderName, String); 1] {
     [(header::LOCATION, format!("/v1/executions/{id}"))]
 }
 
-fn json_body(headers: &HeaderMap, body: Result<Bytes, BytesRejection>) -> Result<Bytes, Problem> {
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    if !kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json") {
-        let detail = "send the body as `content-type: application/json`";
-        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail));
-    }
-    body.map_err(|rejection| match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => {
-            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "the body is larger than the server takes")
-        }
-        _ => Problem::new(StatusCode::BAD_REQUEST, "body_unreadable", "the body did not arrive whole"),
-    })
-}
-
-/// The key, written as a token or in quotes.
-pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
-    let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
+/// What the `Idempotency-Key`, written as a token or in quotes, says of a second request.
+pub(super) fn repeat(headers: &HeaderMap) -> Result<Repeat<'_>, Problem> {
+    let Some(value) = headers.get("idempotency-key") else { return Ok(Repeat::Another) };
     let key = value.to_str().unwrap_or_default().trim();
     let key = key.strip_prefix('"').and_then(|key| key.strip_suffix('"')).unwrap_or(key);
     if (1..=255).contains(&key.len()) {
-        return Ok(Some(key));
+        return Ok(Repeat::Same(key));
     }
     let detail = "the Idempotency-Key must be 1 to 255 visible ASCII characters";
     Err(Problem::new(StatusCode::BAD_REQUEST, "invalid_idempotency_key", detail))

@@ -5,9 +5,9 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 
 use super::view::ExecutionView;
-use super::wait::Wait;
 use super::{WrittenId, find};
 use crate::admission::Caller;
+use crate::doors::wait::Wait;
 use crate::doors::{Doors, Problem};
 
 /// Shows an execution; with `Prefer: wait=N` after up to N seconds for its end.

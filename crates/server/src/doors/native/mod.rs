@@ -10,7 +10,6 @@ pub mod patch;
 pub mod retry;
 mod stream;
 mod view;
-mod wait;
 
 use axum::Router;
 use axum::extract::{FromRequestParts, Path};

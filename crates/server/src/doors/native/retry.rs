@@ -4,11 +4,11 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 
-use super::create::{answer, idempotency_key};
+use super::create::{answer, repeat};
 use super::view::ExecutionView;
-use super::wait::Wait;
 use super::{WrittenId, find};
 use crate::admission::{Caller, Permission, Permissions, Request, retry as admit_retry};
+use crate::doors::wait::Wait;
 use crate::doors::{Doors, Problem};
 
 /// Submits the same job again, as a new execution whose `retryOf` names this one.
@@ -33,7 +33,7 @@ pub async fn retry(
     let app = &doors.app;
     let id = app.ids.execution(app.clock.now());
     let wait = Wait::wanted(&headers, app, id);
-    let request = Request { caller: &caller, id, idempotency_key: idempotency_key(&headers)? };
+    let request = Request { caller: &caller, id, repeat: repeat(&headers)?, quota: None };
     let accepted = admit_retry(app, &doors.scheduler, request, &earlier).await?;
     answer(app, &headers, accepted, wait).await
 }

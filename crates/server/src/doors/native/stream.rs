@@ -7,12 +7,11 @@ use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
-use futures::{Stream, StreamExt};
+use futures::StreamExt;
 use legwork_model::ExecutionId;
 
 use crate::app::App;
-use crate::events::follow;
-use crate::lifecycle::Stage;
+use crate::doors::live::live;
 use crate::store::RecordedEvent;
 
 /// How a caller wants to read events.
@@ -56,17 +55,6 @@ pub(super) fn ndjson(app: &App, id: ExecutionId, after: u64) -> Response {
     let lines = live(app, id, after).map(|event| Ok::<_, Infallible>(Bytes::from(json(&event) + "\n")));
     let headers = [(header::CONTENT_TYPE, "application/x-ndjson"), (header::CACHE_CONTROL, "no-cache, no-transform")];
     (headers, Body::from_stream(lines)).into_response()
-}
-
-/// Ends with the last event, when the log can't be read (the reader resumes from its last number), or when the server
-/// is about to end.
-fn live(app: &App, id: ExecutionId, after: u64) -> impl Stream<Item = RecordedEvent> + Send + use<> {
-    let phase = app.phase.clone();
-    let ended = async move { phase.reached(Stage::Ended).await };
-    follow(app.store.clone(), &app.hub, id, after).take_until(ended).scan((), |(), event| {
-        let event = event.inspect_err(|error| tracing::warn!(%error, "an event stream ends early"));
-        std::future::ready(event.ok())
-    })
 }
 
 /// One line: serde_json writes no raw line breaks.

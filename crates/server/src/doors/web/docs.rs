@@ -6,7 +6,7 @@ use axum::response::{Html, IntoResponse, Response};
 use utoipa::OpenApi;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 
-use crate::doors::{native, web};
+use crate::doors::{claude_code, execute, generate, native, web};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -23,7 +23,13 @@ use crate::doors::{native, web};
         native::patch::patch,
         native::cancel::cancel,
         native::retry::retry,
+        generate::generate,
+        claude_code::ask,
+        execute::execute,
+        execute::health::health,
+        web::debug::debug,
         web::health::live,
+        web::health::ready_by_another_name,
         web::health::ready,
         web::metrics::metrics,
     ),

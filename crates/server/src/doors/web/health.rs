@@ -16,6 +16,12 @@ pub async fn live() -> Response {
     Json(json!({ "status": "alive" })).into_response()
 }
 
+/// The same under the name that callers of `POST /generate` know.
+#[utoipa::path(get, path = "/myhealthz", tag = "doors", responses((status = 200, description = "It can take work"), (status = 503, description = "It can't")))]
+pub async fn ready_by_another_name(doors: State<Doors>) -> Response {
+    ready(doors).await
+}
+
 /// Whether the process can take work.
 #[utoipa::path(get, path = "/readyz", tag = "health", responses(
     (status = 200, description = "It can"),

@@ -1,7 +1,8 @@
 //! Metrics in Prometheus' text format.
 
+use axum::Json;
 use axum::extract::State;
-use axum::http::header;
+use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use legwork_model::ExecutionState;
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
@@ -21,15 +22,20 @@ pub fn install() -> Result<PrometheusHandle, BuildError> {
     builder.install_recorder()
 }
 
-/// The metrics of this process and the state of the queue.
+/// The metrics of this process and the state of the queue. As JSON: the figures of `POST /execute`.
 #[utoipa::path(get, path = "/metrics", tag = "health", responses((status = 200, description = "Prometheus text", content_type = "text/plain")))]
-pub async fn metrics(State(doors): State<Doors>) -> Response {
-    for (state, name) in
-        [(ExecutionState::Queued, "legwork_executions_queued"), (ExecutionState::Running, "legwork_executions_running")]
-    {
+pub async fn metrics(State(doors): State<Doors>, headers: HeaderMap) -> Response {
+    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if accept.contains("application/json") {
+        return Json(doors.statistics.to_json()).into_response();
+    }
+    for (state, names) in [
+        (ExecutionState::Queued, ["legwork_executions_queued", "claude_worker_queue_depth"].as_slice()),
+        (ExecutionState::Running, &["legwork_executions_running"]),
+    ] {
         if let Ok(Ok(count)) = tokio::time::timeout(PATIENCE, doors.app.store.count(state)).await {
             #[expect(clippy::cast_precision_loss, reason = "a queue has fewer than 2^53 jobs")]
-            ::metrics::gauge!(name).set(count as f64);
+            names.iter().for_each(|name| ::metrics::gauge!(*name).set(count as f64));
         }
     }
     let text = doors.metrics.render();

@@ -1,5 +1,6 @@
 //! What is not part of a contract: health, metrics, documentation, and the layers around all routes.
 
+pub mod debug;
 pub mod docs;
 pub mod health;
 pub mod home;

@@ -6,3 +6,5 @@ pub(super) mod event;
 pub(super) mod execution;
 pub(super) mod idempotency_key;
 pub(super) mod kept;
+pub(super) mod quota;
+pub(super) mod quota_call;

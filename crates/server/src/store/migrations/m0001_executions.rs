@@ -3,6 +3,8 @@
 use sea_orm::DbBackend;
 use sea_orm_migration::prelude::*;
 
+use super::create_index;
+
 #[derive(DeriveMigrationName)]
 pub(super) struct Migration;
 
@@ -13,15 +15,15 @@ impl MigrationTrait for Migration {
         for table in [executions(backend), events(backend), idempotency_keys(backend), api_keys(backend)] {
             manager.create_table(table).await?;
         }
-        for index in indices(backend) {
-            manager.create_index(index).await?;
+        for (name, index) in indices(backend) {
+            create_index(manager, name, index).await?;
         }
         Ok(())
     }
 }
 
 /// On MySQL ids are compared byte by byte and a prompt may hold any character, whatever the server's own defaults are.
-fn table(backend: DbBackend, name: &'static str) -> TableCreateStatement {
+pub(super) fn table(backend: DbBackend, name: &'static str) -> TableCreateStatement {
     let mut table = Table::create();
     table.table(name).if_not_exists();
     if backend == DbBackend::MySql {
@@ -114,33 +116,39 @@ fn api_keys(backend: DbBackend) -> TableCreateStatement {
 
 /// Most executions are neither waiting nor continue a session, and an index that leaves them out costs them nothing.
 /// MySQL has no such indices and takes them all in.
-fn indices(backend: DbBackend) -> [IndexCreateStatement; 7] {
-    let index =
-        |name: &'static str, table: &'static str| Index::create().name(name).table(table).if_not_exists().take();
-    let only = |mut index: IndexCreateStatement, which: Expr| match backend {
-        DbBackend::MySql => index,
-        _ => index.cond_where(which).take(),
+fn indices(backend: DbBackend) -> [((&'static str, &'static str), IndexCreateStatement); 7] {
+    let index = |table: &'static str, name: &'static str, columns: Vec<(&'static str, IndexOrder)>| {
+        let mut index = Index::create().name(name).table(table).take();
+        for column in columns {
+            index.col(column);
+        }
+        ((table, name), index)
     };
+    let only = |(name, mut index): (_, IndexCreateStatement), which: Expr| match backend {
+        DbBackend::MySql => (name, index),
+        _ => (name, index.cond_where(which).take()),
+    };
+    let unique = |(name, mut index): (_, IndexCreateStatement)| (name, index.unique().take());
+    let asc = |column| (column, IndexOrder::Asc);
     [
         // The claim: the oldest of the highest priority of a lane.
         only(
-            index("executions_queue", "executions")
-                .col("state")
-                .col("lane")
-                .col(("priority", IndexOrder::Desc))
-                .col("id")
-                .take(),
+            index(
+                "executions",
+                "executions_queue",
+                vec![asc("state"), asc("lane"), ("priority", IndexOrder::Desc), asc("id")],
+            ),
             Expr::col("state").eq("queued"),
         ),
         // Lists of one state, newest first.
-        index("executions_state", "executions").col("state").col("id").take(),
+        index("executions", "executions_state", vec![asc("state"), asc("id")]),
         only(
-            index("executions_session", "executions").col("session_id").col("id").take(),
+            index("executions", "executions_session", vec![asc("session_id"), asc("id")]),
             Expr::col("session_id").is_not_null(),
         ),
-        only(index("executions_home", "executions").col("home").col("id").take(), Expr::col("home").not_equals("id")),
-        index("idempotency_keys_age", "idempotency_keys").col("created_at").take(),
-        index("api_keys_hash", "api_keys").col("hash").unique().take(),
-        index("api_keys_name", "api_keys").col("name").unique().take(),
+        only(index("executions", "executions_home", vec![asc("home"), asc("id")]), Expr::col("home").not_equals("id")),
+        index("idempotency_keys", "idempotency_keys_age", vec![asc("created_at")]),
+        unique(index("api_keys", "api_keys_hash", vec![asc("hash")])),
+        unique(index("api_keys", "api_keys_name", vec![asc("name")])),
     ]
 }

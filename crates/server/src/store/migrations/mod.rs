@@ -1,13 +1,24 @@
 //! The tables' history. A migration that was released is never edited; a new one follows it.
 
+use sea_orm_migration::prelude::{DbErr, IndexCreateStatement, SchemaManager};
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 
 mod m0001_executions;
+mod m0002_quotas;
 
 pub(super) struct Migrator;
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m0001_executions::Migration)]
+        vec![Box::new(m0001_executions::Migration), Box::new(m0002_quotas::Migration)]
     }
+}
+
+/// Makes an index that an earlier, unfinished attempt may have made: MySQL can't be told to leave it then.
+async fn create_index(
+    manager: &SchemaManager<'_>,
+    (table, name): (&str, &str),
+    index: IndexCreateStatement,
+) -> Result<(), DbErr> {
+    if manager.has_index(table, name).await? { Ok(()) } else { manager.create_index(index).await }
 }

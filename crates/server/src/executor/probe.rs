@@ -9,25 +9,27 @@ use legwork_model::{Clock, Exit, FailureReason, Ids, Limits, Outcome, SystemCloc
 use legwork_runner::{Attempt, Cookie, RunDirs, Runner};
 use tokio::sync::{mpsc, watch};
 
-use crate::commands::terminal::{one_line, shorten};
-
 /// Some programs unpack themselves when they are first started.
 const SECONDS: u64 = 20;
 const MOST_OUTPUT: u64 = 64 * 1024;
 
 /// Starts programs to ask them something.
 #[derive(Debug)]
-pub(super) struct Probe {
-    pub(super) runner: Runner,
+pub struct Probe {
+    /// Starts and ends them.
+    pub runner: Runner,
     /// Where directories for them can be made.
-    pub(super) scratch: PathBuf,
+    pub scratch: PathBuf,
     /// Their `PATH`.
-    pub(super) path: String,
+    pub path: String,
 }
 
 impl Probe {
     /// The first line that `program` prints when called with `argument`; else a sentence that says why there is none.
-    pub(super) async fn first_line(&self, program: &Path, argument: &str) -> Result<String, String> {
+    ///
+    /// # Errors
+    /// That sentence.
+    pub async fn first_line(&self, program: &Path, argument: &str) -> Result<String, String> {
         let execution = Ids::from_system().execution(SystemClock.now());
         let no_directory = |error| format!("no directory could be made in {}: {error}", self.scratch.display());
         let dirs = RunDirs::create(&self.scratch, execution).map_err(no_directory)?;
@@ -64,7 +66,7 @@ fn judge(outcome: Outcome, said: &Said) -> Result<String, String> {
         Verdict::Succeeded if line.is_empty() => Err("it printed nothing".to_owned()),
         Verdict::Succeeded => Ok(line),
         Verdict::Failed(failure) if failure.reason == FailureReason::ExitNonzero => Err(failure.message),
-        Verdict::Failed(failure) => Err(one_line(&failure.message)),
+        Verdict::Failed(failure) => Err(failure.message),
         Verdict::Cancelled { message } => Err(message),
     }
 }
@@ -77,7 +79,7 @@ impl Said {
     fn first_line(&self) -> String {
         let bytes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let text = String::from_utf8_lossy(&bytes);
-        shorten(&one_line(text.trim().lines().next().unwrap_or_default()), 100)
+        text.trim().lines().next().unwrap_or_default().trim().to_owned()
     }
 }
 

@@ -1,4 +1,4 @@
-//! Waiting for the end of an execution within a request (`Prefer: wait=N`, RFC 7240).
+//! Waiting for the end of an execution within a request (for the native API `Prefer: wait=N`, RFC 7240).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,7 +37,16 @@ pub(super) struct Wait {
 impl Wait {
     /// The wait that the caller prefers, if any.
     pub(super) fn wanted(headers: &HeaderMap, app: &App, id: ExecutionId) -> Option<Self> {
-        Some(Self { seconds: wanted(headers)?, id, subscription: app.hub.subscribe_to_end(id) })
+        Some(Self::new(app, id, wanted(headers)?))
+    }
+
+    /// As long as any wait: a door whose callers expect an answer and nothing else.
+    pub(super) fn for_answer(app: &App, id: ExecutionId) -> Self {
+        Self::new(app, id, LONGEST)
+    }
+
+    fn new(app: &App, id: ExecutionId, seconds: u64) -> Self {
+        Self { seconds, id, subscription: app.hub.subscribe_to_end(id) }
     }
 
     /// Gives the execution once it has ended; `None` where the time is over before, or the server is about to end.

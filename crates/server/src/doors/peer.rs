@@ -1,0 +1,28 @@
+//! Where a request came from.
+
+use std::net::{IpAddr, SocketAddr};
+
+use axum::http::{Extensions, HeaderMap};
+
+use super::Doors;
+
+/// The other end of a connection.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Peer(pub(super) SocketAddr);
+
+/// The address of the client: that of the connection, or what proxies say that are trusted. `None` within a process.
+pub(super) fn client_address(doors: &Doors, extensions: &Extensions, headers: &HeaderMap) -> Option<IpAddr> {
+    let trusted = &doors.app.config.server.trusted_proxies;
+    let mut address = extensions.get::<Peer>()?.0.ip().to_canonical();
+    // Each proxy adds at the end who it talked to.
+    let said = headers.get_all("x-forwarded-for").iter().rev();
+    let said = said.flat_map(|value| value.to_str().unwrap_or_default().rsplit(',')).map(str::trim);
+    for hop in said {
+        if !trusted.contains(&address) {
+            break;
+        }
+        let Ok(hop) = hop.parse::<IpAddr>() else { break };
+        address = hop.to_canonical();
+    }
+    Some(address)
+}

@@ -1,0 +1,47 @@
+//! Whether an agent could be started.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use legwork_agents::find_agent;
+use tokio::sync::Mutex;
+
+use super::execute::Executor;
+use super::prepare::find_program;
+use super::probe::Probe;
+
+/// How long an answer is good: asking for somebody's health must cost nothing.
+const FRESH: Duration = Duration::from_secs(60);
+
+/// The version that an agent's program tells of itself, or why it tells none.
+pub type AgentHealth = Result<String, String>;
+
+/// What was found out last, by agent.
+#[derive(Debug, Default)]
+pub struct HealthCache(Mutex<HashMap<String, (Instant, AgentHealth)>>);
+
+impl Executor {
+    /// Asks the agent's program for its version; what was found out within the last minute is told again unless it is to
+    /// be `fresh`. Whoever asks meanwhile waits for the same answer.
+    pub async fn agent_health(&self, agent: &str, fresh: bool) -> AgentHealth {
+        let mut known = self.health.0.lock().await;
+        if let Some((at, health)) = known.get(agent)
+            && !fresh
+            && at.elapsed() < FRESH
+        {
+            return health.clone();
+        }
+        let health = self.ask_version(agent).await;
+        known.insert(agent.to_owned(), (Instant::now(), health.clone()));
+        health
+    }
+
+    async fn ask_version(&self, agent: &str) -> AgentHealth {
+        let found = find_agent(agent).ok_or_else(|| format!("there is no agent `{agent}`"))?;
+        let program = self.config.agent(agent).program.unwrap_or_else(|| found.default_program().into());
+        let program = find_program(&program, &self.path)
+            .ok_or_else(|| format!("{} is not there. {}", program.display(), found.install_hint()))?;
+        let probe = Probe { runner: self.runner.clone(), scratch: self.runs.clone(), path: self.path.clone() };
+        probe.first_line(&program, "--version").await
+    }
+}
