@@ -1,6 +1,9 @@
 //! The two services that are compared, and what one job is for each.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -13,7 +16,7 @@ use crate::service::{Launch, Service};
 /// Agents at once, the same for both.
 const CONCURRENCY: &str = "5";
 const PROMPT: &str = "What is the answer?";
-const SECRET: &[u8] = b"secret";
+const SECRET: &str = "secret";
 
 /// A service that runs the agent for its callers.
 #[derive(Debug, Clone)]
@@ -23,8 +26,17 @@ pub(crate) struct Contender {
     args: Vec<String>,
     env: Vec<(&'static str, String)>,
     ready: &'static str,
-    job: Call,
+    job: Job,
     done: &'static [u8],
+}
+
+/// What is asked of a contender.
+#[derive(Debug, Clone)]
+enum Job {
+    /// The same every time.
+    Same(Box<Call>),
+    /// Signed anew every time, for a signature is good once.
+    Signed { asked: Arc<AtomicU64> },
 }
 
 impl Contender {
@@ -41,9 +53,19 @@ impl Contender {
                 ("LEGWORK_LOG__FILTER", "warn".into()),
             ],
             ready: "/readyz",
-            job: http::post("/v1/executions", &[("prefer", "wait=30".into())], body),
+            job: Job::Same(Box::new(http::post("/v1/executions", &[("prefer", "wait=30".into())], body))),
             done: br#""state":"succeeded""#,
         })
+    }
+
+    /// Legwork by the door that speaks the Node worker's contract.
+    pub(crate) fn legwork_door(args: &Args) -> Result<Self, BenchError> {
+        let mut legwork = Self::legwork(args)?;
+        legwork.env.push(("CLAUDE_SERVICE_SECRET", SECRET.into()));
+        legwork.env.push(("LEGWORK_LANES__EXECUTE__CONCURRENCY", CONCURRENCY.into()));
+        legwork.job = Job::Signed { asked: Arc::default() };
+        legwork.done = br#""success":true"#;
+        Ok(legwork)
     }
 
     /// The Node worker: answers when the job is over, and forgets it.
@@ -63,7 +85,7 @@ impl Contender {
                 ("NODE_ENV", "production".into()),
             ],
             ready: "/health",
-            job: http::post("/execute", &headers, body),
+            job: Job::Same(Box::new(http::post("/execute", &headers, body))),
             done: br#""success":true"#,
         })
     }
@@ -74,8 +96,11 @@ impl Contender {
     }
 
     /// One job: the answer comes when it is over.
-    pub(crate) fn job(&self) -> &Call {
-        &self.job
+    pub(crate) fn job(&self) -> Call {
+        match &self.job {
+            Job::Same(call) => (**call).clone(),
+            Job::Signed { asked } => signed_now(asked.fetch_add(1, Ordering::Relaxed)),
+        }
     }
 
     /// Whether that answer says that the job succeeded.
@@ -91,9 +116,20 @@ impl Contender {
     }
 }
 
+/// The peer's job as a caller signs it. The number makes it another one than all before.
+fn signed_now(number: u64) -> Call {
+    let body = format!(r#"{{"prompt":"{PROMPT}","args":["-p"],"number":{number}}}"#);
+    #[expect(clippy::disallowed_methods, reason = "a signature covers the time that the service's clock has")]
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
+    let timestamp = now.to_string();
+    let signature = signature(&timestamp, &body).unwrap_or_default();
+    http::post("/execute", &[("x-claude-timestamp", timestamp), ("x-claude-signature", signature)], body)
+}
+
 /// HMAC-SHA256 over `timestamp:body`, in hex.
 fn signature(timestamp: &str, body: &str) -> Result<String, BenchError> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(SECRET).map_err(|error| BenchError::Setup(error.to_string()))?;
+    let mut mac =
+        Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).map_err(|error| BenchError::Setup(error.to_string()))?;
     mac.update(format!("{timestamp}:{body}").as_bytes());
     Ok(mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect())
 }

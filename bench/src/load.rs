@@ -57,23 +57,23 @@ pub(crate) async fn run(
 async fn caller(contender: Contender, mut connection: Connection, until: Instant) -> Result<Samples, BenchError> {
     let mut latencies = Samples::default();
     while Instant::now() < until {
+        let job = contender.job();
         let sent = Instant::now();
-        let answer = connection.call(contender.job(), StatusCode::OK).await?;
+        let answer = connection.call(&job, StatusCode::OK).await?;
         latencies.push(sent.elapsed());
         if !contender.succeeded(&answer) {
-            return Err(unexpected(contender.job(), StatusCode::OK, &answer));
+            return Err(unexpected(&job, StatusCode::OK, &answer));
         }
     }
     Ok(latencies)
 }
 
-/// The table's rows about load.
-pub(crate) fn rows(callers: usize, [legwork, peer]: &[Load; 2]) -> Vec<Row> {
+/// The table's rows about load; `p99`: what is wanted of it.
+pub(crate) fn rows(what: &str, p99: &'static str, [legwork, peer]: &[Load; 2]) -> Vec<Row> {
     let latency = |percent| [legwork, peer].map(|load| load.latencies.percentile(percent));
     vec![
-        Row::per_second(format!("jobs a second, {callers} callers"), [legwork, peer].map(Load::per_second))
-            .wanted("at least 2x"),
-        Row::milliseconds("latency of a job, median", latency(50)).wanted("at most 0.5x"),
-        Row::milliseconds("latency of a job, p99", latency(99)),
+        Row::per_second(format!("{what}: jobs a second"), [legwork, peer].map(Load::per_second)).wanted("at least 2x"),
+        Row::milliseconds(format!("{what}: latency, median"), latency(50)).wanted("at most 0.5x"),
+        Row::milliseconds(format!("{what}: latency, p99"), latency(99)).wanted(p99),
     ]
 }

@@ -26,6 +26,7 @@ use crate::error::BenchError;
 async fn main() -> Result<(), BenchError> {
     let args = Args::parse();
     let mut rows = side_by_side::measure(&args).await?;
+    rows.extend(side_by_side::measure_door(&args).await?);
     rows.push(start::measure(&args).await?);
     rows.extend(events::measure(&args).await?);
     if args.seed > 0 {

@@ -41,7 +41,7 @@ pub(crate) async fn measure(args: &Args) -> Result<Vec<Row>, BenchError> {
 /// Leaves one finished execution in the database, to be copied.
 async fn run_one_job(legwork: &Contender, data: PathBuf) -> Result<(), BenchError> {
     let service = legwork.start(data).await?;
-    Connection::open(service.address()).await?.call(legwork.job(), StatusCode::OK).await?;
+    Connection::open(service.address()).await?.call(&legwork.job(), StatusCode::OK).await?;
     service.stop().await
 }
 
