@@ -9,3 +9,4 @@ cargo clippy --locked --workspace --all-targets -- --deny warnings
 RUSTDOCFLAGS='--deny warnings' cargo doc --locked --workspace --no-deps --quiet
 scripts/deny.sh
 scripts/check-generated.sh
+scripts/check-deploy.sh

@@ -11,6 +11,7 @@ package_of() {
     cc) echo build-essential ;;
     mariadbd) echo mariadb-server ;;
     postgres) echo postgresql ;;
+    promtool) echo prometheus ;;
     *) echo "$1" ;;
   esac
 }
