@@ -92,6 +92,18 @@ async fn an_address_has_its_own_quota_and_no_way_into_the_native_api() {
 }
 
 #[tokio::test]
+async fn who_comes_through_a_proxy_that_nobody_vouches_for_is_not_on_this_machine() {
+    let data = tempfile::tempdir().expect("a directory");
+    let server = Setup::scripted(data.path()).start().await;
+    assert_eq!(status(server.client.request("GET", "/v1/executions")).await, StatusCode::OK);
+    for (name, value) in [("x-forwarded-for", "127.0.0.1"), ("forwarded", "for=127.0.0.1"), ("x-real-ip", "127.0.0.1")]
+    {
+        let request = server.client.request("GET", "/v1/executions").header(name, value);
+        assert_eq!(status(request).await, StatusCode::UNAUTHORIZED, "{name}");
+    }
+}
+
+#[tokio::test]
 async fn an_example_is_no_secret() {
     for (variable, value) in [("SHARED_SECRET", "change-me"), ("CLAUDE_SERVICE_SECRET", "")] {
         let data = tempfile::tempdir().expect("a directory");

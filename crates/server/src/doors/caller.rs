@@ -1,12 +1,10 @@
 //! Finds out who sent a request.
 
-use std::net::IpAddr;
-
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 
-use super::peer::client_address;
+use super::peer::is_local;
 use super::{Doors, Problem};
 use crate::admission::Caller;
 
@@ -17,7 +15,7 @@ impl FromRequestParts<Doors> for Caller {
         let app = &doors.app;
         let caller = app.keyring.identify(bearer(&parts.headers), app.clock.now()).await?;
         if caller.key.is_none() {
-            refuse_other_machines(client_address(doors, &parts.extensions, &parts.headers))?;
+            refuse_other_machines(is_local(doors, &parts.extensions, &parts.headers))?;
             refuse_other_sites(&parts.headers)?;
         }
         Ok(caller)
@@ -31,8 +29,8 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// A server that is reached from outside because of a door with a lock of its own has no other door open there.
-fn refuse_other_machines(client: Option<IpAddr>) -> Result<(), Problem> {
-    if client.is_none_or(|client| client.is_loopback()) {
+fn refuse_other_machines(is_local: bool) -> Result<(), Problem> {
+    if is_local {
         return Ok(());
     }
     let detail =

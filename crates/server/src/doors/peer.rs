@@ -10,6 +10,16 @@ use super::Doors;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Peer(pub(super) SocketAddr);
 
+/// Whether the client is on this machine. Who comes through a proxy that nobody vouches for may be anywhere, also where
+/// that proxy is on this machine.
+pub(super) fn is_local(doors: &Doors, extensions: &Extensions, headers: &HeaderMap) -> bool {
+    let Some(peer) = extensions.get::<Peer>() else { return true };
+    let forwarded = ["x-forwarded-for", "forwarded", "x-real-ip"].iter().any(|name| headers.contains_key(*name));
+    let vouched_for = doors.app.config.server.trusted_proxies.contains(&peer.0.ip().to_canonical());
+    let client = client_address(doors, extensions, headers);
+    client.is_some_and(|client| client.is_loopback()) && (vouched_for || !forwarded)
+}
+
 /// The address of the client: that of the connection, or what proxies say that are trusted. `None` within a process.
 pub(super) fn client_address(doors: &Doors, extensions: &Extensions, headers: &HeaderMap) -> Option<IpAddr> {
     let trusted = &doors.app.config.server.trusted_proxies;

@@ -16,6 +16,7 @@ pub(super) const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("prefe
 
 /// Longer waits are cut to this; proxies in between give up earlier anyway.
 const LONGEST: u64 = 3_600;
+const A_YEAR: u64 = 365 * 24 * 3_600;
 /// How often the record is looked at without being told.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -40,9 +41,9 @@ impl Wait {
         Some(Self::new(app, id, wanted(headers)?))
     }
 
-    /// As long as any wait: a door whose callers expect an answer and nothing else.
+    /// For a door whose callers expect an answer and nothing else, however long the job waits for its turn.
     pub(super) fn for_answer(app: &App, id: ExecutionId) -> Self {
-        Self::new(app, id, LONGEST)
+        Self::new(app, id, A_YEAR)
     }
 
     fn new(app: &App, id: ExecutionId, seconds: u64) -> Self {

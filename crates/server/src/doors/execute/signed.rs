@@ -19,7 +19,7 @@ use crate::admission::{
 use crate::app::App;
 use crate::config::{ExecuteSettings, Secret};
 use crate::doors::body::{says_json, whole_body};
-use crate::doors::peer::client_address;
+use crate::doors::peer::{client_address, is_local};
 use crate::doors::signature::{is_recent, is_signed, not_signed, single};
 use crate::doors::wait::Wait;
 use crate::doors::{Doors, Problem};
@@ -71,9 +71,9 @@ pub(super) async fn execute(
 ) -> Response {
     let settings = &doors.app.config.doors.execute;
     let began = Instant::now();
-    let client = client_address(&doors, extensions, headers);
-    let limited = client.filter(|client| settings.limit_loopback || !client.is_loopback());
-    let quota = limited.map(|client| Quota {
+    let exempt = !settings.limit_loopback && is_local(&doors, extensions, headers);
+    let client = client_address(&doors, extensions, headers).filter(|_| !exempt);
+    let quota = client.map(|client| Quota {
         scope: format!("{CALLER}:{client}"),
         limit: settings.calls_per_minute,
         window_millis: MINUTE_MILLIS,
