@@ -6,6 +6,10 @@ use std::collections::VecDeque;
 use super::refusal::Refusal;
 use super::submission::Submission;
 
+/// What everybody may write.
+const HARMLESS: &str = "-p, --print, --verbose, --output-format, --model, -r, --resume, --max-turns, --allowedTools, \
+                        --disallowedTools, --permission-mode";
+
 /// Not without the operator's word.
 const BYPASS_FLAG: &str = "--dangerously-skip-permissions";
 const BYPASS_MODE: &str = "bypassPermissions";
@@ -140,7 +144,8 @@ impl<'a> Rest<'a> {
     }
 
     fn refused(&self, argument: &str) -> Refusal {
-        Refusal::invalid(self.place(), "arg_not_allowed", format!("`{}` is not allowed here", shown(argument)))
+        let message = format!("`{}` is not allowed here; allowed: {HARMLESS}", shown(argument));
+        Refusal::invalid(self.place(), "arg_not_allowed", message)
     }
 
     fn place(&self) -> String {
@@ -238,7 +243,8 @@ mod tests {
             (&["--permission-mode", "yolo"], "args[1]: --permission-mode: `yolo` is no permission mode"),
             (&[""], "args[0]: `` is not allowed here"),
         ] {
-            assert_eq!(applied(args, &[]).err().as_deref(), Some(expected), "{args:?}");
+            let error = applied(args, &[]).err().unwrap_or_default();
+            assert_eq!(error.split("; allowed: -p, ").next(), Some(expected), "{args:?}");
         }
     }
 }

@@ -62,6 +62,9 @@ impl Serve {
         } else if !service.app.keyring.is_needed().await.unwrap_or(true) {
             eprintln!("There are no API keys: everybody on this machine may use this server, nobody else.");
         }
+        if service.app.config.doors.any_signed() {
+            eprintln!("Signed doors are open to whoever knows their secret, from every address that is listened on.");
+        }
         if rehearses {
             eprintln!(
                 "Rehearsal: agents talk to a scripted model, nothing is spent. Leave out --rehearse for the real one."

@@ -12,7 +12,7 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use super::body::{says_json, whole_body};
-use super::signature::{is_recent, is_signed, not_signed, single};
+use super::signature::{is_recent, not_signed, signature_of, single};
 use super::wait::Wait;
 use super::{Doors, Problem, web};
 use crate::admission::{Caller, LimitRequest, Permissions, Refusal, Repeat, Request, Submission, admit};
@@ -91,20 +91,14 @@ fn vouch<'a>(
     headers: &'a HeaderMap,
     body: &[u8],
 ) -> Result<Repeat<'a>, Problem> {
-    let signed = match headers.contains_key(TIMESTAMP).then(|| single(headers, TIMESTAMP).unwrap_or_default()) {
-        Some(time) => {
-            is_signed(secret, &[time.as_bytes(), b":", body], headers, SIGNATURE)
-                && is_recent(time, app.clock.now(), settings.window_seconds)
-        }
-        None => is_signed(secret, &[body], headers, SIGNATURE) && !settings.require_timestamp,
-    };
-    match single(headers, SIGNATURE) {
-        Some(signature) if signed && headers.contains_key(TIMESTAMP) => {
-            Ok(Repeat::Refused(signature.strip_prefix("sha256=").unwrap_or(signature)))
-        }
-        Some(_) if signed => Ok(Repeat::Another),
-        _ => Err(not_signed()),
+    if !headers.contains_key(TIMESTAMP) {
+        let signed = signature_of(secret, &[body], headers, SIGNATURE).is_some() && !settings.require_timestamp;
+        return if signed { Ok(Repeat::Another) } else { Err(not_signed()) };
     }
+    let time = single(headers, TIMESTAMP).unwrap_or_default();
+    let signature = signature_of(secret, &[time.as_bytes(), b":", body], headers, SIGNATURE);
+    let recent = is_recent(time, app.clock.now(), settings.window_seconds);
+    signature.filter(|_| recent).map(Repeat::Refused).ok_or_else(not_signed)
 }
 
 fn answer(id: ExecutionId, outcome: Outcome) -> Response {

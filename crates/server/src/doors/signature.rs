@@ -11,14 +11,21 @@ use crate::config::Secret;
 /// Bytes of a signature.
 const BYTES: usize = 32;
 
-/// Whether the header `name` holds, once, the signature of `parts` one after the other: HMAC-SHA256 in lower-case hex.
-/// Takes the same time whatever is wrong with it.
-pub(super) fn is_signed(secret: &Secret, parts: &[&[u8]], headers: &HeaderMap, name: &str) -> bool {
-    let given = given(headers, name);
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.expose().as_bytes()) else { return false };
+/// The signature in the header `name`, where it is given once and is that of `parts` one after the other: HMAC-SHA256 in
+/// lower-case hex. Takes the same time whatever is wrong with it.
+pub(super) fn signature_of<'a>(
+    secret: &Secret,
+    parts: &[&[u8]],
+    headers: &'a HeaderMap,
+    name: &str,
+) -> Option<&'a str> {
+    let text = single(headers, name).map(|text| text.strip_prefix("sha256=").unwrap_or(text));
+    let given = text.and_then(decode);
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.expose().as_bytes()).ok()?;
     parts.iter().for_each(|part| mac.update(part));
     // Compared in constant time, and also where there is nothing to compare.
-    mac.verify_slice(&given.unwrap_or([0; BYTES])).is_ok() && given.is_some()
+    let is_right = mac.verify_slice(&given.unwrap_or([0; BYTES])).is_ok() && given.is_some();
+    text.filter(|_| is_right)
 }
 
 /// The value of a header that may be given once.
@@ -40,9 +47,8 @@ pub(super) fn not_signed() -> Problem {
     Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", "the signature is missing or wrong")
 }
 
-fn given(headers: &HeaderMap, name: &str) -> Option<[u8; BYTES]> {
-    let text = single(headers, name)?;
-    let hex = text.strip_prefix("sha256=").unwrap_or(text).as_bytes();
+fn decode(hex: &str) -> Option<[u8; BYTES]> {
+    let hex = hex.as_bytes();
     if hex.len() != 2 * BYTES {
         return None;
     }
@@ -76,7 +82,7 @@ mod tests {
             headers.append("x-signature", HeaderValue::from_bytes(value.as_bytes()).expect("a value"));
         }
         let secret = Secret::new("It's a Secret to Everybody");
-        is_signed(&secret, &[b"Hello, ", b"World!"], &headers, "x-signature")
+        signature_of(&secret, &[b"Hello, ", b"World!"], &headers, "x-signature").is_some()
     }
 
     #[test]

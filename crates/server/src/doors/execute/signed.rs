@@ -20,7 +20,7 @@ use crate::app::App;
 use crate::config::{ExecuteSettings, Secret};
 use crate::doors::body::{says_json, whole_body};
 use crate::doors::peer::{client_address, is_local};
-use crate::doors::signature::{is_recent, is_signed, not_signed, single};
+use crate::doors::signature::{is_recent, not_signed, signature_of, single};
 use crate::doors::wait::Wait;
 use crate::doors::{Doors, Problem};
 use crate::parse::parse_json;
@@ -124,13 +124,9 @@ fn vouch<'a>(
     body: &[u8],
 ) -> Result<&'a str, Problem> {
     let time = single(headers, TIMESTAMP).unwrap_or_default();
-    let signed = is_signed(secret, &[time.as_bytes(), b":", body], headers, SIGNATURE);
-    match single(headers, SIGNATURE) {
-        Some(signature) if signed && is_recent(time, app.clock.now(), settings.window_seconds) => {
-            Ok(signature.strip_prefix("sha256=").unwrap_or(signature))
-        }
-        _ => Err(not_signed()),
-    }
+    let signature = signature_of(secret, &[time.as_bytes(), b":", body], headers, SIGNATURE);
+    let recent = is_recent(time, app.clock.now(), settings.window_seconds);
+    signature.filter(|_| recent).ok_or_else(not_signed)
 }
 
 fn submission(
