@@ -5,6 +5,11 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+if [ "${1:-}" = --help ]; then
+  sed -n '2,4s/^# //p' "$0"
+  exit 0
+fi
+
 skipped=()
 skip() { skipped+=("SKIPPED  $1"); }
 

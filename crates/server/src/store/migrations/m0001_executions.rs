@@ -48,6 +48,11 @@ fn bytes(backend: DbBackend, name: &'static str) -> ColumnDef {
     }
 }
 
+/// On SQLite: the rows are in their key's index, and in nothing else.
+fn without_rowid(backend: DbBackend) -> &'static str {
+    if backend == DbBackend::Sqlite { "WITHOUT ROWID" } else { "" }
+}
+
 fn executions(backend: DbBackend) -> TableCreateStatement {
     table(backend, "executions")
         .col(ColumnDef::new("id").string_len(30).not_null().primary_key())
@@ -87,7 +92,7 @@ fn events(backend: DbBackend) -> TableCreateStatement {
         .col(ColumnDef::new("kind").string_len(32).not_null())
         .col(long_text(backend, "data").not_null())
         .primary_key(Index::create().col("execution_id").col("seq"))
-        .extra(if backend == DbBackend::Sqlite { "WITHOUT ROWID" } else { "" })
+        .extra(without_rowid(backend))
         .take()
 }
 
@@ -99,6 +104,7 @@ fn idempotency_keys(backend: DbBackend) -> TableCreateStatement {
         .col(ColumnDef::new("fingerprint").string_len(64).not_null())
         .col(ColumnDef::new("created_at").big_integer().not_null())
         .primary_key(Index::create().col("scope").col("idempotency_key"))
+        .extra(without_rowid(backend))
         .take()
 }
 
