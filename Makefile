@@ -14,7 +14,7 @@ build: ## Build the release binary, target/release/legwork.
 test: ## Run every test, with MariaDB and PostgreSQL beside SQLite; installs what is missing where it may.
 	@scripts/test.sh
 
-check: ## Check formatting, lints, dependencies and generated files.
+check: ## Check formatting, lints, dependencies, generated files, alert rules and dashboard.
 	@scripts/check.sh
 
 bench: ## Measure Legwork beside a Node worker and print the table; ARGS="--write" keeps it in bench/README.md.

@@ -1,39 +1,57 @@
 #!/usr/bin/env bash
-# Checks what deploy/ holds: alert rules, their tests, and that dashboard and rules ask for metrics that there are.
+# Checks deploy/: that the alert rules parse and do what their tests say, that the dashboard's queries parse, and that both
+# name nothing but metrics and labels that a server really emits.
+#
+# The first two need promtool, which is installed where that may be; where it can't be had they are named as skipped, and
+# under CI=true that is a failure. LEGWORK_BIN names a binary to use instead of building one.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-if ! scripts/packages.sh promtool; then
-  echo "SKIPPED  deploy/grafana: promtool is not installed" >&2
-  [ "${CI:-}" != true ] || exit 1
-  exit 0
-fi
+readonly start_seconds=30
+server_pid='' home="$(mktemp -d)"
 
-promtool check rules deploy/grafana/alerts.yml
-promtool test rules deploy/grafana/alerts.test.yml
-
-# The dashboard's queries as rules of their own, for promtool reads nothing else.
-queries="$(mktemp --suffix .yml)"
-trap 'rm -f "$queries"' EXIT
-node - "$queries" <<'JS'
-const { readFileSync, readdirSync, writeFileSync } = require('node:fs');
-
-const dashboard = JSON.parse(readFileSync('deploy/grafana/dashboard.json', 'utf8'));
-const queries = dashboard.panels.flatMap((panel) => panel.targets.map((target) => target.expr));
-const filled = queries.map((query) => query.replaceAll('$__rate_interval', '5m').replaceAll('$instance', '.*'));
-const rules = filled.map((expr, index) => ({ record: `query:${index}`, expr }));
-writeFileSync(process.argv[2], JSON.stringify({ groups: [{ name: 'dashboard', rules }] }));
-
-// What the sources count, and what Prometheus adds by itself.
-const sources = readdirSync('crates/server/src', { recursive: true }).filter((name) => name.endsWith('.rs'));
-const code = sources.map((name) => readFileSync(`crates/server/src/${name}`, 'utf8')).join('\n');
-const known = new Set([...code.matchAll(/"((?:http|legwork|claude)_[a-z_]+)"/g)].map(([, name]) => name).concat('up'));
-const asked = [...queries, readFileSync('deploy/grafana/alerts.yml', 'utf8')].join('\n');
-const names = [...asked.matchAll(/\b((?:http|legwork|claude)_[a-z_]+|up)(?=\{| [>=<])/g)].map(([, name]) => name);
-const unknown = names.filter((name) => !known.has(name.replace(/_bucket$/, '')));
-if (names.length < 10 || unknown.length > 0) {
-  console.error(`deploy/grafana asks for metrics that there are not: ${unknown.join(', ') || 'none are found'}`);
-  process.exit(1);
+stop() {
+  if [ -n "$server_pid" ] && kill -TERM "$server_pid" 2>/dev/null; then wait "$server_pid" || true; fi
+  rm -rf "$home"
 }
-JS
-promtool check rules "$queries" >/dev/null
+trap stop EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+# From its folder and without this machine's variables, so that no settings but these count. The agent is one that fails at
+# once: a failed run is all that it takes to have every metric there is.
+start_server() {
+  local legwork="$1"
+  touch "$home/serve.out"
+  (cd "$home" && exec env -i PATH="$PATH" HOME="$home" LEGWORK_AGENTS__CLAUDE_CODE__PROGRAM="$(type -P false)" \
+    "$legwork" serve --rehearse --listen 127.0.0.1:0 --data-dir "$home/data") </dev/null >"$home/serve.out" 2>"$home/serve.log" &
+  server_pid=$!
+  local deadline=$((SECONDS + start_seconds))
+  until base="$(sed -n 's/^legwork listening on //p' "$home/serve.out" | head -n 1)" && [ -n "$base" ]; do
+    if ! kill -0 "$server_pid" 2>/dev/null || [ "$SECONDS" -ge "$deadline" ]; then
+      echo "legwork serve did not start:" >&2
+      cat "$home/serve.log" >&2
+      exit 1
+    fi
+    sleep 0.1
+  done
+}
+
+scripts/packages.sh curl
+if [ -z "${LEGWORK_BIN:-}" ]; then cargo build --quiet --locked --workspace --bins; fi
+start_server "$(realpath "${LEGWORK_BIN:-${CARGO_TARGET_DIR:-target}/debug/legwork}")"
+curl --silent --show-error --fail --max-time 60 --output /dev/null "$base/v1/executions" \
+  -H 'content-type: application/json' -H 'prefer: wait=30' -d '{"prompt": "Fail."}'
+curl --silent --show-error --fail --max-time 60 --output "$home/metrics" "$base/metrics"
+node scripts/deploy-queries.mjs "$home/metrics" "$home/dashboard.yml"
+
+# promtool says what it did on stdout; only what is wrong is worth reading.
+quietly() { "$@" >"$home/output" 2>&1 || { cat "$home/output" >&2; return 1; }; }
+
+if scripts/packages.sh promtool; then
+  quietly promtool check rules --lint-fatal deploy/grafana/alerts.yml "$home/dashboard.yml"
+  quietly promtool test rules deploy/grafana/alerts.test.yml
+else
+  echo "SKIPPED  syntax and tests of the alert rules, syntax of the dashboard's queries: promtool is not installed" >&2
+  if [ "${CI:-}" = true ]; then exit 1; fi
+fi

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Checks everything that needs no test run: formatting, lints, dependencies, generated files.
+# Checks everything that needs no test run: formatting, lints, dependencies, generated files, alert rules and dashboard.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

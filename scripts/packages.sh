@@ -21,7 +21,7 @@ have() {
   [ "$1" = postgres ] && compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null
 }
 
-# The packages of database servers would start a server of their own on the usual port; this is Debian's way to say no.
+# The packages of servers would start one of their own on the usual port; this is Debian's way to say no.
 without_starting_services() {
   local policy=/usr/sbin/policy-rc.d
   if [ -e "$policy" ]; then
