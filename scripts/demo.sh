@@ -25,6 +25,7 @@ has_credentials() { [ -n "${ANTHROPIC_API_KEY:-}${CLAUDE_CODE_OAUTH_TOKEN:-}" ];
 start_server() {
   local how=()
   has_credentials || how=(--rehearse)
+  touch "$home/serve.out"
   "$legwork" serve --listen 127.0.0.1:0 --data-dir "$home/data" ${how[@]+"${how[@]}"} </dev/null >"$home/serve.out" 2>"$home/serve.log" &
   server_pid=$!
   local deadline=$((SECONDS + start_seconds))

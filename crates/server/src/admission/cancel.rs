@@ -22,7 +22,10 @@ pub async fn cancel(
 ) -> Result<Cancelled, StoreError> {
     let cancelled = app.store.write(Cancel { id, message: message.clone(), now: app.clock.now() }).await?;
     match cancelled {
-        Cancelled::Ended => app.hub.publish(id, || Signal::Changed),
+        Cancelled::Ended => {
+            app.executor.count_cancelled();
+            app.hub.publish(id, || Signal::Changed);
+        }
         Cancelled::Requested => scheduler.tell(Command::Stop(id, StopReason::Cancelled { message })),
         Cancelled::AlreadyFinished(_) | Cancelled::Unknown => {}
     }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use legwork_model::{Clock, EventBody, Failure, FailureReason, Outcome, Verdict};
+use legwork_model::{Clock, EventBody, ExecutionState, Failure, FailureReason, Outcome, Verdict};
 use legwork_runner::workspace::PatchLimits;
 use legwork_runner::{Ended, Runner, StopReason};
 use tokio::sync::{mpsc, watch};
@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::events::{Appended, Hub, Mask, RunLog, Signal};
 use crate::store::append::Lease;
 use crate::store::kept::Kept;
-use crate::store::lose::Lose;
+use crate::store::lose::{Lose, Lost};
 use crate::store::{ExecutionRecord, Store, StoreError};
 
 /// Events that may wait between the agent and its log.
@@ -155,12 +155,24 @@ impl Executor {
         let began = self.has_output(lease.id).await;
         let lose = Lose { lease, began, why: why.to_owned(), crashed, now: self.clock.now() };
         match self.store.write(lose).await {
-            Ok(lost) => tracing::info!(execution = %lease.id, ?lost, why, "gave a run up"),
+            Ok(lost) => {
+                tracing::info!(execution = %lease.id, ?lost, why, "gave a run up");
+                match lost {
+                    Lost::Failed(reason) => count(ExecutionState::Failed, reason.as_str()),
+                    Lost::Cancelled => count(ExecutionState::Cancelled, NO_REASON),
+                    Lost::Requeued | Lost::NotOurs => {}
+                }
+            }
             Err(error) => {
                 tracing::error!(execution = %lease.id, %error, "failed to give a run up; the next look decides");
             }
         }
         self.hub.publish(lease.id, || Signal::Changed);
+    }
+
+    /// Counts an execution that was cancelled before it ran.
+    pub fn count_cancelled(&self) {
+        count(ExecutionState::Cancelled, NO_REASON);
     }
 
     fn masked(&self, mut outcome: Outcome) -> Outcome {
@@ -197,12 +209,18 @@ async fn record_events(
     while inbox.recv().await.is_some() {}
 }
 
+const NO_REASON: &str = "none";
+
+fn count(state: ExecutionState, reason: &'static str) {
+    metrics::counter!("legwork_executions_finished_total", "state" => state.as_str(), "reason" => reason).increment(1);
+}
+
 fn measure(outcome: &Outcome) {
     let reason = match &outcome.verdict {
         Verdict::Failed(failure) => failure.reason.as_str(),
-        _ => "none",
+        _ => NO_REASON,
     };
-    metrics::counter!("legwork_executions_finished_total", "state" => outcome.verdict.state().as_str(), "reason" => reason).increment(1);
+    count(outcome.verdict.state(), reason);
     #[expect(clippy::cast_precision_loss, reason = "durations stay far below 2^53 ms")]
     metrics::histogram!("legwork_run_duration_seconds").record(outcome.duration_ms as f64 / 1000.0);
 }

@@ -11,7 +11,8 @@ use super::PATIENCE;
 use crate::doors::Doors;
 
 /// Seconds; from a cached answer to an agent's long job.
-const BUCKETS: [f64; 14] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0, 120.0, 600.0];
+const BUCKETS: [f64; 15] =
+    [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0, 120.0, 600.0, 1800.0];
 
 /// Starts to collect metrics for this process. A second call in one process fails.
 ///
