@@ -110,7 +110,8 @@ impl Workspace {
         Ok(())
     }
 
-    /// Works out what has changed since. A large diff is then in the file [`RunDirs::patch`]. To be called once no process of the run is left.
+    /// Works out what has changed since. A large diff is then in the file [`RunDirs::patch`]. To be called once no process
+    /// of the run is left.
     ///
     /// Files that a `.gitignore` leaves out are not in it; files of repositories inside of the workspace are, as
     /// ordinary files.

@@ -114,6 +114,8 @@ async fn judge(app: &App, caller: &Caller, submission: Submission, id: Execution
         tools.iter().try_for_each(|tool| check::word(field, Some(tool)))?;
     }
     let limits = check::limits(&submission.limits, &config.limits)?;
+    let settings = config.agent(agent.name());
+    check::permission_mode(submission.permission_mode.as_deref(), settings.permission_mode.as_deref())?;
     check::env(&submission.env, agent)?;
     check::metadata(&submission.metadata)?;
     let priority = check::priority(submission.priority)?;
@@ -128,7 +130,7 @@ async fn judge(app: &App, caller: &Caller, submission: Submission, id: Execution
         workspace,
         repository: submission.repository,
         limits,
-        tools: with_operators(submission.tools, &config.agent(agent.name()).allow_tools),
+        tools: with_operators(submission.tools, &settings.allow_tools),
         permission_mode: submission.permission_mode,
         env: submission.env,
     };

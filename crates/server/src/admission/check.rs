@@ -122,6 +122,21 @@ pub(super) fn priority(priority: i32) -> Result<i32, Refusal> {
     Err(Refusal::invalid("priority", "invalid_priority", format!("is {priority}; must be from -100 to 100")))
 }
 
+/// Callers may let the agent do less than the operator does, never more. What skips all questions comes this far only where
+/// the operator lets a door's callers ask for it.
+pub(super) fn permission_mode(asked: Option<&str>, operators: Option<&str>) -> Result<(), Refusal> {
+    const FROM_LEAST: [&str; 3] = ["plan", "default", "acceptEdits"];
+    let rank = |mode: &str| FROM_LEAST.iter().position(|known| *known == mode);
+    let (Some(asked), Some(operators)) = (asked, operators) else { return Ok(()) };
+    match (rank(asked), rank(operators)) {
+        (Some(more), Some(most)) if more > most => {
+            let message = format!("`{asked}` lets the agent do more than this server's `{operators}`");
+            Err(Refusal::invalid("permissionMode", "permission_mode_not_allowed", message))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// A text that ends up on a command line: never an option, never with control characters.
 pub(super) fn word(field: &str, value: Option<&str>) -> Result<(), Refusal> {
     let Some(value) = value else { return Ok(()) };

@@ -64,7 +64,7 @@ pub fn load(file: Option<&Path>, environment: &Environment) -> Result<Config, Co
         None => Table::new(),
     };
     overlay_variables(&mut table, environment)?;
-    let listens = table.get("server").and_then(|server| server.get("listen")).is_some();
+    worker_variables::overlay(&mut table, environment)?;
     let mut config: Config = Value::Table(table).try_into().map_err(|error: toml::de::Error| ConfigError::Invalid {
         setting: "settings".into(),
         message: explain_unknown_field(error.message()),
@@ -73,7 +73,6 @@ pub fn load(file: Option<&Path>, environment: &Environment) -> Result<Config, Co
         config.lanes.entry(name).or_insert(lane);
     }
     apply_known_variables(&mut config, environment);
-    worker_variables::apply(&mut config, listens, environment)?;
     resolve_secrets(&mut config, environment)?;
     validate(&config)?;
     Ok(config)
@@ -108,18 +107,23 @@ fn overlay_variables(table: &mut Table, environment: &Environment) -> Result<(),
         if matches!(keys[0].as_str(), "agents" | "lanes") && keys.len() > 1 {
             keys[1] = keys[1].replace('_', "-");
         }
-        let before = table.clone();
-        insert(table, &keys, parse_value(value)).map_err(|message| variable(name, message))?;
-        if let Err(error) = Value::Table(table.clone()).try_into::<Config>() {
-            // Values that only look like numbers are texts (a password `123`).
-            *table = before;
-            insert(table, &keys, Value::String(value.to_owned())).map_err(|message| variable(name, message))?;
-            if Value::Table(table.clone()).try_into::<Config>().is_err() {
-                return Err(variable(name, explain_unknown_field(error.message())));
-            }
-        }
+        set(table, &keys, value).map_err(|message| variable(name, message))?;
     }
     Ok(())
+}
+
+/// Sets what `keys` lead to as a variable has it. Says what is wrong where that makes no settings.
+pub(super) fn set(table: &mut Table, keys: &[String], text: &str) -> Result<(), String> {
+    let before = table.clone();
+    insert(table, keys, parse_value(text))?;
+    let Err(error) = Value::Table(table.clone()).try_into::<Config>() else { return Ok(()) };
+    // Values that only look like numbers are texts (a password `123`).
+    *table = before;
+    insert(table, keys, Value::String(text.to_owned()))?;
+    match Value::Table(table.clone()).try_into::<Config>() {
+        Ok(_) => Ok(()),
+        Err(_) => Err(explain_unknown_field(error.message())),
+    }
 }
 
 fn variable(name: &str, message: String) -> ConfigError {

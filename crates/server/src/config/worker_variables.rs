@@ -1,125 +1,137 @@
 //! The variables that deployments of the workers set whose contracts the doors speak. `docs/migrating.md` lists them.
 
-use std::str::FromStr;
+use toml::Table;
 
-use super::Config;
 use super::environment::Environment;
-use super::load::ConfigError;
+use super::load::{ConfigError, set};
 use super::secret::Secret;
 
-/// Applies what is set. `listens`: the settings say where to listen, so that the variables do not.
-pub(super) fn apply(config: &mut Config, listens: bool, environment: &Environment) -> Result<(), ConfigError> {
-    let doors = &mut config.doors;
-    take_secret(environment, "SHARED_SECRET", &mut doors.generate.secret)?;
-    take_secret(environment, "CLAUDE_SERVICE_SECRET", &mut doors.execute.secret)?;
-    take(environment, "MAX_GLOBAL_CALLS_PER_HR", "a number of calls", &mut doors.generate.calls_per_hour)?;
+const GENERATE_SECRET: [&str; 3] = ["doors", "generate", "secret"];
+const EXECUTE_SECRET: [&str; 3] = ["doors", "execute", "secret"];
+const LISTEN: [&str; 2] = ["server", "listen"];
 
-    let agent = &mut doors.claude_code;
-    let text = |name: &str| environment.get(name).map(str::to_owned);
-    agent.prompt = agent.prompt.take().or_else(|| text("CLAUDE_PROMPT"));
-    agent.model = agent.model.take().or_else(|| text("ANTHROPIC_MODEL"));
-    take(environment, "CLAUDE_STREAM", "true or false", &mut agent.stream)?;
-    take(environment, "CLAUDE_VERBOSE", "true or false", &mut agent.verbose)?;
-    take(environment, "CLAUDE_MAX_TURNS", "a number of turns", &mut agent.max_turns)?;
+/// Each is used where the settings say nothing.
+const SETTINGS: [(&str, [&str; 3]); 8] = [
+    ("SHARED_SECRET", GENERATE_SECRET),
+    ("MAX_GLOBAL_CALLS_PER_HR", ["doors", "generate", "calls_per_hour"]),
+    ("CLAUDE_SERVICE_SECRET", EXECUTE_SECRET),
+    ("CLAUDE_PROMPT", ["doors", "claude_code", "prompt"]),
+    ("ANTHROPIC_MODEL", ["doors", "claude_code", "model"]),
+    ("CLAUDE_STREAM", ["doors", "claude_code", "stream"]),
+    ("CLAUDE_VERBOSE", ["doors", "claude_code", "verbose"]),
+    ("CLAUDE_MAX_TURNS", ["doors", "claude_code", "max_turns"]),
+];
 
-    if !listens {
-        let mut port: Option<u16> = None;
-        let mut host = "0.0.0.0";
-        if doors.execute.secret.is_some() {
-            take_some(environment, "CLAUDE_SERVICE_PORT", "a port", &mut port)?;
-            host = environment.get("CLAUDE_SERVICE_HOST").unwrap_or(host);
-        }
-        if doors.generate.secret.is_some() {
-            take_some(environment, "PORT", "a port", &mut port)?;
-        }
-        if let Some(port) = port {
-            config.server.listen = format!("{host}:{port}");
+/// Lays the variables under the settings.
+pub(super) fn overlay(table: &mut Table, environment: &Environment) -> Result<(), ConfigError> {
+    for name in ["SHARED_SECRET", "CLAUDE_SERVICE_SECRET"] {
+        check_secret(environment, name)?;
+    }
+    for (name, keys) in SETTINGS {
+        if let Some(value) = environment.get(name) {
+            set_default(table, name, &keys, value)?;
         }
     }
-    Ok(())
+    match listen(table, environment)? {
+        Some((name, address)) => set_default(table, name, &LISTEN, &address),
+        None => Ok(()),
+    }
 }
 
 /// A secret that is set to nothing, or to what examples say, is a mistake that would leave the door open.
-fn take_secret(environment: &Environment, name: &str, secret: &mut Option<Secret>) -> Result<(), ConfigError> {
-    let wrong = |message: &str| Err(ConfigError::Variable { name: name.to_owned(), message: message.to_owned() });
-    let Some(value) = environment.get(name).map(Secret::new) else {
-        return if environment.is_empty(name) { wrong("is empty; give it a secret, or remove it") } else { Ok(()) };
-    };
-    if value.is_placeholder() {
-        return wrong("is the `change-me` of an example; make a secret of your own");
+fn check_secret(environment: &Environment, name: &'static str) -> Result<(), ConfigError> {
+    if environment.is_empty(name) {
+        return Err(wrong(name, "is empty; give it a secret, or remove it".to_owned()));
     }
-    secret.get_or_insert(value);
-    Ok(())
-}
-
-fn take<T: FromStr>(environment: &Environment, name: &str, what: &str, setting: &mut T) -> Result<(), ConfigError> {
-    let mut given = None;
-    take_some(environment, name, what, &mut given)?;
-    if let Some(value) = given {
-        *setting = value;
+    if environment.get(name).map(Secret::new).is_some_and(|secret| secret.is_placeholder()) {
+        return Err(wrong(name, "is the `change-me` of an example; make a secret of your own".to_owned()));
     }
     Ok(())
 }
 
-fn take_some<T: FromStr>(
-    environment: &Environment,
-    name: &str,
-    what: &str,
-    setting: &mut Option<T>,
-) -> Result<(), ConfigError> {
-    let Some(text) = environment.get(name) else { return Ok(()) };
-    let value = text
-        .trim()
-        .parse()
-        .map_err(|_| ConfigError::Variable { name: name.to_owned(), message: format!("`{text}` is not {what}") })?;
-    setting.get_or_insert(value);
-    Ok(())
+/// Where the worker would listen whose door is open, and the variable that says so.
+fn listen(table: &Table, environment: &Environment) -> Result<Option<(&'static str, String)>, ConfigError> {
+    let service = ("CLAUDE_SERVICE_PORT", environment.get("CLAUDE_SERVICE_HOST").unwrap_or("0.0.0.0"));
+    let workers = [(EXECUTE_SECRET, service), (GENERATE_SECRET, ("PORT", "0.0.0.0"))];
+    for (secret, (name, host)) in workers {
+        if let (true, Some(text)) = (has(table, &secret), environment.get(name)) {
+            let port: u16 = text.trim().parse().map_err(|_| wrong(name, format!("`{text}` is not a port")))?;
+            let bare_v6 = host.parse::<std::net::Ipv6Addr>().is_ok();
+            let address = if bare_v6 { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
+            return Ok(Some((name, address)));
+        }
+    }
+    Ok(None)
+}
+
+fn set_default(table: &mut Table, name: &'static str, keys: &[&str], value: &str) -> Result<(), ConfigError> {
+    if has(table, keys) {
+        return Ok(());
+    }
+    let keys: Vec<String> = keys.iter().map(|key| (*key).to_owned()).collect();
+    set(table, &keys, value).map_err(|message| wrong(name, message))
+}
+
+fn has(table: &Table, keys: &[&str]) -> bool {
+    let [section, rest @ ..] = keys else { return false };
+    table.get(*section).is_some_and(|value| rest.is_empty() || value.as_table().is_some_and(|inner| has(inner, rest)))
+}
+
+fn wrong(name: &str, message: String) -> ConfigError {
+    ConfigError::Variable { name: name.to_owned(), message }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Config;
 
-    fn applied<const N: usize>(variables: [(&str, &str); N]) -> Result<Config, String> {
-        let mut config = Config::default();
-        apply(&mut config, false, &Environment::from(variables)).map_err(|error| error.to_string())?;
-        Ok(config)
+    fn overlaid<const N: usize>(settings: &str, variables: [(&str, &str); N]) -> Result<Config, String> {
+        let mut table: Table = settings.parse().expect("TOML");
+        overlay(&mut table, &Environment::from(variables)).map_err(|error| error.to_string())?;
+        Ok(toml::Value::Table(table).try_into().expect("settings"))
     }
 
     #[test]
     fn a_door_is_opened_by_its_old_variables() {
-        let config = applied([("SHARED_SECRET", "s3cret-words"), ("PORT", "3000"), ("MAX_GLOBAL_CALLS_PER_HR", "7")]);
-        let config = config.expect("applies");
-        assert_eq!(config.doors.generate.secret.as_ref().map(Secret::expose), Some("s3cret-words"));
+        let variables = [("SHARED_SECRET", "12345678"), ("PORT", "3000"), ("MAX_GLOBAL_CALLS_PER_HR", "7")];
+        let config = overlaid("", variables).expect("settings");
+        assert_eq!(config.doors.generate.secret.as_ref().map(Secret::expose), Some("12345678"));
         assert_eq!((config.doors.generate.calls_per_hour, config.server.listen.as_str()), (7, "0.0.0.0:3000"));
 
-        let variables =
-            [("CLAUDE_SERVICE_SECRET", "x"), ("CLAUDE_SERVICE_PORT", "8081"), ("CLAUDE_SERVICE_HOST", "::1")];
-        assert_eq!(applied(variables).expect("applies").server.listen, "::1:8081");
-        assert_eq!(applied([("PORT", "3000")]).expect("applies").server.listen, "127.0.0.1:7070", "nobody's port");
+        for (host, expected) in [("10.0.0.1", "10.0.0.1:8081"), ("::1", "[::1]:8081"), ("[::1]", "[::1]:8081")] {
+            let variables =
+                [("CLAUDE_SERVICE_SECRET", "x"), ("CLAUDE_SERVICE_PORT", "8081"), ("CLAUDE_SERVICE_HOST", host)];
+            assert_eq!(overlaid("", variables).expect("settings").server.listen, expected);
+        }
+        assert_eq!(overlaid("", [("PORT", "3000")]).expect("settings").server.listen, "127.0.0.1:7070", "no such door");
 
-        let config = applied([("CLAUDE_STREAM", "false"), ("CLAUDE_MAX_TURNS", "9"), ("CLAUDE_PROMPT", "hi")]);
-        let agent = config.expect("applies").doors.claude_code;
-        assert_eq!((agent.stream, agent.max_turns, agent.prompt.as_deref()), (false, 9, Some("hi")));
+        let variables = [("CLAUDE_STREAM", "false"), ("CLAUDE_MAX_TURNS", "9"), ("CLAUDE_PROMPT", "1")];
+        let agent = overlaid("", variables).expect("settings").doors.claude_code;
+        assert_eq!((agent.stream, agent.max_turns, agent.prompt.as_deref()), (false, 9, Some("1")));
+    }
+
+    #[test]
+    fn the_settings_win_over_old_variables() {
+        let settings = "[server]\nlisten = \"127.0.0.1:1\"\n[doors.generate]\nsecret = \"s\"\ncalls_per_hour = 5\n";
+        let variables = [("SHARED_SECRET", "x"), ("PORT", "3000"), ("MAX_GLOBAL_CALLS_PER_HR", "7")];
+        let config = overlaid(settings, variables).expect("settings");
+        assert_eq!(config.doors.generate.secret.as_ref().map(Secret::expose), Some("s"));
+        assert_eq!((config.doors.generate.calls_per_hour, config.server.listen.as_str()), (5, "127.0.0.1:1"));
     }
 
     #[test]
     fn a_variable_that_makes_no_sense_is_named() {
         for (variable, value, expected) in [
-            ("SHARED_SECRET", "", "environment variable SHARED_SECRET: is empty; give it a secret, or remove it"),
-            (
-                "CLAUDE_SERVICE_SECRET",
-                "change-me",
-                "environment variable CLAUDE_SERVICE_SECRET: is the `change-me` of an example; make a secret of your own",
-            ),
-            (
-                "MAX_GLOBAL_CALLS_PER_HR",
-                "many",
-                "environment variable MAX_GLOBAL_CALLS_PER_HR: `many` is not a number of calls",
-            ),
-            ("CLAUDE_STREAM", "yes", "environment variable CLAUDE_STREAM: `yes` is not true or false"),
+            ("SHARED_SECRET", "", "is empty; give it a secret, or remove it"),
+            ("CLAUDE_SERVICE_SECRET", "change-me", "is the `change-me` of an example; make a secret of your own"),
+            ("MAX_GLOBAL_CALLS_PER_HR", "many", "invalid type: string \"many\", expected u64"),
+            ("CLAUDE_STREAM", "yes", "invalid type: string \"yes\", expected a boolean"),
         ] {
-            assert_eq!(applied([(variable, value)]).err().as_deref(), Some(expected));
+            let error = overlaid("", [(variable, value)]).err().unwrap_or_default();
+            assert_eq!(error.lines().next(), Some(format!("environment variable {variable}: {expected}").as_str()));
         }
+        let no_port = overlaid("", [("SHARED_SECRET", "x"), ("PORT", "http")]).err();
+        assert_eq!(no_port.as_deref(), Some("environment variable PORT: `http` is not a port"));
     }
 }

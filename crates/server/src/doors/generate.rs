@@ -51,9 +51,9 @@ pub struct Generate {
     ),
 )]
 pub async fn generate(State(doors): State<Doors>, headers: HeaderMap, body: Result<Bytes, BytesRejection>) -> Response {
-    let settings = doors.app.config.doors.generate.clone();
+    let settings = &doors.app.config.doors.generate;
     let Some(secret) = &settings.secret else { return web::not_found().await.into_response() };
-    match run(&doors, &settings, secret, &headers, body).await {
+    match run(&doors, settings, secret, &headers, body).await {
         Ok((id, outcome)) => answer(id, outcome),
         Err(problem) => refuse(problem),
     }

@@ -134,9 +134,9 @@ impl Executor {
                 // There is nothing better to do with the outcome than to keep trying.
                 Appended::Failed(error) => {
                     tracing::error!(execution = %record.id, %error, "the end of a run can't be recorded; trying again");
-                    tokio::time::sleep(PAUSE).await;
                 }
             }
+            tokio::time::sleep(PAUSE).await;
         }
     }
 

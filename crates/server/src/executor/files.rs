@@ -71,6 +71,8 @@ impl Executor {
         while let Ok(Some(entry)) = entries.next_entry().await {
             kept.extend(entry.file_name().to_str().and_then(RunDirs::owner));
         }
+        // Most have two directories.
+        kept.sort_unstable();
         kept.dedup();
         kept
     }

@@ -41,7 +41,12 @@ impl Executor {
         let program = self.config.agent(agent).program.unwrap_or_else(|| found.default_program().into());
         let program = find_program(&program, &self.path)
             .ok_or_else(|| format!("{} is not there. {}", program.display(), found.install_hint()))?;
-        let probe = Probe { runner: self.runner.clone(), scratch: self.runs.clone(), path: self.path.clone() };
+        let probe = Probe {
+            runner: self.runner.clone(),
+            scratch: self.runs.clone(),
+            path: self.path.clone(),
+            node: self.node.clone(),
+        };
         probe.first_line(&program, "--version").await
     }
 }

@@ -22,6 +22,8 @@ pub struct Probe {
     pub scratch: PathBuf,
     /// Their `PATH`.
     pub path: String,
+    /// In whose name they are started: what a node left behind is ended by its next start.
+    pub node: String,
 }
 
 impl Probe {
@@ -34,12 +36,12 @@ impl Probe {
         let no_directory = |error| format!("no directory could be made in {}: {error}", self.scratch.display());
         let dirs = RunDirs::create(&self.scratch, execution).map_err(no_directory)?;
         let said = Said::default();
-        let attempt = self.attempt(program, argument, &dirs, Cookie::new("doctor", execution, 1));
+        let attempt = self.attempt(program, argument, &dirs, Cookie::new(&self.node, execution, 1));
         let (_go_on, stop) = watch::channel(None);
         // Nobody listens: what it says comes back by itself.
         let (events, _) = mpsc::channel(1);
         let ended = self.runner.run(attempt, Box::new(said.clone()), stop, events).await;
-        // It is in a directory for temporary files and holds nothing; the system removes it in time.
+        // What can't be removed holds nothing.
         let _ = dirs.remove();
         judge(ended.outcome, &said)
     }

@@ -6,9 +6,11 @@ use legwork_model::{ExecutionId, Timestamp};
 
 use crate::app::App;
 use crate::store::StoreError;
-use crate::store::prune::PruneIdempotencyKeys;
+use crate::store::prune::{PruneIdempotencyKeys, PruneQuotas};
 
 const HOUR: i64 = 3_600_000;
+/// No quota looks further back.
+const QUOTA_HOURS: u64 = 24;
 
 /// Prunes once an hour, for ever.
 pub async fn prune(app: App) {
@@ -26,6 +28,7 @@ async fn prune_once(app: &App) -> Result<(), StoreError> {
     let now = app.clock.now();
     let before = now.plus_millis(-hours(app.config.queue.idempotency_hours));
     app.store.write(PruneIdempotencyKeys { before }).await?;
+    app.store.write(PruneQuotas { before: now.plus_millis(-hours(QUOTA_HOURS)) }).await?;
 
     let before = now.plus_millis(-hours(app.config.workspaces.keep_hours));
     for id in app.executor.kept_runs().await {

@@ -18,8 +18,9 @@ use super::write::{Write, Writer};
 
 /// How long a statement may wait for a lock or a connection before the call fails as unavailable.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How long a change may wait while another process holds SQLite's lock.
-const LOCK_PATIENCE: Duration = Duration::from_millis(1500);
+/// How long a group of changes may wait while another process holds SQLite's lock. A change may have to wait for the group
+/// before it, too, and is to be refused within two seconds.
+const LOCK_PATIENCE: Duration = Duration::from_millis(900);
 const SQLITE_READERS: u32 = 4;
 const POOL: u32 = 16;
 
@@ -103,8 +104,9 @@ async fn migrate_alone(url: &str) -> Result<(), StoreError> {
     let mut options = ConnectOptions::new(url);
     options.max_connections(1).acquire_timeout(PATIENCE).connect_timeout(PATIENCE).sqlx_logging(false);
     let connection = Database::connect(options).await?;
+    // Nobody waits longer than a minute, whatever became of the server that holds the lock.
     let lock = match connection.get_database_backend() {
-        DbBackend::Postgres => "SELECT pg_advisory_lock(7521903348)",
+        DbBackend::Postgres => "SET lock_timeout = '60s'; SELECT pg_advisory_lock(7521903348)",
         _ => "SELECT GET_LOCK(CONCAT('legwork.', SHA1(DATABASE())), 60)",
     };
     connection.execute_unprepared(lock).await?;

@@ -5,7 +5,7 @@ use legwork_model::{ExecutionState, Timestamp};
 use legwork_server::store::StoreError;
 use legwork_server::store::cancel::Cancel;
 use legwork_server::store::enqueue::{ClaimAtOnce, Enqueue, Enqueued, Idempotency, NewExecution};
-use legwork_server::store::prune::PruneIdempotencyKeys;
+use legwork_server::store::prune::{PruneIdempotencyKeys, PruneQuotas};
 use legwork_server::store::quota::{Quota, QuotaLeft};
 
 use crate::database::{
@@ -213,4 +213,8 @@ async fn a_quota_takes_exactly_as_many_as_it_may(db: &TestDb) {
     assert_eq!(submit(NOW.plus_millis(3_600_000)).await, Answer::Waiting);
     let left = db.store.quota_left(&quota, NOW.plus_millis(3_600_000)).await.expect("an answer");
     assert_eq!(left, QuotaLeft { remaining: 99, next_at: Some(NOW.plus_millis(7_200_000)) });
+
+    db.write(PruneQuotas { before: NOW.plus_millis(3_600_001) }).await;
+    let left = db.store.quota_left(&quota, NOW.plus_millis(3_600_000)).await.expect("an answer");
+    assert_eq!(left, QuotaLeft { remaining: 100, next_at: None });
 }

@@ -7,8 +7,7 @@ use legwork_agents::{Agent, Credential, known_agents};
 use super::report::{Check, Status};
 use super::version;
 use crate::config::{AgentSettings, Config};
-use crate::executor::Probe;
-use crate::executor::{credential, find_program};
+use crate::executor::{Probe, credential, find_program};
 
 /// Two findings for each agent. One agent that can work is enough.
 pub(super) async fn examine(config: &Config, path: &str, probe: Option<&Probe>) -> Vec<Check> {

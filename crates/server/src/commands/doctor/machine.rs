@@ -8,14 +8,13 @@ use legwork_runner::Runner;
 
 use super::report::Check;
 use super::version;
-use crate::executor::Probe;
-use crate::executor::find_program;
+use crate::executor::{Probe, find_program};
 
 /// Whether processes can be kept together. If so, programs can be asked.
 pub(super) fn processes(scratch: &Path, path: &str) -> (Check, Option<Probe>) {
     match Runner::new() {
         Ok(runner) => {
-            let probe = Probe { runner, scratch: scratch.to_owned(), path: path.to_owned() };
+            let probe = Probe { runner, scratch: scratch.to_owned(), path: path.to_owned(), node: "doctor".to_owned() };
             (Check::ok("processes", "/proc is there, orphans come back to Legwork"), Some(probe))
         }
         Err(error) => {

@@ -82,8 +82,8 @@ pub(super) async fn execute(
         Ok(ran) => answer(ran, began),
         Err(problem) => refuse(problem.in_words_of(&NAMES)),
     };
-    if let Some(quota) = &quota {
-        tell_quota(&doors.app, quota, &mut response).await;
+    if let Some(quota) = quota.filter(|_| response.status() != StatusCode::UNAUTHORIZED) {
+        tell_quota(&doors.app, &quota, &mut response).await;
     }
     response
 }

@@ -2,9 +2,10 @@
 
 use std::fmt::Write;
 
+use legwork_server::config::Secret;
 use serde_json::{Value, json};
 
-use super::{app, execute, execute_at, malformed, shown, sign};
+use super::{SECRET, app, execute, execute_at, malformed, shown, sign};
 use crate::app::{NOW, TestApp};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -137,5 +138,19 @@ async fn health_tells_whether_the_cli_could_be_called() {
     .await;
     let health = app.get("/health").await.expect(503).json();
     assert_eq!((&health["status"], &health["claudeAvailable"]), (&json!("unhealthy"), &json!(false)), "{health}");
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_may_ask_for_less_than_the_operator_allows_not_for_more() {
+    let app = TestApp::with(|config, _| {
+        config.doors.execute.secret = Some(Secret::new(SECRET));
+        config.agents.get_mut("claude-code").expect("settings").permission_mode = Some("default".into());
+    })
+    .await;
+    for (mode, status) in [("plan", 200), ("default", 200), ("acceptEdits", 422), ("bypassPermissions", 422)] {
+        let body = json!({ "prompt": "hello", "args": ["--permission-mode", mode] });
+        execute(&app, &body.to_string()).send().await.expect(status);
+    }
     app.finish().await;
 }
