@@ -201,14 +201,16 @@ check_compose() {
   say "a container was stopped cleanly and replaced, and the record is still there"
 }
 
-# Legwork as process 1, as on Railway: nobody else reaps what is left over.
+# Started as on Railway: by a shell that hands over, so that Legwork is process 1 and nobody else reaps what is left over.
 check_without_init() {
   docker network create plain >/dev/null
   PORT="$(free_port)"
   base="http://127.0.0.1:$PORT"
-  local volume=(--volume plain:/var/lib/legwork)
+  local volume=(--volume plain:/var/lib/legwork) command
+  command="$(sed -n 's/^startCommand = "\/bin\/sh -c .\(.*\)."$/\1/p' deploy/railway/railway.toml)"
   key="$(docker run --rm --network none "${volume[@]}" legwork key create --name test --permissions execute,read | tail -n 1)"
-  container="$(docker run --detach --network plain --publish "127.0.0.1:$PORT:7070" "${volume[@]}" legwork serve --listen 0.0.0.0:7070 --rehearse)"
+  container="$(docker run --detach --network plain --publish "127.0.0.1:$PORT:7070" "${volume[@]}" \
+    --env PORT=7070 --env LEGWORK_REHEARSAL__ENABLED=true --entrypoint /bin/sh legwork -c "$command")"
   eventually "the container without an init does not become healthy" is_healthy "$container"
   check_job
   docker stop --time 60 "$container" >/dev/null

@@ -2,5 +2,5 @@
 ARG NODE_IMAGE=node:22-bookworm-slim
 FROM ${NODE_IMAGE}
 COPY deploy/railway/post-prompt.mjs /
-USER node
+USER 1000
 CMD ["node", "/post-prompt.mjs"]
