@@ -102,6 +102,9 @@ build() { build_quietly --network host --build-arg RUST_IMAGE=rust-base --build-
 
 compose() { docker-compose --project-directory "$home/compose" --file "$home/compose/compose.yml" "$@"; }
 
+# The engine warns that nothing is forwarded; loopback needs nothing forwarded.
+detach() { docker run --detach "$@" 2>"$home/run.log" || fail "docker run: $(cat "$home/run.log")"; }
+
 # Waits until a command succeeds.
 eventually() {
   local what="$1" deadline=$((SECONDS + start_seconds))
@@ -129,9 +132,9 @@ check_slim() {
   [ "$size" -lt "$most_slim_bytes" ] || fail "the slim image has $size bytes; $most_slim_bytes are the most"
   docker network create slim >/dev/null
   port="$(free_port)"
-  container="$(docker run --detach --network slim --publish "127.0.0.1:$port:7070" --env SHARED_SECRET="$(secret)" legwork:slim)"
+  container="$(detach --network slim --publish "127.0.0.1:$port:7070" --env SHARED_SECRET="$(secret)" legwork:slim)"
   eventually "the slim image does not get ready" get "http://127.0.0.1:$port/readyz"
-  same "user of the slim image" "$(docker top "$container" -eo uid | tail -n 1 | tr -d ' ')" 10001
+  same "user of the slim image" "$(docker top "$container" -eo pid,uid | awk 'END { print $2 }')" 10001
   docker stop --time 60 "$container" >/dev/null
   same "exit code of the slim image" "$(docker inspect --format '{{.State.ExitCode}}' "$container")" 0
   docker rm --volumes "$container" >/dev/null
@@ -152,12 +155,12 @@ prepare_compose() {
   compose --profile redis config --quiet
   composed=true
   local refusal
-  refusal="$(compose run --rm legwork 2>&1)" && fail "the server starts with the secrets of the example"
+  refusal="$(compose run -T --rm legwork 2>&1)" && fail "the server starts with the secrets of the example"
   grep -q 'SHARED_SECRET.*change-me' <<<"$refusal" || fail "the server does not say which secret is that of the example: $refusal"
 
   shared_secret="$(secret)"
   sed -i "s/^SHARED_SECRET=.*/SHARED_SECRET=$shared_secret/; /^CLAUDE_SERVICE_SECRET=/d; \$a LEGWORK_REHEARSAL__ENABLED=true" "$home/compose/.env"
-  key="$(compose run --rm legwork key create --name test --permissions execute,read 2>/dev/null | tail -n 1 | tr -d '\r')"
+  key="$(compose run -T --rm legwork key create --name test --permissions execute,read 2>/dev/null | tail -n 1 | tr -d '\r')"
 }
 
 # The prompt has the CLI run a real shell, which leaves a process behind that Legwork has to end.
@@ -173,7 +176,7 @@ check_job() {
   for said in 'from a container' '10001' 'git version'; do
     grep -q "$said" "$home/events.json" || fail "the job's events do not say: $said"
   done
-  docker top "$container" -eo args >"$home/top"
+  docker top "$container" -eo pid,args >"$home/top"
   ! grep -E 'sleep 1000|defunct' "$home/top" || fail "the job left processes behind"
 }
 
@@ -209,7 +212,7 @@ check_without_init() {
   local volume=(--volume plain:/var/lib/legwork) command
   command="$(sed -n 's/^startCommand = "\/bin\/sh -c .\(.*\)."$/\1/p' deploy/railway/railway.toml)"
   key="$(docker run --rm --network none "${volume[@]}" legwork key create --name test --permissions execute,read | tail -n 1)"
-  container="$(docker run --detach --network plain --publish "127.0.0.1:$PORT:7070" "${volume[@]}" \
+  container="$(detach --network plain --publish "127.0.0.1:$PORT:7070" "${volume[@]}" \
     --env PORT=7070 --env LEGWORK_REHEARSAL__ENABLED=true --entrypoint /bin/sh legwork -c "$command")"
   eventually "the container without an init does not become healthy" is_healthy "$container"
   check_job
