@@ -9,7 +9,7 @@ PATH="$PATH:/usr/sbin:/sbin"
 package_of() {
   case "$1" in
     cc) echo build-essential ;;
-    dockerd) echo docker.io ;;
+    docker | dockerd) echo docker.io ;;
     mariadbd) echo mariadb-server ;;
     pip3) echo python3-pip ;;
     postgres) echo postgresql ;;
