@@ -18,7 +18,7 @@ pub(crate) fn rehearsing(data_dir: &Path) -> Option<Setup> {
         eprintln!("SKIPPED: LEGWORK_TEST_CLAUDE is not set; `make test` installs the CLI and sets it");
         return None;
     };
-    Some(Setup { data_dir: data_dir.into(), agent: PathBuf::from(agent), rehearse: true, env: Vec::new() })
+    Some(Setup { agent: PathBuf::from(agent), rehearse: true, ..Setup::scripted(data_dir) })
 }
 
 fn kinds(events: &[Value]) -> Vec<&str> {

@@ -25,13 +25,32 @@ pub(crate) struct Setup {
     pub(crate) data_dir: PathBuf,
     pub(crate) agent: PathBuf,
     pub(crate) rehearse: bool,
+    pub(crate) ephemeral: bool,
+    pub(crate) log: Option<PathBuf>,
     pub(crate) env: Vec<(&'static str, String)>,
 }
 
 impl Setup {
     /// A server over the scripted agent.
     pub(crate) fn scripted(data_dir: &Path) -> Self {
-        Self { data_dir: data_dir.into(), agent: program("scripted-agent"), rehearse: false, env: Vec::new() }
+        Self {
+            data_dir: data_dir.into(),
+            agent: program("scripted-agent"),
+            rehearse: false,
+            ephemeral: false,
+            log: None,
+            env: Vec::new(),
+        }
+    }
+
+    /// A worker that does one job.
+    pub(crate) fn ephemeral(self) -> Self {
+        Self { ephemeral: true, ..self }
+    }
+
+    /// Its log goes to a file.
+    pub(crate) fn log_to(self, file: &Path) -> Self {
+        Self { log: Some(file.into()), ..self }
     }
 
     pub(crate) fn env(mut self, name: &'static str, value: impl Into<String>) -> Self {
@@ -49,8 +68,12 @@ impl Setup {
 
     fn command(&self) -> Command {
         let mut command = Command::new(program("legwork"));
+        if let Some(log) = &self.log {
+            command.stderr(std::fs::File::create(log).expect("a file"));
+        }
         command
-            .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
+            .args(if self.ephemeral { &["worker", "--ephemeral"][..] } else { &["serve"] })
+            .args(["--listen", "127.0.0.1:0", "--data-dir"])
             .arg(&self.data_dir)
             .args(self.rehearse.then_some("--rehearse"))
             .env_clear()

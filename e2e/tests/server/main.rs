@@ -12,3 +12,4 @@ mod lab;
 mod readme;
 mod redis;
 mod shutdown;
+mod unified;

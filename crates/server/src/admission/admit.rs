@@ -130,6 +130,7 @@ async fn judge(app: &App, caller: &Caller, submission: Submission, id: Execution
     let workspace = workspace(app, &submission)?;
     let session = session(app, caller, agent.name(), submission.resume_session.as_deref()).await?;
     let home = session.map_or(id, |session| session.home);
+    let workspace = if home == id { workspace } else { stays(app, home, workspace).await? };
     let task = Task {
         agent: agent.name().to_owned(),
         prompt: submission.prompt,
@@ -159,12 +160,7 @@ async fn judge(app: &App, caller: &Caller, submission: Submission, id: Execution
 
 fn workspace(app: &App, submission: &Submission) -> Result<Option<String>, Refusal> {
     let places = [submission.workspace.is_some(), submission.repository.is_some(), submission.resume_session.is_some()];
-    let keeps_clones = submission.workspace_root.is_some();
-    if keeps_clones && submission.workspace.is_some() && submission.resume_session.is_some() {
-        let message = "can't be named together with a session to continue, which stays where it was";
-        return Err(Refusal::invalid("workspace", "workspace_conflict", message));
-    }
-    if !keeps_clones && places.iter().filter(|named| **named).count() > 1 {
+    if submission.workspace_root.is_none() && places.iter().filter(|named| **named).count() > 1 {
         let message = "at most one of `workspace`, `repository` and `resumeSession` can say where to work (a session stays where it was)";
         return Err(Refusal::invalid("workspace", "workspace_conflict", message));
     }
@@ -202,6 +198,17 @@ async fn session(
         Some(record) => Ok(Some(record)),
         None => Err(Refusal::invalid("resumeSession", "session_not_found", "there is no such session of this agent")),
     }
+}
+
+/// A session goes on where it began; a workspace that is named all the same has to be that one.
+async fn stays(app: &App, home: ExecutionId, named: Option<String>) -> Result<Option<String>, Refusal> {
+    let Some(named) = named else { return Ok(None) };
+    let began = app.store.execution(home).await?.and_then(|first| first.task.workspace);
+    if began.as_ref() == Some(&named) {
+        return Ok(None);
+    }
+    let message = "is not where the session to continue began; leave it out, a session stays where it was";
+    Err(Refusal::invalid("workspace", "workspace_conflict", message))
 }
 
 fn with_operators(mut tools: ToolPolicy, allowed: &[String]) -> ToolPolicy {

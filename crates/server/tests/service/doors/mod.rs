@@ -3,6 +3,7 @@
 mod claude_code;
 mod execute;
 mod generate;
+mod unified;
 
 use hmac::{Hmac, KeyInit, Mac};
 use legwork_server::app::hex;

@@ -138,7 +138,8 @@ async fn answer(
     let app = &doors.app;
     let provider = provider(request.coding_assistant_provider.as_deref())?;
     let settings = &app.config.doors.unified;
-    let (submission, database) = submission(request, provider, settings)?;
+    let operators_mode = app.config.agent(provider).permission_mode;
+    let (submission, database) = submission(request, provider, settings, operators_mode.as_deref())?;
     let id = app.ids.execution(app.clock.now());
     let request = Request { caller: &caller, id, repeat: Repeat::Another, quota: None };
     admit(app, &doors.scheduler, request, submission, &body).await?;
@@ -173,6 +174,7 @@ fn submission(
     request: Unified,
     provider: &str,
     settings: &UnifiedSettings,
+    operators_mode: Option<&str>,
 ) -> Result<(Submission, Option<Database>), Refusal> {
     let prompt = match (request.user_request, request.prompt) {
         (Some(prompt), None) => prompt,
@@ -186,6 +188,7 @@ fn submission(
         }
     };
     let options = request.provider_options;
+    check_permission_mode(options.permission_mode.as_deref(), operators_mode)?;
     let (repository, repository_token) = request.github.map_or((None, None), |github| {
         (Some(Repository { url: github.repo_url, branch: github.branch }), github.access_token)
     });
@@ -217,6 +220,18 @@ fn submission(
         ..Submission::default()
     };
     Ok((submission, request.database))
+}
+
+/// Modes in which the agent asks nobody are the operator's to choose.
+fn check_permission_mode(asked: Option<&str>, operators: Option<&str>) -> Result<(), Refusal> {
+    const ASKING: [&str; 3] = ["plan", "default", "acceptEdits"];
+    match asked {
+        Some(mode) if !ASKING.contains(&mode) && operators != Some(mode) => {
+            let message = format!("must be one of {}", ASKING.join(", "));
+            Err(Refusal::invalid("permissionMode", "permission_mode_not_allowed", message))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// What can't be in a header or a line is no token.
