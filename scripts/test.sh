@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs every test, on SQLite, MariaDB and PostgreSQL and with the real Claude Code CLI, installing what is missing where it
+# Runs every test, on SQLite, MariaDB and PostgreSQL, with Redis and the real Claude Code CLI, installing what is missing where it
 # may. What can't be run is named at the end; under CI=true that is a failure.
 # Usage: scripts/test.sh [ARGUMENT OF cargo nextest run]...
 set -euo pipefail
@@ -18,6 +18,12 @@ scripts/packages.sh python3 || skip "the example in Python: python3 is not insta
 scripts/packages.sh mariadbd postgres || true
 scripts/packages.sh mariadbd 2>/dev/null || skip "the store and queue on MariaDB: mariadb-server is not installed"
 scripts/packages.sh postgres 2>/dev/null || skip "the store and queue on PostgreSQL: postgresql is not installed"
+if scripts/packages.sh redis-server; then
+  LEGWORK_TEST_REDIS="$(command -v redis-server)"
+  export LEGWORK_TEST_REDIS
+else
+  skip "requests by Redis: redis-server is not installed"
+fi
 if LEGWORK_TEST_CLAUDE="$(scripts/install-agent.sh --pinned)"; then
   export LEGWORK_TEST_CLAUDE
 else

@@ -67,6 +67,9 @@ pub enum StartError {
     /// The rehearsal model can't be started.
     #[error("failed to start the rehearsal model: {0}")]
     Rehearsal(String),
+    /// The URL of Redis is none.
+    #[error("redis.url: {0}")]
+    Redis(String),
     /// The address can't be listened on.
     #[error("failed to listen on {address}: {source}")]
     Listen {
@@ -181,7 +184,7 @@ pub async fn open_store(config: &Config, data_dir: &Path) -> Result<Store, Start
 pub fn secrets_of(config: &Config) -> impl Iterator<Item = &str> {
     let of_agents = config.agents.values().flat_map(|agent| [&agent.api_key, &agent.auth_token, &agent.oauth_token]);
     let of_doors = [&config.doors.generate.secret, &config.doors.execute.secret];
-    of_agents.chain(of_doors).chain([&config.database.url]).flatten().map(Secret::expose)
+    of_agents.chain(of_doors).chain([&config.database.url, &config.redis.url]).flatten().map(Secret::expose)
 }
 
 fn private_file(path: &Path) -> io::Result<fs::File> {

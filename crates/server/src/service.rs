@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 use crate::admission::Keyring;
 use crate::app::{App, DataDir, StartError, open_store, secrets_of};
 use crate::config::{Config, Environment};
-use crate::doors::{Doors, Statistics, listen, router};
+use crate::doors::{Doors, Statistics, listen, redis, router};
 use crate::events::{Hub, Mask};
 use crate::executor::{Executor, HealthCache, Model};
 use crate::lifecycle::{Phase, drain};
@@ -43,6 +43,7 @@ pub struct Service {
     pub scheduler: SchedulerHandle,
     metrics: PrometheusHandle,
     statistics: Statistics,
+    redis: Option<redis::Link>,
     agents: Vec<JoinHandle<()>>,
     rehearsal: Option<Rehearsal>,
     data_dir: DataDir,
@@ -61,6 +62,7 @@ impl Service {
         let model = rehearsal
             .as_ref()
             .map_or(Model::Configured, |rehearsal| Model::Rehearsal { base_url: rehearsal.base_url() });
+        let redis = config.redis.url.as_ref().map(redis::link).transpose().map_err(StartError::Redis)?;
         let mask = Mask::new(secrets_of(&config));
         let config = Arc::new(config);
         let hub = Hub::default();
@@ -105,6 +107,7 @@ impl Service {
             scheduler,
             metrics: parts.metrics,
             statistics: Statistics::default(),
+            redis,
             agents,
             rehearsal,
             data_dir,
@@ -113,12 +116,17 @@ impl Service {
 
     /// All routes of the service.
     pub fn router(&self) -> Router {
-        router(Doors {
+        router(self.doors())
+    }
+
+    fn doors(&self) -> Doors {
+        Doors {
             app: self.app.clone(),
             scheduler: self.scheduler.clone(),
             metrics: self.metrics.clone(),
             statistics: self.statistics.clone(),
-        })
+            redis: self.redis.clone(),
+        }
     }
 
     /// Listens on the configured address. Without any lock (API keys, signed doors) only on loopback: the address is
@@ -156,6 +164,7 @@ impl Service {
         tokio::join!(
             listen::serve(listener, self.router(), &app.config.server, app.phase.clone()),
             drain(&app.phase, &self.scheduler, patience),
+            redis::serve(self.doors()),
         );
         self.agents.iter().for_each(JoinHandle::abort);
         if let Some(rehearsal) = self.rehearsal {

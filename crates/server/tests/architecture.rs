@@ -45,9 +45,10 @@ const SHARED: [(&str, &[&str]); 5] = [
 const RIM: [&str; 2] = ["service", "commands"];
 
 /// What has one place: a prefix of the path below `crates/`.
-const PLACES: [(&str, &[&str]); 12] = [
+const PLACES: [(&str, &[&str]); 13] = [
     ("sea_orm::", &["server/src/store/"]),
     ("sqlx::", &["server/src/store/"]),
+    ("::redis::", &["server/src/doors/redis/"]),
     ("axum::", &["server/src/doors/", "server/src/service.rs", "gateway/src/"]),
     ("env::var", &["server/src/config/"]),
     ("env::set_var", &[]),

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::lab::{Setup, check_history, nothing_left};
 
 /// A fresh database on the server of the test script; `None` (said aloud) where there is none.
-async fn database() -> Option<String> {
+pub(crate) async fn database() -> Option<String> {
     use sea_orm::ConnectionTrait;
     let Ok(server) = std::env::var("LEGWORK_TEST_POSTGRES_URL") else {
         assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "LEGWORK_TEST_POSTGRES_URL must be set under CI");

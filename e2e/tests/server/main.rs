@@ -10,4 +10,5 @@ mod doors;
 mod examples;
 mod lab;
 mod readme;
+mod redis;
 mod shutdown;

@@ -3,6 +3,8 @@
 
 use std::collections::VecDeque;
 
+use serde::{Deserialize, Serialize};
+
 use super::refusal::Refusal;
 use super::submission::Submission;
 
@@ -15,7 +17,8 @@ const BYPASS_FLAG: &str = "--dangerously-skip-permissions";
 const BYPASS_MODE: &str = "bypassPermissions";
 
 /// What the flags ask the answer to be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum OutputFormat {
     /// The answer.
     #[default]

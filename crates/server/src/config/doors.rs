@@ -15,6 +15,8 @@ pub struct DoorSettings {
     pub claude_code: ClaudeCodeSettings,
     /// `POST /execute`
     pub execute: ExecuteSettings,
+    /// Requests by Redis.
+    pub redis: RedisDoorSettings,
 }
 
 /// `[doors.generate]`: signed prompts, one answer each. Open where it has a secret.
@@ -114,6 +116,25 @@ impl Default for ExecuteSettings {
             allow_flags: Vec::new(),
             lane: "execute".into(),
         }
+    }
+}
+
+/// `[doors.redis]`: calls of the CLI that come and are answered by Redis. Open where `[redis]` has a URL.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct RedisDoorSettings {
+    /// What the names of its channels and streams begin with: `PREFIX:requests`, `PREFIX:responses`,
+    /// `PREFIX:requests:stream`.
+    pub prefix: String,
+    /// Flags of the CLI that requests may use beside the harmless ones (`--dangerously-skip-permissions`).
+    pub allow_flags: Vec<String>,
+    /// The lane of its jobs.
+    pub lane: String,
+}
+
+impl Default for RedisDoorSettings {
+    fn default() -> Self {
+        Self { prefix: "claude:cli".into(), allow_flags: Vec::new(), lane: "redis".into() }
     }
 }
 

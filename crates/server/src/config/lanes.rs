@@ -24,5 +24,5 @@ impl Default for LaneSettings {
 /// The lanes that always exist: the one of jobs that name none, and those of the doors.
 pub fn default_lanes() -> BTreeMap<String, LaneSettings> {
     let lane = |name: &str, concurrency| (name.to_owned(), LaneSettings { concurrency });
-    BTreeMap::from([lane(DEFAULT_LANE, 8), lane("execute", 5), lane("generate", 1)])
+    BTreeMap::from([lane(DEFAULT_LANE, 8), lane("execute", 5), lane("generate", 1), lane("redis", 5)])
 }

@@ -159,6 +159,7 @@ fn apply_known_variables(config: &mut Config, environment: &Environment) {
     let given = |name: &str| environment.get(name).filter(|value| *value != "auto-detect");
     let secret = |name: &str| given(name).map(Secret::new);
     config.database.url = config.database.url.take().or_else(|| secret("DATABASE_URL"));
+    config.redis.url = config.redis.url.take().or_else(|| secret("REDIS_URL"));
     let claude = config.agents.entry("claude-code".into()).or_default();
     if claude.api_key.is_none() && claude.auth_token.is_none() && claude.oauth_token.is_none() {
         claude.api_key = secret("ANTHROPIC_API_KEY").or_else(|| secret("CLAUDE_API_KEY"));
@@ -172,6 +173,7 @@ fn apply_known_variables(config: &mut Config, environment: &Environment) {
 
 fn resolve_secrets(config: &mut Config, environment: &Environment) -> Result<(), ConfigError> {
     resolve("database.url", &mut config.database.url, environment)?;
+    resolve("redis.url", &mut config.redis.url, environment)?;
     resolve("doors.generate.secret", &mut config.doors.generate.secret, environment)?;
     resolve("doors.execute.secret", &mut config.doors.execute.secret, environment)?;
     for (name, agent) in &mut config.agents {
@@ -203,6 +205,10 @@ fn resolve(setting: &str, secret: &mut Option<Secret>, environment: &Environment
     Ok(())
 }
 
+fn is_redis(url: &str) -> bool {
+    url::Url::parse(url).is_ok_and(|url| ["redis", "rediss", "unix", "redis+unix"].contains(&url.scheme()))
+}
+
 fn validate(config: &Config) -> Result<(), ConfigError> {
     let invalid = |setting: &str, message: String| Err(ConfigError::Invalid { setting: setting.to_owned(), message });
     if let Some((name, _)) = config.lanes.iter().find(|(_, lane)| lane.concurrency == 0) {
@@ -221,11 +227,15 @@ fn validate(config: &Config) -> Result<(), ConfigError> {
         ("doors.generate.lane", &doors.generate.lane),
         ("doors.claude_code.lane", &doors.claude_code.lane),
         ("doors.execute.lane", &doors.execute.lane),
+        ("doors.redis.lane", &doors.redis.lane),
     ] {
         if !config.lanes.contains_key(lane) {
             let known: Vec<_> = config.lanes.keys().map(String::as_str).collect();
             return invalid(setting, format!("there is no lane `{lane}`; known: {}", known.join(", ")));
         }
+    }
+    if config.redis.url.as_ref().is_some_and(|url| !is_redis(url.expose())) {
+        return invalid("redis.url", "must look like redis://host:6379, or rediss://… for TLS".into());
     }
     if config.queue.beat_seconds == 0 || config.queue.beat_seconds * 2 > config.queue.lease_seconds {
         return invalid("queue.beat_seconds", "must be at least 1 and at most half of queue.lease_seconds".into());

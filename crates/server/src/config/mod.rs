@@ -12,6 +12,7 @@ mod limits;
 mod load;
 mod log;
 mod queue;
+mod redis;
 mod rehearsal;
 mod repositories;
 mod secret;
@@ -28,13 +29,14 @@ use serde::{Deserialize, Serialize};
 
 pub use agents::AgentSettings;
 pub use database::DatabaseSettings;
-pub use doors::{ClaudeCodeSettings, DoorSettings, ExecuteSettings, GenerateSettings};
+pub use doors::{ClaudeCodeSettings, DoorSettings, ExecuteSettings, GenerateSettings, RedisDoorSettings};
 pub use environment::Environment;
 pub use lanes::{LaneSettings, default_lanes};
 pub use limits::LimitSettings;
 pub use load::{ConfigError, load};
 pub use log::{LogFormat, LogSettings};
 pub use queue::QueueSettings;
+pub use redis::RedisSettings;
 pub use rehearsal::RehearsalSettings;
 pub use repositories::RepositorySettings;
 pub use secret::Secret;
@@ -52,6 +54,8 @@ pub struct Config {
     pub server: ServerSettings,
     /// The database.
     pub database: DatabaseSettings,
+    /// Redis, for callers that talk through it.
+    pub redis: RedisSettings,
     /// The queue and its leases.
     pub queue: QueueSettings,
     /// Named queues, each with its own concurrency. There is always one named `default`.
@@ -80,6 +84,7 @@ impl Default for Config {
             data_dir: PathBuf::from("legwork-data"),
             server: ServerSettings::default(),
             database: DatabaseSettings::default(),
+            redis: RedisSettings::default(),
             queue: QueueSettings::default(),
             lanes: default_lanes(),
             limits: LimitSettings::default(),

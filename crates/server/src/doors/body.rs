@@ -25,9 +25,7 @@ pub(super) fn says_json(headers: &HeaderMap) -> Result<(), Problem> {
 /// The body, where it arrived whole and is not too large.
 pub(super) fn whole_body(body: Result<Bytes, BytesRejection>) -> Result<Bytes, Problem> {
     body.map_err(|rejection| match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => {
-            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "the body is larger than the server takes")
-        }
+        StatusCode::PAYLOAD_TOO_LARGE => Problem::too_large(),
         _ => Problem::new(StatusCode::BAD_REQUEST, "body_unreadable", "the body did not arrive whole"),
     })
 }

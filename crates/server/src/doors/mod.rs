@@ -3,6 +3,7 @@
 
 mod body;
 mod caller;
+mod cli_call;
 mod client;
 mod live;
 mod peer;
@@ -15,6 +16,7 @@ pub mod native;
 pub mod claude_code;
 pub mod execute;
 pub mod generate;
+pub mod redis;
 
 pub mod web;
 
@@ -41,6 +43,8 @@ pub struct Doors {
     pub metrics: PrometheusHandle,
     /// The figures of `POST /execute`.
     pub statistics: Statistics,
+    /// The way to Redis, where there is one.
+    pub redis: Option<redis::Link>,
 }
 
 /// All routes, on one screen.
@@ -57,6 +61,7 @@ pub fn router(doors: Doors) -> Router {
         .route("/readyz", get(web::health::ready))
         .route("/myhealthz", get(web::health::ready_by_another_name))
         .route("/health", get(execute::health::health))
+        .route("/claude-cli/health", get(redis::health))
         .route("/debug", get(web::debug::debug))
         .route("/metrics", get(web::metrics::metrics))
         .fallback(web::not_found)

@@ -32,7 +32,7 @@ pub struct Problem {
     pub(super) field: Option<String>,
     /// Seconds after which to try again.
     #[serde(skip)]
-    retry_after: Option<u64>,
+    pub(super) retry_after: Option<u64>,
 }
 
 impl Problem {
@@ -47,6 +47,11 @@ impl Problem {
             field: None,
             retry_after: None,
         }
+    }
+
+    /// A request that is larger than the server takes.
+    pub(super) fn too_large() -> Self {
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "the body is larger than the server takes")
     }
 
     /// The same problem for a door whose callers have other names for the fields of a submission.

@@ -7,34 +7,29 @@ use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::http::{Extensions, HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use legwork_model::{ExecutionId, FailureReason, Outcome, Verdict};
+use legwork_model::{ExecutionId, Outcome, Verdict};
 use serde::Deserialize;
 use serde_json::json;
 use utoipa::ToSchema;
 
 use super::statistics::Call;
-use crate::admission::{
-    Caller, LimitRequest, OutputFormat, Permissions, Refusal, Repeat, Request, Submission, admit, apply_cli_args,
-};
+use crate::admission::{Caller, Permissions, Refusal, Repeat, Request, admit};
 use crate::app::App;
 use crate::config::{ExecuteSettings, Secret};
 use crate::doors::body::{says_json, whole_body};
+use crate::doors::cli_call::{CANCELLED, CliCall, Rules, code, in_their_words, output};
 use crate::doors::peer::{client_address, is_local};
 use crate::doors::signature::{is_recent, not_signed, signature_of, single};
 use crate::doors::wait::Wait;
 use crate::doors::{Doors, Problem};
 use crate::parse::parse_json;
 use crate::store::quota::Quota;
-use crate::store::{ExecutionRecord, StoreError};
 
 const SIGNATURE: &str = "x-claude-signature";
 const TIMESTAMP: &str = "x-claude-timestamp";
 const CALLER: &str = "door:execute";
 const MINUTE_MILLIS: i64 = 60_000;
 const DEFAULT_TIMEOUT_MILLIS: u64 = 60_000;
-
-/// Our names of fields and theirs.
-const NAMES: [(&str, &str); 1] = [("workspace", "cwd")];
 
 /// A prompt with arguments of the CLI. Unknown fields are ignored.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -80,7 +75,7 @@ pub(super) async fn execute(
     });
     let mut response = match run(&doors, settings, secret, quota.as_ref(), headers, body).await {
         Ok(ran) => answer(ran, began),
-        Err(problem) => refuse(problem.in_words_of(&NAMES)),
+        Err(problem) => refuse(in_their_words(problem)),
     };
     if let Some(quota) = quota.filter(|_| response.status() != StatusCode::UNAUTHORIZED) {
         tell_quota(&doors.app, &quota, &mut response).await;
@@ -100,8 +95,12 @@ async fn run(
     let body = whole_body(body)?;
     let signature = vouch(app, settings, secret, headers, &body)?;
     says_json(headers)?;
-    let most_millis = app.config.limits.most_timeout_seconds.saturating_mul(1000);
-    let (submission, format) = submission(parse_json(&body)?, settings, most_millis)?;
+    let rules = Rules {
+        lane: &settings.lane,
+        allow_flags: &settings.allow_flags,
+        most_timeout_seconds: app.config.limits.most_timeout_seconds,
+    };
+    let (submission, format) = cli_call(parse_json(&body)?)?.submission(rules)?;
     let caller = Caller { key: Some(CALLER.to_owned()), permissions: Permissions::execute() };
     let id = app.ids.execution(app.clock.now());
     let mut wait = Wait::for_answer(app, id);
@@ -129,11 +128,7 @@ fn vouch<'a>(
     signature.filter(|_| recent).ok_or_else(not_signed)
 }
 
-fn submission(
-    request: Execute,
-    settings: &ExecuteSettings,
-    most_millis: u64,
-) -> Result<(Submission, OutputFormat), Refusal> {
+fn cli_call(request: Execute) -> Result<CliCall, Refusal> {
     let prompt = match (request.prompt, request.user_request) {
         (Some(prompt), None) => prompt,
         (Some(_), Some(_)) => {
@@ -148,38 +143,8 @@ fn submission(
             return Err(Refusal::invalid("prompt", "prompt_missing", "is missing; say what the agent is to do"));
         }
     };
-    let millis = request.timeout.unwrap_or(DEFAULT_TIMEOUT_MILLIS);
-    if !(1..=most_millis).contains(&millis) {
-        let message = format!("is {millis}; must be from 1 to {most_millis} milliseconds");
-        return Err(Refusal::invalid("timeout", "invalid_limit", message));
-    }
-    let limits = LimitRequest { timeout_seconds: Some(millis.div_ceil(1000)), ..LimitRequest::default() };
-    let lane = Some(settings.lane.clone());
-    let mut submission = Submission { prompt, workspace: request.cwd, limits, lane, ..Submission::default() };
-    let format = apply_cli_args("args", &request.args, &settings.allow_flags, &mut submission)?;
-    Ok((submission, format))
-}
-
-/// What the CLI would have printed, had it been called with these arguments.
-async fn output(
-    app: &App,
-    record: &ExecutionRecord,
-    outcome: &Outcome,
-    format: OutputFormat,
-) -> Result<String, StoreError> {
-    if format == OutputFormat::Text || outcome.verdict != Verdict::Succeeded {
-        return Ok(outcome.result.clone().unwrap_or_default());
-    }
-    let raw = app.executor.output(record).await?.unwrap_or_default();
-    let raw = String::from_utf8_lossy(&raw);
-    if format == OutputFormat::StreamJson {
-        return Ok(raw.into_owned());
-    }
-    Ok(raw.lines().rev().find(|line| is_result(line)).unwrap_or_default().to_owned())
-}
-
-fn is_result(line: &str) -> bool {
-    serde_json::from_str::<serde_json::Value>(line).is_ok_and(|line| line["type"] == "result")
+    let timeout = Some(request.timeout.unwrap_or(DEFAULT_TIMEOUT_MILLIS));
+    Ok(CliCall { prompt, args: request.args, cwd: request.cwd, timeout })
 }
 
 fn answer(ran: Ran, began: Instant) -> Response {
@@ -195,20 +160,10 @@ fn answer(ran: Ran, began: Instant) -> Response {
             return Json(body).into_response();
         }
         Verdict::Failed(failure) => (code(failure.reason), failure.message),
-        Verdict::Cancelled { message } => ("CANCELLED", message),
+        Verdict::Cancelled { message } => (CANCELLED, message),
     };
     let body = json!({ "success": false, "error": message, "code": code, "executionId": id });
     (StatusCode::INTERNAL_SERVER_ERROR, Json(body)).into_response()
-}
-
-/// The few words that this contract has for what can go wrong.
-const fn code(reason: FailureReason) -> &'static str {
-    match reason {
-        reason if reason.is_timeout() => "TIMEOUT",
-        FailureReason::SpawnFailed => "SPAWN_FAILED",
-        FailureReason::OutputLimit => "OUTPUT_TOO_LARGE",
-        _ => "EXIT_NONZERO",
-    }
 }
 
 fn refuse(problem: Problem) -> Response {

@@ -6,7 +6,7 @@ use axum::response::{Html, IntoResponse, Response};
 use utoipa::OpenApi;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 
-use crate::doors::{claude_code, execute, generate, native, web};
+use crate::doors::{claude_code, execute, generate, native, redis, web};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -27,6 +27,7 @@ use crate::doors::{claude_code, execute, generate, native, web};
         claude_code::ask,
         execute::execute,
         execute::health::health,
+        redis::health,
         web::debug::debug,
         web::health::live,
         web::health::ready_by_another_name,
