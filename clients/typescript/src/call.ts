@@ -10,7 +10,7 @@ export interface Call {
   timeoutMs?: number;
   /** `false` where a stub may stand in for a real answer. */
   critical?: boolean;
-  /** Gives the call up, which rejects with the signal's reason. Over HTTP its run ends too. */
+  /** Gives the call up, which rejects with the signal's reason. Its run goes on. */
   signal?: AbortSignal;
 }
 

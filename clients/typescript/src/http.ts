@@ -33,7 +33,7 @@ interface Body {
 }
 
 /**
- * Calls the agent by `POST /execute`, signed with the time and a shared secret. Giving a call up ends its run.
+ * Calls the agent by `POST /execute`, signed with the time and a shared secret. Giving a call up does not end its run.
  *
  * No redirect is followed: a signature is good once. Node's `fetch` gives up after five minutes; what takes longer goes over
  * Redis.

@@ -16,11 +16,11 @@ use crate::error::in_words;
 use crate::settings::patience;
 use crate::{Call, Error, Executing, Executor, FailureCode, InvalidSettings, Output, Secret, Settings};
 
-/// Calls the agent over HTTP. Giving a call up ends its run.
+/// Calls the agent over HTTP. Giving a call up does not end its run.
 #[derive(Clone)]
 pub struct HttpExecutor {
     http: Client,
-    url: Secret,
+    url: String,
     secret: Secret,
     timeout: Duration,
     clock: Arc<dyn Clock>,
@@ -49,16 +49,17 @@ impl HttpExecutor {
     /// good once. Installs rustls' provider where the process has none yet.
     ///
     /// # Errors
-    /// Where the address is not of HTTP, or the secret is missing.
+    /// Where the address is not of HTTP or holds a password, or the secret is missing.
     pub fn new(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Self, InvalidSettings> {
-        let wrong = InvalidSettings { name: "CLAUDE_SERVICE_URL", message: "must be an address of HTTP" };
+        let message = "must be an address of HTTP, without a password";
+        let wrong = InvalidSettings { name: "CLAUDE_SERVICE_URL", message };
         let url = settings.url()?;
-        if !url.scheme().starts_with("http") {
+        if !url.scheme().starts_with("http") || !url.username().is_empty() || url.password().is_some() {
             return Err(wrong);
         }
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = Client::builder().no_proxy().redirect(Policy::none()).build().map_err(|_| wrong)?;
-        let url = Secret::new(format!("{}/execute", url.as_str().trim_end_matches('/')));
+        let url = format!("{}/execute", url.as_str().trim_end_matches('/'));
         Ok(Self { http, url, secret: settings.key()?, timeout: settings.timeout, clock })
     }
 
@@ -71,7 +72,7 @@ impl HttpExecutor {
         let time = self.clock.now().as_millis().to_string();
         let request = self
             .http
-            .post(self.url.reveal())
+            .post(&self.url)
             .header(CONTENT_TYPE, "application/json")
             .header("x-claude-signature", sign(&self.secret, &time, &body))
             .header("x-claude-timestamp", time)
@@ -111,7 +112,7 @@ fn sign(secret: &Secret, time: &str, body: &str) -> String {
     mac.iter().flatten().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Without the address, which may hold a password.
+/// Without the address, which is the caller's business.
 fn broken(error: reqwest::Error) -> Error {
     Error::Transport(in_words(&error.without_url()))
 }

@@ -153,6 +153,7 @@ mod tests {
             ("redis://localhost:6379/2", "", None),
             ("http://localhost:3000", "", Some(SECRET)),
             ("ftp://localhost", "k", Some(URL)),
+            ("http://user:pass-word@localhost", "k", Some(URL)),
             ("localhost:3000", "k", Some(URL)),
             ("", "k", Some(URL)),
         ] {
