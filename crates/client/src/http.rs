@@ -16,6 +16,9 @@ use crate::error::in_words;
 use crate::settings::patience;
 use crate::{Call, Error, Executing, Executor, FailureCode, InvalidSettings, Output, Secret, Settings};
 
+/// How long a connection may take to be made; Node's `fetch` has the same.
+const CONNECT: Duration = Duration::from_secs(10);
+
 /// Calls the agent over HTTP. Giving a call up does not end its run.
 #[derive(Clone)]
 pub struct HttpExecutor {
@@ -58,7 +61,12 @@ impl HttpExecutor {
             return Err(wrong);
         }
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = Client::builder().no_proxy().redirect(Policy::none()).build().map_err(|_| wrong)?;
+        let http = Client::builder()
+            .no_proxy()
+            .redirect(Policy::none())
+            .connect_timeout(CONNECT)
+            .build()
+            .map_err(|_| wrong)?;
         let url = format!("{}/execute", url.as_str().trim_end_matches('/'));
         Ok(Self { http, url, secret: settings.key()?, timeout: settings.timeout, clock })
     }

@@ -8,6 +8,7 @@ use futures::future::join_all;
 use legwork_client::{Answer, Call, Delivery, Error, Executor, FailureCode, Fallback, RedisExecutor, Settings};
 use legwork_model::{Ids, SystemClock};
 
+use super::way::Way;
 use crate::lab::{Server, Setup, check_history, nothing_left};
 use crate::redis::Redis;
 
@@ -64,6 +65,25 @@ async fn many_calls_at_once_get_their_own_answers_and_an_id_runs_once() {
 
 #[tokio::test]
 async fn an_answer_that_was_missed_is_asked_for_again() {
+    let Some(redis) = Redis::start().await else { return };
+    let data = tempfile::tempdir().expect("a directory");
+    let server = serve(&redis, data.path()).await;
+    let (way, mut answers) = (Way::to(&redis.url()).await, redis.listen().await);
+    let executor = executor(&Settings::at(way.url()));
+    let call = Call::new("text begun\nsleep 500ms\ntext done");
+    let running = tokio::spawn(async move { executor.execute(&call).await });
+    let id = server.client.newest().await;
+    server.client.until_event(&id, "text").await;
+    way.close();
+    answers.answer().await;
+    way.open();
+    let output = running.await.expect("no panic").expect("an output");
+    assert_eq!((output.text.as_str(), output.execution_id.as_deref()), ("done", Some(id.as_str())));
+    assert_eq!(server.client.executions().await.len(), 1, "it ran once");
+}
+
+#[tokio::test]
+async fn a_call_outlives_redis() {
     let Some(mut redis) = Redis::start().await else { return };
     let data = tempfile::tempdir().expect("a directory");
     let server = serve(&redis, data.path()).await;

@@ -2,6 +2,7 @@
 
 use super::SECRET;
 use super::npm::Folder;
+use super::way::Way;
 use crate::lab::{Setup, nothing_left};
 use crate::redis::Redis;
 
@@ -45,6 +46,26 @@ async fn it_calls_over_redis() {
 
 #[tokio::test]
 async fn it_asks_again_for_an_answer_that_it_missed() {
+    let (Some(folder), Some(redis)) = (folder(), Redis::start().await) else { return };
+    let data = tempfile::tempdir().expect("a directory");
+    let server = Setup::scripted(data.path()).env("REDIS_URL", redis.url()).start().await;
+    redis.until_heard_by(1).await;
+    let (way, mut answers) = (Way::to(&redis.url()).await, redis.listen().await);
+    let environment = [("LEGWORK_TEST_REDIS_URL", way.url())];
+    let files = ["dist/test/live/outage.test.js".to_owned()];
+    let breaking = async {
+        let id = server.client.newest().await;
+        server.client.until_event(&id, "text").await;
+        way.close();
+        answers.answer().await;
+        way.open();
+    };
+    tokio::join!(test(&folder, &files, &environment), breaking);
+    assert_eq!(server.client.executions().await.len(), 1, "it ran once");
+}
+
+#[tokio::test]
+async fn its_calls_outlive_redis() {
     let (Some(folder), Some(mut redis)) = (folder(), Redis::start().await) else { return };
     let data = tempfile::tempdir().expect("a directory");
     let server = Setup::scripted(data.path()).env("REDIS_URL", redis.url()).start().await;

@@ -1,4 +1,4 @@
-//! A way to a server that can be cut.
+//! A way to a server that can be closed.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -6,48 +6,56 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-/// Passes connections on until they are cut.
+/// Passes connections on while it is open.
 pub(super) struct Way {
     url: String,
-    connections: Arc<AtomicUsize>,
-    cuts: watch::Sender<usize>,
+    passed: Arc<AtomicUsize>,
+    open: watch::Sender<bool>,
 }
 
 impl Way {
+    /// An open way to the server at `url`, of whatever scheme.
     pub(super) async fn to(url: &str) -> Self {
-        let server = url.strip_prefix("http://").expect("an address").to_owned();
+        let (scheme, server) = url.split_once("://").expect("an address");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let url = format!("http://{}", listener.local_addr().expect("an address"));
-        let (connections, cuts) = (Arc::new(AtomicUsize::new(0)), watch::Sender::new(0));
-        let (count, cut) = (Arc::clone(&connections), cuts.subscribe());
+        let url = format!("{scheme}://{}", listener.local_addr().expect("an address"));
+        let way = Self { url, passed: Arc::default(), open: watch::Sender::new(true) };
+        let (passed, open, server) = (Arc::clone(&way.passed), way.open.subscribe(), server.to_owned());
         tokio::spawn(async move {
-            while let Ok((mut client, _)) = listener.accept().await {
-                count.fetch_add(1, Ordering::SeqCst);
-                let mut server = TcpStream::connect(&server).await.expect("the server is there");
-                let mut cut = cut.clone();
-                cut.mark_unchanged();
-                tokio::spawn(async move {
-                    tokio::select! {
-                        _ = tokio::io::copy_bidirectional(&mut client, &mut server) => {}
-                        _ = cut.changed() => {}
-                    }
-                });
+            while let Ok((client, _)) = listener.accept().await {
+                let mut open = open.clone();
+                if *open.borrow_and_update() {
+                    passed.fetch_add(1, Ordering::SeqCst);
+                    tokio::spawn(pass(client, server.clone(), open));
+                }
             }
         });
-        Self { url, connections, cuts }
+        way
     }
 
     pub(super) fn url(&self) -> &str {
         &self.url
     }
 
-    /// How many came this way so far.
-    pub(super) fn connections(&self) -> usize {
-        self.connections.load(Ordering::SeqCst)
+    /// How many connections it let through so far.
+    pub(super) fn passed(&self) -> usize {
+        self.passed.load(Ordering::SeqCst)
     }
 
-    /// Ends every connection that there is.
-    pub(super) fn cut(&self) {
-        self.cuts.send_modify(|cuts| *cuts += 1);
+    /// Ends the connections that there are, and lets no other through.
+    pub(super) fn close(&self) {
+        self.open.send_replace(false);
+    }
+
+    pub(super) fn open(&self) {
+        self.open.send_replace(true);
+    }
+}
+
+async fn pass(mut client: TcpStream, server: String, mut open: watch::Receiver<bool>) {
+    let mut server = TcpStream::connect(server).await.expect("the server is there");
+    tokio::select! {
+        _ = tokio::io::copy_bidirectional(&mut client, &mut server) => {}
+        _ = open.changed() => {}
     }
 }
