@@ -90,14 +90,22 @@ pub enum Credential {
     BearerToken(String),
     /// The token of a subscription login.
     OauthToken(String),
+    /// The file of a subscription login, as the program itself writes it: a JSON object.
+    LoginFile(String),
 }
 
 impl Credential {
-    /// The secret itself, to be masked wherever it would be printed.
-    pub fn secret(&self) -> &str {
+    /// The secrets in it, to be masked wherever they would be printed.
+    pub fn secrets(&self) -> Vec<&str> {
         match self {
-            Self::ApiKey(secret) | Self::BearerToken(secret) | Self::OauthToken(secret) => secret,
+            Self::ApiKey(secret) | Self::BearerToken(secret) | Self::OauthToken(secret) => vec![secret],
+            Self::LoginFile(file) => Self::secrets_in(file).collect(),
         }
+    }
+
+    /// The secrets in the file of a login: every long text, as it is written there. Tokens need no escapes.
+    pub fn secrets_in(file: &str) -> impl Iterator<Item = &str> {
+        file.split('"').skip(1).step_by(2).filter(|text| text.len() > 20)
     }
 }
 
@@ -107,6 +115,7 @@ impl std::fmt::Debug for Credential {
             Self::ApiKey(_) => "ApiKey(***)",
             Self::BearerToken(_) => "BearerToken(***)",
             Self::OauthToken(_) => "OauthToken(***)",
+            Self::LoginFile(_) => "LoginFile(***)",
         })
     }
 }

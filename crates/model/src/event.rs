@@ -39,6 +39,13 @@ pub enum EventBody {
         /// The worker.
         node: String,
     },
+    /// The repository is on its way into the workspace.
+    RepositoryProgress {
+        /// What git is doing, in its own words: `Receiving objects`.
+        phase: String,
+        /// How much of it is done, from 0 to 100.
+        percent: u8,
+    },
     /// The workspace is ready.
     Workspace {
         /// Its path on the worker.
@@ -203,6 +210,7 @@ impl EventBody {
         match self {
             Self::Queued { .. } => "queued",
             Self::Claimed { .. } => "claimed",
+            Self::RepositoryProgress { .. } => "repository_progress",
             Self::Workspace { .. } => "workspace",
             Self::Started { .. } => "started",
             Self::Text { .. } => "text",

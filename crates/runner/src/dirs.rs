@@ -106,6 +106,14 @@ impl RunDirs {
         Ok(())
     }
 
+    /// Removes files that were placed.
+    pub fn unplace(&self, paths: &[PathBuf]) {
+        for path in paths {
+            // The program may have removed it itself.
+            let _ = fs::remove_file(self.home.join(path));
+        }
+    }
+
     /// Removes the directory for what is kept, if nothing is left in it.
     pub fn tidy(&self) {
         // It may not be there at all.

@@ -1,6 +1,5 @@
 //! What all runs of one server process share.
 
-use std::fs::File;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +11,7 @@ use tokio::sync::{mpsc, watch};
 use crate::attempt::{Attempt, Left, Passage, Wires};
 use crate::output::{Output, Recorder};
 use crate::process_tree::{Leftover, Registry};
-use crate::sandbox::process::{Start, start};
+use crate::sandbox::process::{Inherited, Start, start};
 use crate::stop::StopReason;
 
 /// Runs attempts. One for each server process, made before its first run: orphans of all runs are handed to it.
@@ -85,15 +84,15 @@ impl Runner {
         stop: watch::Receiver<Option<StopReason>>,
         events: mpsc::Sender<EventBody>,
     ) -> Ended {
-        self.run_with_stdin(attempt, None, Wires { decoder, stop, events }).await
+        self.run_inheriting(attempt, Inherited::default(), Wires { decoder, stop, events }).await
     }
 
-    /// Runs one attempt whose standard input is a file, where one is given.
-    pub(crate) async fn run_with_stdin(&self, attempt: Attempt, stdin_file: Option<File>, wires: Wires) -> Ended {
+    /// Runs one attempt that gets open files.
+    pub(crate) async fn run_inheriting(&self, attempt: Attempt, inherited: Inherited, wires: Wires) -> Ended {
         if let Some(reason) = wires.stop.borrow().clone() {
             return Ended::without_run(reason.verdict());
         }
-        match self.start(attempt, stdin_file, wires).await {
+        match self.start(attempt, inherited, wires).await {
             Ok(passage) => {
                 let Left { outcome, output, left_others } = passage.run().await;
                 if left_others {
@@ -105,10 +104,10 @@ impl Runner {
         }
     }
 
-    async fn start(&self, attempt: Attempt, stdin_file: Option<File>, wires: Wires) -> Result<Passage, Verdict> {
+    async fn start(&self, attempt: Attempt, inherited: Inherited, wires: Wires) -> Result<Passage, Verdict> {
         let Attempt { launch, install_hint, workspace, limits, cookie, stdout_path } = attempt;
         let output = Recorder::new(stdout_path, limits.max_output_bytes);
-        let order = Start { launch, directory: &workspace, cookie: &cookie, install_hint: &install_hint, stdin_file };
+        let order = Start { launch, directory: &workspace, cookie: &cookie, install_hint: &install_hint, inherited };
         let running = start(&self.registry, order)
             .await
             .map_err(|error| Verdict::failed(FailureReason::SpawnFailed, error.to_string()))?;

@@ -6,13 +6,13 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use legwork_model::{FailureReason, Ids, Repository, Timestamp, Verdict};
+use legwork_model::{EventBody, FailureReason, Ids, Repository, Timestamp, Verdict};
 use legwork_runner::workspace::{
-    CloneError, ExistingError, GitSetup, Patch, PatchError, PatchLimits, RepositoryError, RepositoryPolicy,
-    SkippedBecause, clone, existing,
+    Errand, ExistingError, GitSetup, Patch, PatchError, PatchLimits, RemoteError, RepositoryError, RepositoryPolicy,
+    SkippedBecause, Source, bring_up_to_date, clone, existing, existing_or_new,
 };
 use legwork_runner::{Cookie, Output, RunDirs, Runner, StopReason, Workspace};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
@@ -35,13 +35,30 @@ impl Lab {
             path: PATH.into(),
             cookie: Cookie::new("lab", execution, 1),
             deadline: Duration::from_secs(20),
+            askpass: "/nowhere".into(),
         };
         Self { data, runner: Runner::new().expect("a runner"), dirs, git, limits: PatchLimits::default() }
     }
 
-    async fn clone(&self, repository: &Repository, policy: &RepositoryPolicy) -> Result<Option<String>, CloneError> {
-        let (_stop, stopped) = watch::channel(None);
-        clone(&self.runner, &self.git, repository, policy, &self.dirs, stopped).await
+    async fn clone(&self, repository: &Repository, policy: &RepositoryPolicy) -> Result<Option<String>, RemoteError> {
+        let (_stop, stop) = watch::channel(None);
+        let source = Source { repository, policy, token: None };
+        clone(&self.errand(stop, mpsc::channel(100).0), source, &self.dirs.work()).await
+    }
+
+    /// Gives also the events of the passage.
+    async fn bring_up_to_date(&self, repository: &Repository) -> (Result<Option<String>, RemoteError>, Vec<EventBody>) {
+        let (_stop, stop) = watch::channel(None);
+        let (events, mut told) = mpsc::channel(100);
+        let source = Source { repository, policy: &local(), token: None };
+        let result = bring_up_to_date(&self.errand(stop, events), source, &self.dirs.work()).await;
+        let mut bodies = Vec::new();
+        told.recv_many(&mut bodies, 100).await;
+        (result, bodies)
+    }
+
+    fn errand(&self, stop: watch::Receiver<Option<StopReason>>, events: mpsc::Sender<EventBody>) -> Errand<'_> {
+        Errand { runner: &self.runner, git: &self.git, dirs: &self.dirs, stop, events }
     }
 
     /// What `work` changes in a directory that `prepare` filled, as a patch.
@@ -137,7 +154,7 @@ async fn a_host_that_leads_back_to_us_is_not_asked() {
     let lab = Lab::new();
     let policy = RepositoryPolicy::default();
     let refused = lab.clone(&repository("https://127.0.0.1/a", None), &policy).await.expect_err("refused");
-    assert!(matches!(&refused, CloneError::Refused(RepositoryError::PrivateAddress(_))), "{refused:?}");
+    assert!(matches!(&refused, RemoteError::Refused(RepositoryError::PrivateAddress(_))), "{refused:?}");
     assert_eq!(refused.verdict().state(), legwork_model::ExecutionState::Failed);
 }
 
@@ -152,12 +169,15 @@ async fn a_clone_that_takes_too_long_or_is_cancelled_ends() {
     let hasty = GitSetup { deadline: Duration::from_secs(1), ..lab.git.clone() };
     let (_stop, stopped) = watch::channel(None);
     let slow = repository(&url, None);
-    let late = clone(&lab.runner, &hasty, &slow, &policy, &lab.dirs, stopped).await.expect_err("too late");
+    let source = Source { repository: &slow, policy: &policy, token: None };
+    let hasty = Errand { git: &hasty, ..lab.errand(stopped, mpsc::channel(1).0) };
+    let late = clone(&hasty, source, &lab.dirs.work()).await.expect_err("too late");
     let Verdict::Failed(failure) = late.verdict() else { panic!("not a failure") };
     assert_eq!(failure.reason, FailureReason::StartTimeout);
 
     let (stop, stopped) = watch::channel(None);
-    let cloning = clone(&lab.runner, &lab.git, &slow, &policy, &lab.dirs, stopped);
+    let (errand, work) = (lab.errand(stopped, mpsc::channel(1).0), lab.dirs.work());
+    let cloning = clone(&errand, source, &work);
     let cancelling = async {
         let connection = tokio::task::spawn_blocking(move || listener.accept().map(drop)).await;
         connection.expect("no panic").expect("git asks");
@@ -394,4 +414,95 @@ async fn git_that_is_missing_is_asked_for() {
     let error = Workspace::fresh(lab.dirs.work()).patch(&lab.runner, &git, &lab.dirs, lab.limits).await;
     let message = error.expect_err("no git").to_string();
     assert!(message.contains("apt-get install git"), "{message}");
+}
+
+#[tokio::test]
+async fn a_kept_clone_is_brought_up_to_date_and_keeps_what_is_not_in_the_repository() {
+    let lab = Lab::new();
+    let (url, second) = origin(lab.data.path());
+    let (source, work) = (lab.data.path().join("origin"), lab.dirs.work());
+    for branch in [None, Some("main")] {
+        let (commit, _) = lab.bring_up_to_date(&repository(&url, branch)).await;
+        assert_eq!(commit.expect("cloned or fetched"), Some(second.clone()), "{branch:?}");
+    }
+    // What an agent may leave behind.
+    write(work.join("README"), "scribbled over\n");
+    write(work.join("node_modules/cache"), "kept\n");
+    git(&work, "checkout -q -b elsewhere");
+    write(work.join(".git/index.lock"), "");
+
+    write(source.join("new"), "new\n");
+    git(&source, "add -A");
+    git(&source, "rm -q README");
+    git(&source, "commit -q -m third");
+    let third = git(&source, "rev-parse HEAD");
+    let (commit, told) = lab.bring_up_to_date(&repository(&url, None)).await;
+    assert_eq!(commit.expect("fetched"), Some(third));
+    assert!(told.iter().any(|event| matches!(event, EventBody::RepositoryProgress { percent: 100, .. })), "{told:?}");
+    assert_eq!(git(&work, "status --porcelain"), "?? node_modules/");
+    assert_eq!(git(&work, "rev-parse --abbrev-ref HEAD@{upstream}"), "origin/main");
+    assert!(!work.join("README").exists() && work.join("node_modules/cache").exists());
+}
+
+#[tokio::test]
+async fn nothing_that_an_agent_wrote_into_a_repository_is_run_or_followed() {
+    let lab = Lab::new();
+    let (url, newest) = origin(lab.data.path());
+    let (work, proof) = (lab.dirs.work(), lab.data.path().join("proof"));
+    lab.bring_up_to_date(&repository(&url, None)).await.0.expect("cloned");
+    let run = format!("touch {}", proof.display());
+    let hook = format!("#!/bin/sh\n{run}\n");
+    for name in ["post-checkout", "reference-transaction", "post-index-change", "fsmonitor-watchman"] {
+        let path = work.join(".git/hooks").join(name);
+        write(path.clone(), &hook);
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("executable");
+    }
+    for (name, value) in [("core.fsmonitor", &run), ("core.sshCommand", &run), ("filter.x.smudge", &run)] {
+        write(work.join(".git/config"), format!("{}\n", fs::read_to_string(work.join(".git/config")).expect("text")));
+        let (section, key) = name.rsplit_once('.').expect("two parts");
+        let section = section.split_once('.').map_or(section.to_owned(), |(one, two)| format!("{one} \"{two}\""));
+        let config = fs::read_to_string(work.join(".git/config")).expect("text");
+        write(work.join(".git/config"), format!("{config}\n[{section}]\n\t{key} = {value}\n"));
+    }
+    write(work.join(".git/info/attributes"), "* filter=x\n");
+    write(work.join(".git/objects/info/alternates"), "/etc\n");
+    write(work.join(".git/commondir"), "/etc\n");
+    assert_eq!(lab.bring_up_to_date(&repository(&url, None)).await.0.expect("fetched"), Some(newest.clone()));
+    assert!(!proof.exists(), "something was run");
+
+    symlink("/etc", work.join(".git/refs/way-out")).expect("linked");
+    let refused = lab.bring_up_to_date(&repository(&url, None)).await.0.expect_err("refused");
+    assert!(refused.to_string().contains("way-out is neither file nor directory"), "{refused}");
+    fs::remove_dir_all(work.join(".git")).expect("removed");
+    let refused = lab.bring_up_to_date(&repository(&url, None)).await.0.expect_err("refused");
+    assert!(refused.to_string().contains("holds files but no git repository"), "{refused}");
+    write(work.join(".git"), "gitdir: /etc\n");
+    let refused = lab.bring_up_to_date(&repository(&url, None)).await.0.expect_err("refused");
+    assert!(refused.to_string().contains("it is no directory"), "{refused}");
+
+    // A branch's name can't get out of the line of the configuration that it is in.
+    let lab = Lab::new();
+    let (url, _) = origin(lab.data.path());
+    git(&lab.data.path().join("origin"), "branch x\"y#;");
+    for _ in 0..2 {
+        lab.bring_up_to_date(&repository(&url, Some("x\"y#;"))).await.0.expect("up to date");
+    }
+    assert_eq!(git(&lab.dirs.work(), "rev-parse --abbrev-ref @{upstream}"), "origin/x\"y#;");
+}
+
+#[test]
+fn a_directory_that_is_not_there_yet_is_judged_by_where_it_would_be() {
+    let data = tempfile::tempdir().expect("a directory");
+    let root = data.path().canonicalize().expect("resolved").join("root");
+    fs::create_dir(&root).expect("made");
+    symlink("/etc", root.join("way-out")).expect("linked");
+    write(root.join("file"), "");
+    let roots = [root.clone()];
+    let at = |path: &str| existing_or_new(&root.join(path).display().to_string(), &roots);
+    assert_eq!(at("a/b"), Ok(root.join("a/b")));
+    assert_eq!(at(""), Ok(root.clone()));
+    for wrong in ["way-out/x", "../x", "a/../../x", "file/x", "file"] {
+        assert!(at(wrong).is_err(), "{wrong}");
+    }
+    assert!(existing_or_new("/nowhere/x", &roots).is_err());
 }

@@ -7,7 +7,9 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use legwork_agents::Credential;
 use legwork_model::{Clock, Ids};
+use legwork_runner::workspace::write_askpass;
 
 use crate::admission::Keyring;
 use crate::config::{Config, Secret};
@@ -138,6 +140,16 @@ impl DataDir {
         Ok(runs)
     }
 
+    /// The program that gives git a token; written anew.
+    ///
+    /// # Errors
+    /// Where it can't be written.
+    pub fn askpass(&self) -> Result<PathBuf, StartError> {
+        let path = self.path.join("askpass");
+        write_askpass(&path).map_err(|source| StartError::DataDir { path: path.clone(), source })?;
+        Ok(path)
+    }
+
     /// The node's name: made once, kept in the directory.
     ///
     /// # Errors
@@ -183,8 +195,15 @@ pub async fn open_store(config: &Config, data_dir: &Path) -> Result<Store, Start
 /// All secrets among the settings.
 pub fn secrets_of(config: &Config) -> impl Iterator<Item = &str> {
     let of_agents = config.agents.values().flat_map(|agent| [&agent.api_key, &agent.auth_token, &agent.oauth_token]);
+    let logins = config.agents.values().filter_map(|agent| agent.login_file.as_ref());
+    let of_logins = logins.flat_map(|file| Credential::secrets_in(file.expose()));
     let of_doors = [&config.doors.generate.secret, &config.doors.execute.secret];
-    of_agents.chain(of_doors).chain([&config.database.url, &config.redis.url]).flatten().map(Secret::expose)
+    of_agents
+        .chain(of_doors)
+        .chain([&config.database.url, &config.redis.url])
+        .flatten()
+        .map(Secret::expose)
+        .chain(of_logins)
 }
 
 fn private_file(path: &Path) -> io::Result<fs::File> {

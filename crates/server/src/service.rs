@@ -17,7 +17,7 @@ use crate::app::{App, DataDir, StartError, open_store, secrets_of};
 use crate::config::{Config, Environment};
 use crate::doors::{Doors, Statistics, listen, redis, router};
 use crate::events::{Hub, Mask};
-use crate::executor::{Executor, HealthCache, Model};
+use crate::executor::{Executor, HealthCache, Model, Vault};
 use crate::lifecycle::{Phase, drain};
 use crate::scheduler::{Lanes, Schedule, SchedulerHandle, beat, prune, recover, rescue, schedule};
 
@@ -73,6 +73,8 @@ impl Service {
             config: Arc::clone(&config),
             runner: Runner::new().map_err(|source| StartError::Processes { source })?,
             runs: data_dir.runs()?,
+            askpass: data_dir.askpass()?,
+            vault: Vault::default(),
             node: node.clone(),
             path: parts.environment.get("PATH").unwrap_or("/usr/local/bin:/usr/bin:/bin").to_owned(),
             model,

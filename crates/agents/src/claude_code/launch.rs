@@ -5,7 +5,7 @@ use std::path::Path;
 use legwork_model::Task;
 use serde_json::json;
 
-use crate::agent::{Credential, Setup, Stdin};
+use crate::agent::{Credential, PlacedFile, Setup, Stdin};
 
 /// What a task may not set: where the agent lives, where it sends its credential, what code it and its shell load.
 pub(super) const RESERVED_ENV: &[&str] = &[
@@ -93,7 +93,7 @@ pub(super) fn env(task: &Task, setup: &Setup, reserved: impl Fn(&str) -> bool) -
     if setup.permission_mode.as_deref() == Some("bypassPermissions") {
         env.push(("IS_SANDBOX", "1".to_owned()));
     }
-    env.extend(setup.credential.as_ref().map(|it| (credential_variable(it), it.secret().to_owned())));
+    env.extend(setup.credential.as_ref().and_then(credential_variable));
     env.extend(setup.base_url.clone().map(|url| ("ANTHROPIC_BASE_URL", url)));
 
     let mut env: Vec<_> = env.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
@@ -104,12 +104,19 @@ pub(super) fn env(task: &Task, setup: &Setup, reserved: impl Fn(&str) -> bool) -
     env
 }
 
-const fn credential_variable(credential: &Credential) -> &'static str {
+fn credential_variable(credential: &Credential) -> Option<(&'static str, String)> {
     match credential {
-        Credential::ApiKey(_) => "ANTHROPIC_API_KEY",
-        Credential::BearerToken(_) => "ANTHROPIC_AUTH_TOKEN",
-        Credential::OauthToken(_) => "CLAUDE_CODE_OAUTH_TOKEN",
+        Credential::ApiKey(secret) => Some(("ANTHROPIC_API_KEY", secret.clone())),
+        Credential::BearerToken(secret) => Some(("ANTHROPIC_AUTH_TOKEN", secret.clone())),
+        Credential::OauthToken(secret) => Some(("CLAUDE_CODE_OAUTH_TOKEN", secret.clone())),
+        Credential::LoginFile(_) => None,
     }
+}
+
+/// The file of a subscription login, where the program looks for it.
+pub(super) fn files(setup: &Setup) -> Vec<PlacedFile> {
+    let Some(Credential::LoginFile(contents)) = &setup.credential else { return Vec::new() };
+    vec![PlacedFile { path: ".claude/.credentials.json".into(), contents: contents.clone() }]
 }
 
 /// The prompt as one message, in one line of JSON. Input stays open during the turn: its end would take the control
@@ -225,6 +232,14 @@ mod tests {
             let set: Vec<_> = variables.into_iter().filter(|name| value(&launch, name) == Some("s")).collect();
             assert_eq!(set, [variable]);
         }
+        let file = r#"{"claudeAiOauth":{"accessToken":"sk-ant-oat01-0123456789abcdef","scopes":["a"]}}"#;
+        let setup = Setup { credential: Some(Credential::LoginFile(file.into())), ..setup() };
+        let launch = launch(&task("hi"), &setup);
+        assert!(variables.into_iter().all(|name| value(&launch, name).is_none()));
+        let placed = PlacedFile { path: ".claude/.credentials.json".into(), contents: file.into() };
+        assert_eq!(launch.files, [placed]);
+        let secrets = setup.credential.as_ref().map(Credential::secrets);
+        assert_eq!(secrets, Some(vec!["sk-ant-oat01-0123456789abcdef"]));
     }
 
     #[test]

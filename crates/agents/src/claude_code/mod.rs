@@ -43,7 +43,7 @@ impl Agent for ClaudeCode {
             program: setup.program.clone(),
             args: launch::args(task, setup),
             env: launch::env(task, setup, |name| self.reserves_env(name)),
-            files: Vec::new(),
+            files: launch::files(setup),
             stdin: launch::stdin(&task.prompt),
         }
     }

@@ -2,12 +2,14 @@
 
 use std::fs::File;
 use std::io;
+use std::os::fd::{OwnedFd, RawFd};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
+use command_fds::{CommandFdExt, FdMapping};
 use legwork_agents::Launch;
 use tokio::process::{Child, Command};
 
@@ -35,16 +37,27 @@ pub(crate) struct Start<'a> {
     pub(crate) directory: &'a Path,
     pub(crate) cookie: &'a Cookie,
     pub(crate) install_hint: &'a str,
-    /// Read as standard input instead of the launch's bytes.
-    pub(crate) stdin_file: Option<File>,
+    pub(crate) inherited: Inherited,
 }
+
+/// Open files that a process gets.
+#[derive(Debug, Default)]
+pub(crate) struct Inherited {
+    /// Read as standard input instead of the launch's bytes.
+    pub(crate) stdin: Option<File>,
+    /// What the process may read as its descriptor [`SECRET_FD`].
+    pub(crate) secret: Option<OwnedFd>,
+}
+
+/// The descriptor of a secret that is neither among the arguments nor in the environment of a process.
+pub(crate) const SECRET_FD: RawFd = 3;
 
 /// Starts a process.
 pub(crate) async fn start(registry: &Arc<Registry>, start: Start<'_>) -> Result<Running, SpawnError> {
-    let Start { mut launch, directory, cookie, install_hint, stdin_file } = start;
+    let Start { mut launch, directory, cookie, install_hint, inherited } = start;
     let program = find(&launch, install_hint)?;
     let other = |source| SpawnError::Other { program: program.clone(), source };
-    let (stdin, read_end) = match stdin_file {
+    let (stdin, read_end) = match inherited.stdin {
         Some(file) => StdinFeed::from_file(file),
         None => {
             let bytes = std::mem::take(&mut launch.stdin.bytes);
@@ -53,6 +66,10 @@ pub(crate) async fn start(registry: &Arc<Registry>, start: Start<'_>) -> Result<
     };
     let mut command = command(&program, &launch, directory, cookie);
     command.stdin(read_end);
+    if let Some(parent_fd) = inherited.secret {
+        // One number for one file can't collide.
+        let _ = command.fd_mappings(vec![FdMapping { parent_fd, child_fd: SECRET_FD }]);
+    }
     let spawned = spawn(registry, cookie, &mut command).await;
     let (child, tree) = spawned.map_err(|source| SpawnError::diagnose(source, &program, directory, install_hint))?;
     Ok(Running { child, tree: Arc::new(tree), stdin })
@@ -77,8 +94,8 @@ async fn spawn(registry: &Arc<Registry>, cookie: &Cookie, command: &mut Command)
     }
 }
 
-/// Nothing in here needs code to run between fork and exec, so the standard library can use `posix_spawn`, which does
-/// not copy the server's page tables.
+/// Nothing in here needs code to run between fork and exec (but for the rare [`Inherited::secret`]), so the standard
+/// library can use `posix_spawn`, which does not copy the server's page tables.
 #[expect(clippy::disallowed_methods, reason = "this is the one place that starts processes")]
 fn command(program: &Path, launch: &Launch, directory: &Path, cookie: &Cookie) -> Command {
     let mut command = Command::new(program);

@@ -43,6 +43,20 @@ pub fn existing(path: &str, allowed_roots: &[PathBuf]) -> Result<PathBuf, Existi
     if found.is_dir() { Ok(found) } else { Err(ExistingError::NotADirectory(found)) }
 }
 
+/// The same for a directory that may not be there yet; what of its path exists is resolved.
+///
+/// # Errors
+/// Why it is refused.
+pub fn existing_or_new(path: &str, allowed_roots: &[PathBuf]) -> Result<PathBuf, ExistingError> {
+    let wanted = plain(path)?;
+    let Some(there) = wanted.ancestors().find(|ancestor| ancestor.symlink_metadata().is_ok()) else {
+        return existing(path, allowed_roots);
+    };
+    let missing = wanted.strip_prefix(there).unwrap_or(Path::new(""));
+    let there = there.to_str().ok_or(ExistingError::NotPlain)?;
+    Ok(existing(there, allowed_roots)?.join(missing))
+}
+
 fn plain(text: &str) -> Result<&Path, ExistingError> {
     let path = Path::new(text);
     let plain_part = |part: Component<'_>| matches!(part, Component::RootDir | Component::Normal(_));

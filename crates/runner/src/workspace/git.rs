@@ -8,13 +8,16 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use legwork_agents::{AgentReport, Decoded, Decoder, Launch, Stdin};
-use legwork_model::{Exit, FailureReason, Limits, Outcome, Verdict};
+use legwork_model::{EventBody, Exit, FailureReason, Limits, Outcome, Verdict};
 use tokio::sync::{mpsc, watch};
 
+use super::askpass;
+use super::progress::Progress;
 use crate::attempt::{Attempt, Wires};
 use crate::cookie::Cookie;
 use crate::output::Output;
 use crate::runner::{Ended, Runner};
+use crate::sandbox::process::Inherited;
 use crate::stop::StopReason;
 
 const INSTALL_HINT: &str = "Install git, for instance with `apt-get install git`.";
@@ -43,6 +46,8 @@ pub struct GitSetup {
     pub cookie: Cookie,
     /// How long one call may take.
     pub deadline: Duration,
+    /// The program that gives git the token of a private repository ([`write_askpass`](super::write_askpass)).
+    pub askpass: PathBuf,
 }
 
 /// Why git did not do its work.
@@ -77,6 +82,10 @@ pub(super) struct Call<'a> {
     pub(super) output: &'a Path,
     /// Bytes of output after which it is stopped.
     pub(super) most_output: u64,
+    /// What it authenticates with at the repository's host.
+    pub(super) token: Option<&'a str>,
+    /// Who wants to know how far it is.
+    pub(super) progress: Option<mpsc::Sender<EventBody>>,
 }
 
 /// What git printed.
@@ -94,23 +103,30 @@ impl GitSetup {
         call: Call<'_>,
         stop: watch::Receiver<Option<StopReason>>,
     ) -> Result<Printed, GitError> {
-        // Nobody listens: its complaints come back as its report.
-        let (events, _) = mpsc::channel(1);
-        let wires = Wires { decoder: Box::new(LastWords::default()), stop, events };
-        let Call { arguments, environment, directory, home, input, output, most_output } = call;
+        let Call { arguments, environment, directory, home, input, output, most_output, token, progress } = call;
+        // Where nobody listens: its complaints come back as its report.
+        let events = progress.unwrap_or_else(|| mpsc::channel(1).0);
+        let wires = Wires { decoder: Box::new(Words::default()), stop, events };
+        let inherited = Inherited { stdin: input, secret: token.map(askpass::secret).transpose()? };
         let attempt = Attempt {
-            launch: self.launch(arguments, &environment, home),
+            launch: self.launch(arguments, &environment, home, inherited.secret.is_some()),
             install_hint: INSTALL_HINT.to_owned(),
             workspace: directory.to_owned(),
             limits: self.limits(most_output),
             cookie: self.cookie.clone(),
             stdout_path: output.to_owned(),
         };
-        let Ended { outcome, output } = runner.run_with_stdin(attempt, input, wires).await;
+        let Ended { outcome, output } = runner.run_inheriting(attempt, inherited, wires).await;
         Ok(Printed { cut_off: self.judge(outcome)?, output: output.unwrap_or_default() })
     }
 
-    fn launch(&self, arguments: Vec<String>, environment: &[(&'static str, &OsStr)], home: &Path) -> Launch {
+    fn launch(
+        &self,
+        arguments: Vec<String>,
+        environment: &[(&'static str, &OsStr)],
+        home: &Path,
+        asks: bool,
+    ) -> Launch {
         let fixed = [
             ("PATH", self.path.as_str()),
             ("LC_ALL", "C"),
@@ -122,8 +138,8 @@ impl GitSetup {
             ("GIT_NO_REPLACE_OBJECTS", "1"),
         ];
         let fixed = fixed.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let home = ("HOME", home.as_os_str());
-        let given = std::iter::once(&home).chain(environment);
+        let own = [Some(("HOME", home.as_os_str())), asks.then(|| ("GIT_ASKPASS", self.askpass.as_os_str()))];
+        let given = own.iter().flatten().chain(environment);
         let given = given.map(|(name, value)| ((*name).to_owned(), value.to_string_lossy().into_owned()));
         let configuration = CONFIGURATION.iter().flat_map(|setting| ["-c".to_owned(), (*setting).to_owned()]);
         Launch {
@@ -162,13 +178,14 @@ impl GitSetup {
     }
 }
 
-/// Keeps what git said last.
+/// Keeps what git said last, and tells how far it is.
 #[derive(Debug, Default)]
-struct LastWords {
+struct Words {
     stderr: Vec<u8>,
+    progress: Progress,
 }
 
-impl LastWords {
+impl Words {
     /// The line that says what is wrong; advice follows it.
     fn complaint(&self) -> String {
         let text = String::from_utf8_lossy(&self.stderr);
@@ -179,10 +196,11 @@ impl LastWords {
     }
 }
 
-impl Decoder for LastWords {
+impl Decoder for Words {
     fn stdout(&mut self, _bytes: &[u8], _decoded: &mut Vec<Decoded>) {}
 
-    fn stderr(&mut self, bytes: &[u8], _decoded: &mut Vec<Decoded>) {
+    fn stderr(&mut self, bytes: &[u8], decoded: &mut Vec<Decoded>) {
+        self.progress.read(bytes, decoded);
         self.stderr.extend_from_slice(bytes);
         let excess = self.stderr.len().saturating_sub(LONGEST_COMPLAINT);
         self.stderr.drain(..excess);

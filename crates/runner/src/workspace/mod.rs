@@ -4,20 +4,27 @@
 //! `.git` least of all.
 
 mod address;
+mod askpass;
 mod clone;
 mod existing;
 mod git;
+mod kept_clone;
 mod patch;
+mod progress;
+mod remote;
 mod repository_url;
 mod snapshot;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub use clone::{CloneError, clone};
-pub use existing::{ExistingError, existing};
+pub use askpass::write_askpass;
+pub use clone::clone;
+pub use existing::{ExistingError, existing, existing_or_new};
 pub use git::{GitError, GitSetup};
+pub use kept_clone::{KeptCloneError, bring_up_to_date};
 pub use patch::{Patch, PatchError, PatchLimits};
+pub use remote::{Errand, RemoteError, Source};
 pub use repository_url::{RepositoryError, RepositoryPolicy, validate_repository};
 pub use snapshot::{Skipped, SkippedBecause};
 

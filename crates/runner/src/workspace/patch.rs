@@ -232,6 +232,8 @@ impl Look<'_> {
             input,
             output: &shadow.join("output"),
             most_output,
+            token: None,
+            progress: None,
         };
         // Git has a deadline of its own here; the run that it works for is over.
         let (_stop, never) = watch::channel::<Option<StopReason>>(None);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use legwork_model::{ExecutionId, Task, ToolPolicy};
-use legwork_runner::workspace::existing;
+use legwork_runner::workspace::{existing, existing_or_new};
 use sha2::{Digest, Sha256};
 
 use super::check;
@@ -58,12 +58,15 @@ pub async fn admit(
     app: &App,
     scheduler: &SchedulerHandle,
     request: Request<'_>,
-    submission: Submission,
+    mut submission: Submission,
     body: &[u8],
 ) -> Result<Accepted, Refusal> {
     request.caller.require(Permission::Execute)?;
     refuse_while_ending(app)?;
-    let execution = judge(app, request.caller, submission, request.id).await?;
+    let secrets = std::mem::take(&mut submission.secrets);
+    let mut execution = judge(app, request.caller, submission, request.id).await?;
+    execution.pinned = !secrets.is_empty();
+    app.executor.vault.keep(request.id, secrets);
     enqueue(app, scheduler, execution, request, body).await
 }
 
@@ -82,6 +85,9 @@ pub async fn retry(
     if !earlier.state.is_finished() {
         return Err(Refusal::NotFinished(earlier.state));
     }
+    if earlier.pinned {
+        return Err(Refusal::CredentialsGone);
+    }
     let id = request.id;
     let execution = NewExecution {
         id,
@@ -92,6 +98,7 @@ pub async fn retry(
         created_by: request.caller.key.clone(),
         retry_of: Some(earlier.id),
         retry_when_lost: earlier.retry_when_lost,
+        pinned: false,
         home: if earlier.task.resume_session.is_some() { earlier.home } else { id },
         at: app.clock.now(),
     };
@@ -121,7 +128,8 @@ async fn judge(app: &App, caller: &Caller, submission: Submission, id: Execution
     let priority = check::priority(submission.priority)?;
     let lane = check::lane(submission.lane.as_deref(), config)?;
     let workspace = workspace(app, &submission)?;
-    let home = home(app, caller, agent.name(), submission.resume_session.as_deref()).await?.unwrap_or(id);
+    let session = session(app, caller, agent.name(), submission.resume_session.as_deref()).await?;
+    let home = session.map_or(id, |session| session.home);
     let task = Task {
         agent: agent.name().to_owned(),
         prompt: submission.prompt,
@@ -143,6 +151,7 @@ async fn judge(app: &App, caller: &Caller, submission: Submission, id: Execution
         created_by: caller.key.clone(),
         retry_of: None,
         retry_when_lost: submission.on_lost == OnLost::Retry,
+        pinned: false,
         home,
         at: app.clock.now(),
     })
@@ -150,7 +159,12 @@ async fn judge(app: &App, caller: &Caller, submission: Submission, id: Execution
 
 fn workspace(app: &App, submission: &Submission) -> Result<Option<String>, Refusal> {
     let places = [submission.workspace.is_some(), submission.repository.is_some(), submission.resume_session.is_some()];
-    if places.iter().filter(|named| **named).count() > 1 {
+    let keeps_clones = submission.workspace_root.is_some();
+    if keeps_clones && submission.workspace.is_some() && submission.resume_session.is_some() {
+        let message = "can't be named together with a session to continue, which stays where it was";
+        return Err(Refusal::invalid("workspace", "workspace_conflict", message));
+    }
+    if !keeps_clones && places.iter().filter(|named| **named).count() > 1 {
         let message = "at most one of `workspace`, `repository` and `resumeSession` can say where to work (a session stays where it was)";
         return Err(Refusal::invalid("workspace", "workspace_conflict", message));
     }
@@ -159,20 +173,33 @@ fn workspace(app: &App, submission: &Submission) -> Result<Option<String>, Refus
     }
     let Some(path) = &submission.workspace else { return Ok(None) };
     let refused = |message: String| Refusal::invalid("workspace", "workspace_not_allowed", message);
-    let resolved = existing(path, &app.config.workspaces.roots).map_err(|error| refused(error.to_string()))?;
+    let roots = &app.config.workspaces.roots;
+    let resolved = match &submission.workspace_root {
+        Some(root) => {
+            let roots = [std::slice::from_ref(root), roots.as_slice()].concat();
+            existing_or_new(&root.join(path).to_string_lossy(), &roots)
+        }
+        None => existing(path, roots),
+    };
+    let resolved = resolved.map_err(|error| refused(error.to_string()))?;
     let text = resolved.into_os_string().into_string();
     text.map(Some).map_err(|_| refused("is not UTF-8 once resolved".into()))
 }
 
-/// The run directory of the session to continue. A session belongs to the key that began it: for anybody else it does
+/// The run that began the session to continue. A session belongs to the key that began it: for anybody else it does
 /// not exist.
-async fn home(app: &App, caller: &Caller, agent: &str, session: Option<&str>) -> Result<Option<ExecutionId>, Refusal> {
+async fn session(
+    app: &App,
+    caller: &Caller,
+    agent: &str,
+    session: Option<&str>,
+) -> Result<Option<ExecutionRecord>, Refusal> {
     let Some(session) = session else { return Ok(None) };
     let known = app.store.session(agent, session).await?;
     let may_use =
         |record: &ExecutionRecord| record.created_by == caller.key || caller.permissions.allow(Permission::Admin);
     match known.filter(may_use) {
-        Some(record) => Ok(Some(record.home)),
+        Some(record) => Ok(Some(record)),
         None => Err(Refusal::invalid("resumeSession", "session_not_found", "there is no such session of this agent")),
     }
 }
@@ -206,6 +233,7 @@ async fn enqueue(
         idempotency: idempotency(request, body),
         max_queued: app.config.queue.max_queued,
         claim: None,
+        pin: None,
         quota: request.quota.cloned(),
     };
     let recorded = tokio::spawn(record(app.clone(), scheduler.clone(), enqueue)).await;
@@ -227,8 +255,15 @@ async fn record(app: App, scheduler: SchedulerHandle, mut enqueue: Enqueue) -> R
     let (lane, now) = (enqueue.execution.lane.clone(), enqueue.execution.at);
     let slot = scheduler.lanes().take(&lane);
     let lease_until = now.plus_millis(app.lease_millis());
-    enqueue.claim = slot.as_ref().map(|_| ClaimAtOnce { node: app.node.clone(), lease_until });
-    let (enqueued, slot) = match (app.store.enqueue(enqueue).await, slot) {
+    let this_node = ClaimAtOnce { node: app.node.clone(), lease_until };
+    enqueue.pin = enqueue.execution.pinned.then(|| this_node.clone());
+    enqueue.claim = slot.as_ref().map(|_| this_node);
+    let id = enqueue.execution.id;
+    let enqueued = app.store.enqueue(enqueue).await;
+    if !matches!(enqueued, Ok(Enqueued::Waiting | Enqueued::Claimed(_))) {
+        app.executor.vault.forget(id);
+    }
+    let (enqueued, slot) = match (enqueued, slot) {
         (Ok(Enqueued::Claimed(claimed)), Some(slot)) => {
             scheduler.tell(Command::Run(claimed, slot));
             return Ok(Recorded::New);

@@ -24,6 +24,7 @@ pub async fn cancel(
     match cancelled {
         Cancelled::Ended => {
             app.executor.count_cancelled();
+            app.executor.vault.forget(id);
             app.hub.publish(id, || Signal::Changed);
         }
         Cancelled::Requested => scheduler.tell(Command::Stop(id, StopReason::Cancelled { message })),

@@ -34,6 +34,9 @@ pub enum Refusal {
     /// The execution has not ended yet.
     #[error("the execution has not ended yet: {}", .0.as_str())]
     NotFinished(ExecutionState),
+    /// The execution had credentials of its own, which are not kept.
+    #[error("the execution ran with credentials of its own, which are not kept; submit the job again with them")]
+    CredentialsGone,
     /// Another execution works in the session.
     #[error("another execution works in this session; wait for its end")]
     SessionBusy,

@@ -1,12 +1,14 @@
 //! What a door makes of a request.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use legwork_model::{Cost, Repository, ToolPolicy};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+use crate::executor::RunSecrets;
 use crate::parse::{object, optional_object};
 
 /// A job as a caller asks for it. Only the prompt is needed.
@@ -47,6 +49,13 @@ pub struct Submission {
     /// How much the agent may do without asking, where a door's callers may say so; the operator's setting where absent.
     #[serde(skip)]
     pub permission_mode: Option<String>,
+    /// What the run authenticates with, where a door's callers bring that along.
+    #[serde(skip)]
+    pub secrets: RunSecrets,
+    /// A directory in which workspaces are made that are not there yet, and kept with their clone of `repository`, where
+    /// a door's callers name workspaces so.
+    #[serde(skip)]
+    pub workspace_root: Option<PathBuf>,
     /// From -100 to 100; higher runs earlier.
     #[serde(default)]
     pub priority: i32,

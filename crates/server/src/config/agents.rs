@@ -25,6 +25,9 @@ pub struct AgentSettings {
     pub auth_token: Option<Secret>,
     /// The token of a subscription login. Also read from `CLAUDE_CODE_OAUTH_TOKEN`.
     pub oauth_token: Option<Secret>,
+    /// The file of a subscription login as the program writes it, a JSON object (`file:/run/secrets/x`). Also read from
+    /// `CLAUDE_CODE_CREDENTIALS_JSON`, and from the file that `CLAUDE_CODE_CREDENTIALS_SECRET` names.
+    pub login_file: Option<Secret>,
     /// How often the agent may repeat a failed call to its model.
     pub max_retries: u32,
 }
@@ -39,6 +42,7 @@ impl Default for AgentSettings {
             api_key: None,
             auth_token: None,
             oauth_token: None,
+            login_file: None,
             max_retries: 3,
         }
     }

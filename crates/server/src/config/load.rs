@@ -161,10 +161,13 @@ fn apply_known_variables(config: &mut Config, environment: &Environment) {
     config.database.url = config.database.url.take().or_else(|| secret("DATABASE_URL"));
     config.redis.url = config.redis.url.take().or_else(|| secret("REDIS_URL"));
     let claude = config.agents.entry("claude-code".into()).or_default();
-    if claude.api_key.is_none() && claude.auth_token.is_none() && claude.oauth_token.is_none() {
+    let has_none = claude.api_key.is_none() && claude.auth_token.is_none();
+    if has_none && claude.oauth_token.is_none() && claude.login_file.is_none() {
         claude.api_key = secret("ANTHROPIC_API_KEY").or_else(|| secret("CLAUDE_API_KEY"));
         claude.auth_token = secret("ANTHROPIC_AUTH_TOKEN");
         claude.oauth_token = secret("CLAUDE_CODE_OAUTH_TOKEN");
+        let file = given("CLAUDE_CODE_CREDENTIALS_SECRET").map(|path| Secret::new(format!("file:{path}")));
+        claude.login_file = secret("CLAUDE_CODE_CREDENTIALS_JSON").or(file);
     }
     if claude.base_url.is_none() {
         claude.base_url = environment.get("ANTHROPIC_BASE_URL").map(str::to_owned);
@@ -180,6 +183,7 @@ fn resolve_secrets(config: &mut Config, environment: &Environment) -> Result<(),
         resolve(&format!("agents.{name}.api_key"), &mut agent.api_key, environment)?;
         resolve(&format!("agents.{name}.auth_token"), &mut agent.auth_token, environment)?;
         resolve(&format!("agents.{name}.oauth_token"), &mut agent.oauth_token, environment)?;
+        resolve(&format!("agents.{name}.login_file"), &mut agent.login_file, environment)?;
     }
     Ok(())
 }
@@ -236,6 +240,12 @@ fn validate(config: &Config) -> Result<(), ConfigError> {
     }
     if config.redis.url.as_ref().is_some_and(|url| !is_redis(url.expose())) {
         return invalid("redis.url", "must look like redis://host:6379, or rediss://… for TLS".into());
+    }
+    for (name, agent) in &config.agents {
+        let is_object = |file: &Secret| serde_json::from_str::<serde_json::Map<_, _>>(file.expose()).is_ok();
+        if agent.login_file.as_ref().is_some_and(|file| !is_object(file)) {
+            return invalid(&format!("agents.{name}.login_file"), "is not the JSON object of a login".into());
+        }
     }
     if config.queue.beat_seconds == 0 || config.queue.beat_seconds * 2 > config.queue.lease_seconds {
         return invalid("queue.beat_seconds", "must be at least 1 and at most half of queue.lease_seconds".into());

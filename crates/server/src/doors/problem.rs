@@ -91,6 +91,7 @@ impl From<Refusal> for Problem {
             Refusal::NotFound(_) => (StatusCode::NOT_FOUND, "not_found"),
             Refusal::AlreadyFinished(_) => (StatusCode::CONFLICT, "already_finished"),
             Refusal::NotFinished(_) => (StatusCode::CONFLICT, "not_finished"),
+            Refusal::CredentialsGone => (StatusCode::CONFLICT, "credentials_gone"),
             Refusal::SessionBusy => (StatusCode::CONFLICT, "session_busy"),
             Refusal::KeyReused => (StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused"),
             Refusal::QuotaReached(_) => (StatusCode::TOO_MANY_REQUESTS, "quota_reached"),

@@ -15,6 +15,13 @@ impl Mask {
         Self(secrets.into_iter().filter(|secret| secret.len() >= SHORTEST).map(str::to_owned).collect())
     }
 
+    /// A mask for these secrets, too.
+    #[must_use]
+    pub fn and<'a>(&self, more: impl IntoIterator<Item = &'a str>) -> Self {
+        let more = Self::new(more);
+        Self(self.0.iter().chain(more.0.iter()).cloned().collect())
+    }
+
     /// `text` without the secrets.
     pub fn apply(&self, text: String) -> String {
         self.0.iter().fold(text, |text, secret| {

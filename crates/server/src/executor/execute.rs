@@ -4,12 +4,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use legwork_model::{Clock, EventBody, ExecutionState, Failure, FailureReason, Outcome, Verdict};
+use legwork_model::{Clock, EventBody, ExecutionId, ExecutionState, Failure, FailureReason, Outcome, Verdict};
 use legwork_runner::workspace::PatchLimits;
 use legwork_runner::{Ended, Runner, StopReason};
 use tokio::sync::{mpsc, watch};
 
 use super::health::HealthCache;
+use super::vault::Vault;
 use crate::config::Config;
 use crate::events::{Appended, Hub, Mask, RunLog, Signal};
 use crate::store::append::Lease;
@@ -51,12 +52,16 @@ pub struct Executor {
     pub runs: PathBuf,
     /// This node's name in leases and cookies.
     pub node: String,
+    /// The program that gives git a token.
+    pub askpass: PathBuf,
     /// `PATH` of agents.
     pub path: String,
     /// Which model they talk to.
     pub model: Model,
     /// Secrets to keep out of what is recorded.
     pub mask: Mask,
+    /// What single runs authenticate with.
+    pub vault: Vault,
     /// What is known of the agents' programs.
     pub health: HealthCache,
 }
@@ -70,7 +75,7 @@ impl Executor {
             self.store.clone(),
             self.hub.clone(),
             Arc::clone(&self.clock),
-            self.mask.clone(),
+            self.mask_of(record.id),
             lease,
             record.last_seq,
         );
@@ -88,6 +93,12 @@ impl Executor {
             }
             _ => self.finish(&mut log, &record, outcome, kept).await,
         }
+        self.vault.forget(record.id);
+    }
+
+    /// What is kept out of everything that a run shows.
+    pub(super) fn mask_of(&self, id: ExecutionId) -> Mask {
+        self.vault.of(id).map_or_else(|| self.mask.clone(), |secrets| self.mask.and(secrets.each()))
     }
 
     /// The run itself; always gives an outcome. Dropping `events` at its end ends the recording.
@@ -111,12 +122,13 @@ impl Executor {
                 None
             }
         };
-        (outcome, self.keep(prepared.dirs, output, diff).await)
+        prepared.home.unplace(&prepared.placed);
+        (outcome, self.keep(record.id, prepared.dirs, output, diff).await)
     }
 
     async fn finish(&self, log: &mut RunLog, record: &ExecutionRecord, outcome: Outcome, kept: Kept) {
         measure(&outcome);
-        let (mut outcome, mut kept) = (self.masked(outcome), kept);
+        let (mut outcome, mut kept) = (self.masked(record.id, outcome), kept);
         loop {
             match log.finish(record, outcome.clone(), &kept).await {
                 Appended::Recorded => return,
@@ -167,6 +179,7 @@ impl Executor {
                 tracing::error!(execution = %lease.id, %error, "failed to give a run up; the next look decides");
             }
         }
+        self.vault.forget(lease.id);
         self.hub.publish(lease.id, || Signal::Changed);
     }
 
@@ -175,10 +188,11 @@ impl Executor {
         count(ExecutionState::Cancelled, NO_REASON);
     }
 
-    fn masked(&self, mut outcome: Outcome) -> Outcome {
-        outcome.result = outcome.result.map(|result| self.mask.apply(result));
+    fn masked(&self, id: ExecutionId, mut outcome: Outcome) -> Outcome {
+        let mask = self.mask_of(id);
+        outcome.result = outcome.result.map(|result| mask.apply(result));
         if let Verdict::Failed(failure) = &mut outcome.verdict {
-            failure.message = self.mask.apply(std::mem::take(&mut failure.message));
+            failure.message = mask.apply(std::mem::take(&mut failure.message));
         }
         outcome
     }

@@ -23,9 +23,15 @@ const LEVEL: i32 = 3;
 
 impl Executor {
     /// Packs what a run leaves, without the service's secrets.
-    pub(super) async fn keep(&self, dirs: RunDirs, output: Option<Output>, patch: Option<Output>) -> Kept {
+    pub(super) async fn keep(
+        &self,
+        id: ExecutionId,
+        dirs: RunDirs,
+        output: Option<Output>,
+        patch: Option<Output>,
+    ) -> Kept {
         let in_memory = |output: &Option<Output>| !matches!(output, Some(Output::File(_)));
-        let packing = Packing { mask: self.mask.clone(), dirs, output, patch };
+        let packing = Packing { mask: self.mask_of(id), dirs, output, patch };
         if in_memory(&packing.output) && in_memory(&packing.patch) {
             return packing.pack();
         }
@@ -43,7 +49,7 @@ impl Executor {
             return Ok(Some(output.into()));
         }
         // It still runs, or its server was killed.
-        let so_far = tokio::fs::read(raw).await.ok().map(|bytes| masked(&self.mask, bytes).into());
+        let so_far = tokio::fs::read(raw).await.ok().map(|bytes| masked(&self.mask_of(execution.id), bytes).into());
         let runs_here = execution.lease_owner.as_ref() == Some(&self.node);
         Ok(so_far.or_else(|| runs_here.then(Bytes::new)))
     }

@@ -6,8 +6,10 @@ mod files;
 mod health;
 mod prepare;
 mod probe;
+mod vault;
 
 pub use execute::{Executor, Model};
 pub use health::{AgentHealth, HealthCache};
 pub use prepare::{credential, find_program};
 pub use probe::Probe;
+pub use vault::{RunSecrets, Vault};

@@ -1,15 +1,17 @@
 //! What has to be there before the agent starts.
 
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use legwork_agents::{Agent, Credential, Decoder, Setup, find_agent};
 use legwork_model::{EventBody, FailureReason, Verdict};
-use legwork_runner::workspace::{CloneError, GitSetup, PatchLimits, clone};
+use legwork_runner::workspace::{Errand, GitSetup, PatchLimits, RemoteError, Source, bring_up_to_date};
 use legwork_runner::{Attempt, Cookie, RunDirs, StopReason, Workspace};
 use tokio::sync::{mpsc, watch};
 
 use super::execute::{Executor, Model};
+use super::vault::RunSecrets;
 use crate::config::AgentSettings;
 use crate::store::ExecutionRecord;
 
@@ -21,6 +23,9 @@ pub(super) struct Prepared {
     pub(super) attempt: Attempt,
     pub(super) decoder: Box<dyn Decoder>,
     pub(super) workspace: Workspace,
+    /// The agent's directories, and the files that were placed there for the run alone.
+    pub(super) home: RunDirs,
+    pub(super) placed: Vec<PathBuf>,
     /// The execution's own directories: output, patch.
     pub(super) dirs: RunDirs,
     pub(super) git: GitSetup,
@@ -61,15 +66,25 @@ impl Executor {
             path: self.path.clone(),
             cookie: cookie.clone(),
             deadline: PATCH_PATIENCE,
+            askpass: self.askpass.clone(),
         };
-        let (workspace, commit) = self.workspace(record, &dirs, &home, &git, stop).await?;
+        let secrets = self.vault.of(record.id);
+        if record.pinned && secrets.is_none() {
+            let message = "The job's own credentials are gone; submit it again.";
+            return Err(Verdict::failed(FailureReason::Lost, message));
+        }
+        let secrets = secrets.unwrap_or_default();
+        let errand = Errand { runner: &self.runner, git: &git, dirs: &dirs, stop, events: events.clone() };
+        let token = secrets.repository_token.as_deref();
+        let (workspace, commit) = self.workspace(record, &home, errand, token).await?;
         let path = workspace.path().to_string_lossy().into_owned();
         // The log may have ended the run already; then nobody misses the event.
         let _ = events.send(EventBody::Workspace { path, commit }).await;
 
-        let setup = self.setup(agent, record, &home, workspace.path());
+        let setup = self.setup(agent, record, &home, workspace.path(), &secrets);
         let launch = agent.launch(task, &setup);
         home.place(&launch.files).map_err(|error| directory_failed(&home.home(), &error))?;
+        let placed = launch.files.iter().map(|file| file.path.clone()).collect();
         let attempt = Attempt {
             launch,
             install_hint: agent.install_hint().to_owned(),
@@ -78,7 +93,7 @@ impl Executor {
             cookie,
             stdout_path: dirs.stdout(),
         };
-        Ok(Prepared { attempt, decoder: agent.decoder(), workspace, dirs, git })
+        Ok(Prepared { attempt, decoder: agent.decoder(), workspace, home, placed, dirs, git })
     }
 
     /// The execution's own directories, and those of the session that it continues (else the same).
@@ -97,27 +112,31 @@ impl Executor {
     async fn workspace(
         &self,
         record: &ExecutionRecord,
-        dirs: &RunDirs,
         home: &RunDirs,
-        git: &GitSetup,
-        stop: watch::Receiver<Option<StopReason>>,
+        errand: Errand<'_>,
+        token: Option<&str>,
     ) -> Result<(Workspace, Option<String>), Verdict> {
-        let task = &record.task;
+        let (task, dirs, git) = (&record.task, errand.dirs, errand.git);
+        let named = self.place_of_session(record).await?.or_else(|| task.workspace.clone()).map(PathBuf::from);
+        let place = named.or_else(|| task.resume_session.is_some().then(|| home.work()));
         let mut commit = None;
-        let mut workspace =
-            match (&task.repository, self.place_of_session(record).await?.or_else(|| task.workspace.clone())) {
-                (Some(repository), _) => {
-                    let policy = self.config.repositories.policy();
-                    let git = GitSetup { deadline: Duration::from_secs(task.limits.start_seconds), ..git.clone() };
-                    commit = clone(&self.runner, &git, repository, &policy, dirs, stop)
-                        .await
-                        .map_err(CloneError::verdict)?;
-                    Workspace::filled(dirs.work())
-                }
-                (None, Some(path)) => Workspace::filled(PathBuf::from(path)),
-                (None, None) if task.resume_session.is_some() => Workspace::filled(home.work()),
-                (None, None) => Workspace::fresh(dirs.work()),
-            };
+        let mut workspace = match (&task.repository, place) {
+            (Some(repository), place) => {
+                let policy = self.config.repositories.policy();
+                let source = Source { repository, policy: &policy, token };
+                let git = GitSetup { deadline: Duration::from_secs(task.limits.start_seconds), ..git.clone() };
+                let errand = Errand { git: &git, ..errand };
+                let place = place.unwrap_or_else(|| dirs.work());
+                make_dir(&place).map_err(|error| directory_failed(&place, &error))?;
+                commit = bring_up_to_date(&errand, source, &place).await.map_err(RemoteError::verdict)?;
+                Workspace::filled(place)
+            }
+            (None, Some(place)) => {
+                make_dir(&place).map_err(|error| directory_failed(&place, &error))?;
+                Workspace::filled(place)
+            }
+            (None, None) => Workspace::fresh(dirs.work()),
+        };
         if let Err(error) = workspace.take_baseline(&self.runner, git, dirs, PatchLimits::default()).await {
             tracing::warn!(execution = %record.id, %error, "the run will have no patch");
         }
@@ -134,10 +153,19 @@ impl Executor {
         Ok(first.and_then(|first| first.task.workspace))
     }
 
-    fn setup(&self, agent: &dyn Agent, record: &ExecutionRecord, home: &RunDirs, workspace: &Path) -> Setup {
+    fn setup(
+        &self,
+        agent: &dyn Agent,
+        record: &ExecutionRecord,
+        home: &RunDirs,
+        workspace: &Path,
+        secrets: &RunSecrets,
+    ) -> Setup {
         let settings = self.config.agent(agent.name());
         let (credential, base_url) = match &self.model {
-            Model::Configured => (credential(&settings), settings.base_url.clone()),
+            Model::Configured => {
+                (secrets.credential.clone().or_else(|| credential(&settings)), settings.base_url.clone())
+            }
             // Its own key for each run, so that the rehearsal model can tell them apart.
             Model::Rehearsal { base_url } => {
                 (Some(Credential::ApiKey(format!("rehearsal-{}", record.id))), Some(base_url.clone()))
@@ -165,6 +193,12 @@ pub fn credential(settings: &AgentSettings) -> Option<Credential> {
         .map(Credential::ApiKey)
         .or_else(|| exposed(&settings.auth_token).map(Credential::BearerToken))
         .or_else(|| exposed(&settings.oauth_token).map(Credential::OauthToken))
+        .or_else(|| exposed(&settings.login_file).map(Credential::LoginFile))
+}
+
+/// Directories that a door's callers name may not be there yet; all others are.
+fn make_dir(path: &Path) -> std::io::Result<()> {
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
 /// The file that a program's name stands for on `path`; `None` where there is none.

@@ -30,6 +30,12 @@ async fn prune_once(app: &App) -> Result<(), StoreError> {
     app.store.write(PruneIdempotencyKeys { before }).await?;
     app.store.write(PruneQuotas { before: now.plus_millis(-hours(QUOTA_HOURS)) }).await?;
 
+    for id in app.executor.vault.runs() {
+        // Another node may have ended what waited here.
+        if app.store.execution(id).await?.is_some_and(|execution| execution.state.is_finished()) {
+            app.executor.vault.forget(id);
+        }
+    }
     let before = now.plus_millis(-hours(app.config.workspaces.keep_hours));
     for id in app.executor.kept_runs().await {
         if is_old(app, id, before).await? {

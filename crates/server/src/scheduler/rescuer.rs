@@ -45,5 +45,8 @@ pub async fn recover(app: &App) -> Result<(), StoreError> {
     for held in held {
         app.executor.lose(held.lease, "The server ended while it ran this job.", true).await;
     }
+    for lease in app.store.pinned_to(&app.node).await? {
+        app.executor.lose(lease, "The server ended before it ran this job.", true).await;
+    }
     Ok(())
 }

@@ -1,12 +1,11 @@
 //! Asking for the end of an execution.
 
-use legwork_model::{ExecutionId, ExecutionState, Outcome, Timestamp, Verdict};
+use legwork_model::{ExecutionId, ExecutionState, Timestamp, Verdict};
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter};
 
-use super::append::insert_events;
 use super::entity::execution;
-use super::finish::{ended, finished_event, row};
+use super::finish::{end_waiting, row};
 use super::transaction::Transaction;
 use super::write::Write;
 
@@ -55,18 +54,7 @@ impl Write for Cancel {
 
 impl Cancel {
     async fn end(&self, tx: &Transaction<'_>, row: &execution::Model) -> Result<bool, DbErr> {
-        let outcome = Outcome::without_run(Verdict::Cancelled { message: self.message.clone() });
-        let update = execution::Entity::update_many()
-            .filter(execution::Column::Id.eq(row.id.as_str()))
-            .filter(execution::Column::State.eq(ExecutionState::Queued.as_str()))
-            .filter(execution::Column::Fence.eq(row.fence))
-            .col_expr(execution::Column::LastSeq, Expr::value(row.last_seq + 1));
-        if tx.execute(ended(update, ExecutionState::Queued, &outcome, self.now)?).await? == 0 {
-            return Ok(false);
-        }
-        let after = u64::try_from(row.last_seq).unwrap_or(0);
-        insert_events(tx, &row.id, after, &[finished_event(self.now, &outcome)]).await?;
-        Ok(true)
+        end_waiting(tx, row, Verdict::Cancelled { message: self.message.clone() }, self.now).await
     }
 
     async fn request(&self, tx: &Transaction<'_>, row: &execution::Model) -> Result<bool, DbErr> {

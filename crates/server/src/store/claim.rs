@@ -43,6 +43,7 @@ impl Write for Claim {
         let waiting = execution::Entity::find()
             .filter(waits())
             .filter(execution::Column::Lane.eq(self.lane.as_str()))
+            .filter(is_free().or(execution::Column::LeaseOwner.eq(self.node.as_str())))
             .order_by_desc(execution::Column::Priority)
             .order_by_asc(execution::Column::Id)
             .limit(self.limit);
@@ -57,6 +58,11 @@ impl Write for Claim {
 /// Those that wait. The state is spelled out in the statement, for only then engines use the index of just these.
 pub(super) fn waits() -> Expr {
     Expr::col(execution::Column::State).eq(Expr::Constant(ExecutionState::Queued.as_str().into()))
+}
+
+/// Those that are pinned to no node.
+fn is_free() -> Expr {
+    execution::Column::LeaseOwner.is_null()
 }
 
 impl Claim {

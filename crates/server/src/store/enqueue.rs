@@ -13,7 +13,7 @@ use super::entity::{execution, idempotency_key};
 use super::error::StoreError;
 use super::executions::uses_home;
 use super::quota::Quota;
-use super::record::NewEvent;
+use super::record::{NewEvent, PINNED};
 use super::transaction::Transaction;
 use super::write::Write;
 
@@ -36,6 +36,8 @@ pub struct NewExecution {
     pub retry_of: Option<ExecutionId>,
     /// Whether it is run again when its worker is lost after it began.
     pub retry_when_lost: bool,
+    /// Whether only the node that took it can run it, having what the record does not.
+    pub pinned: bool,
     /// The execution whose run directory it uses, where it continues a session.
     pub home: ExecutionId,
     /// When it was accepted.
@@ -53,7 +55,7 @@ pub struct Idempotency {
     pub fingerprint: String,
 }
 
-/// A node that has a free slot for the job.
+/// A node that has a free slot for the job, or alone can run it.
 #[derive(Debug, Clone)]
 pub struct ClaimAtOnce {
     /// The node.
@@ -92,8 +94,20 @@ pub struct Enqueue {
     pub max_queued: u64,
     /// Who takes it at once, unless others wait in its lane.
     pub claim: Option<ClaimAtOnce>,
+    /// Who alone may take it later, where it is pinned.
+    pub pin: Option<ClaimAtOnce>,
     /// What it counts against.
     pub quota: Option<Quota>,
+}
+
+impl NewExecution {
+    const fn on_lost(&self) -> &'static str {
+        match (self.pinned, self.retry_when_lost) {
+            (true, _) => PINNED,
+            (false, true) => "retry",
+            (false, false) => "fail",
+        }
+    }
 }
 
 impl Store {
@@ -210,7 +224,7 @@ impl Enqueue {
             metadata: serde_json::to_string(&new.metadata).map_err(json)?,
             created_by: new.created_by.clone(),
             retry_of: new.retry_of.map(|id| id.to_string()),
-            on_lost: if new.retry_when_lost { "retry" } else { "fail" }.into(),
+            on_lost: new.on_lost().into(),
             home: new.home.to_string(),
             created_at: new.at.as_millis(),
             started_at: None,
@@ -218,8 +232,8 @@ impl Enqueue {
             attempt: 0,
             losses: 0,
             fence: 0,
-            lease_owner: None,
-            lease_until: None,
+            lease_owner: self.pin.as_ref().map(|pin| pin.node.clone()),
+            lease_until: self.pin.as_ref().map(|pin| pin.lease_until.as_millis()),
             last_seq: 1,
             cancel_requested: None,
             session_id: None,

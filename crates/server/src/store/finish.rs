@@ -83,6 +83,27 @@ pub(super) fn ended(
     Ok(update)
 }
 
+/// Ends an execution that waits, unless it was claimed meanwhile; tells whether it did.
+pub(super) async fn end_waiting(
+    tx: &Transaction<'_>,
+    row: &execution::Model,
+    verdict: Verdict,
+    now: Timestamp,
+) -> Result<bool, DbErr> {
+    let outcome = Outcome::without_run(verdict);
+    let update = execution::Entity::update_many()
+        .filter(execution::Column::Id.eq(row.id.as_str()))
+        .filter(execution::Column::State.eq(ExecutionState::Queued.as_str()))
+        .filter(execution::Column::Fence.eq(row.fence))
+        .col_expr(execution::Column::LastSeq, Expr::value(row.last_seq + 1));
+    if tx.execute(ended(update, ExecutionState::Queued, &outcome, now)?).await? == 0 {
+        return Ok(false);
+    }
+    let after = u64::try_from(row.last_seq).unwrap_or(0);
+    insert_events(tx, &row.id, after, &[finished_event(now, &outcome)]).await?;
+    Ok(true)
+}
+
 /// The row as it is, for a decision in the same transaction.
 pub(super) async fn row(tx: &Transaction<'_>, id: &str) -> Result<Option<execution::Model>, DbErr> {
     tx.one(execution::Entity::find_by_id(id)).await

@@ -1,10 +1,11 @@
 //! Keeping leases, and finding those that were not kept.
 
 use legwork_model::{ExecutionId, ExecutionState, Timestamp};
-use sea_orm::sea_query::Expr;
+use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QuerySelect};
 
 use super::append::Lease;
+use super::claim::waits;
 use super::connect::Store;
 use super::entity::execution;
 use super::error::StoreError;
@@ -37,7 +38,12 @@ impl Write for Renew {
             .filter(execution::Column::State.eq(ExecutionState::Running.as_str()))
             .filter(execution::Column::LeaseOwner.eq(self.node.as_str()))
             .col_expr(execution::Column::LeaseUntil, Expr::value(self.until.as_millis()));
-        tx.execute(renewed).await.map(drop)
+        tx.execute(renewed).await?;
+        let pinned = execution::Entity::update_many()
+            .filter(waits())
+            .filter(execution::Column::LeaseOwner.eq(self.node.as_str()))
+            .col_expr(execution::Column::LeaseUntil, Expr::value(self.until.as_millis()));
+        tx.execute(pinned).await.map(drop)
     }
 }
 
@@ -62,22 +68,40 @@ impl Store {
         rows.into_iter().map(held).collect()
     }
 
-    /// Executions whose lease ended before `now`.
+    /// Executions whose lease ended before `now`: of those that run, and of those that wait for one node.
     ///
     /// # Errors
     /// Where the database gives no answer.
     pub async fn expired_leases(&self, now: Timestamp) -> Result<Vec<Lease>, StoreError> {
+        let expired = execution::Column::LeaseUntil.lt(now.as_millis());
+        let mut leases = self.leases(runs().and(expired.clone())).await?;
+        leases.extend(self.leases(waits().and(expired)).await?);
+        Ok(leases)
+    }
+
+    /// Executions that wait for `node` alone.
+    ///
+    /// # Errors
+    /// Where the database gives no answer.
+    pub async fn pinned_to(&self, node: &str) -> Result<Vec<Lease>, StoreError> {
+        self.leases(waits().and(execution::Column::LeaseOwner.eq(node))).await
+    }
+
+    async fn leases(&self, which: Expr) -> Result<Vec<Lease>, StoreError> {
         let rows = execution::Entity::find()
             .select_only()
             .column(execution::Column::Id)
             .column(execution::Column::Fence)
-            .filter(execution::Column::State.eq(ExecutionState::Running.as_str()))
-            .filter(execution::Column::LeaseUntil.lt(now.as_millis()))
+            .filter(which)
             .into_tuple::<(String, i64)>()
             .all(&self.reads)
             .await?;
         rows.into_iter().map(|(id, fence)| lease(&id, fence).map_err(StoreError::from)).collect()
     }
+}
+
+fn runs() -> Expr {
+    execution::Column::State.eq(ExecutionState::Running.as_str())
 }
 
 fn lease(id: &str, fence: i64) -> Result<Lease, DbErr> {

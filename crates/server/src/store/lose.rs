@@ -6,8 +6,8 @@ use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter};
 
 use super::append::{Lease, insert_events, under_lease};
 use super::entity::{event, execution};
-use super::finish::{ended, finished_event, row};
-use super::record::NewEvent;
+use super::finish::{end_waiting, ended, finished_event, row};
+use super::record::{NewEvent, PINNED};
 use super::transaction::Transaction;
 use super::write::Write;
 
@@ -15,7 +15,7 @@ use super::write::Write;
 const MAX_LOSSES: i32 = 2;
 
 /// Kinds of events that say nothing about the agent. Any other one means that it had begun.
-const BEFORE_THE_AGENT: [&str; 5] = ["queued", "claimed", "workspace", "requeued", "stopping"];
+const BEFORE_THE_AGENT: [&str; 6] = ["queued", "claimed", "repository_progress", "workspace", "requeued", "stopping"];
 
 /// What became of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,7 +52,14 @@ impl Write for Lose {
     async fn apply(&self, tx: &Transaction<'_>) -> Result<Lost, DbErr> {
         let id = self.lease.id.to_string();
         let Some(row) = row(tx, &id).await? else { return Ok(Lost::NotOurs) };
-        if row.fence != self.lease.fence || row.state != ExecutionState::Running.as_str() {
+        if row.fence != self.lease.fence {
+            return Ok(Lost::NotOurs);
+        }
+        if row.state == ExecutionState::Queued.as_str() && row.on_lost == PINNED {
+            let ended = end_waiting(tx, &row, self.stranded(), self.now).await?;
+            return Ok(if ended { Lost::Failed(FailureReason::Lost) } else { Lost::NotOurs });
+        }
+        if row.state != ExecutionState::Running.as_str() {
             return Ok(Lost::NotOurs);
         }
         let losses = row.losses + i32::from(self.crashed);
@@ -62,6 +69,9 @@ impl Write for Lose {
         if losses >= MAX_LOSSES {
             let message = format!("{losses} workers in a row died while they ran this job. {}", self.why);
             return self.finish(tx, &row, Verdict::failed(FailureReason::WorkerCrashed, message), losses).await;
+        }
+        if row.on_lost == PINNED {
+            return self.finish(tx, &row, self.stranded(), losses).await;
         }
         if row.on_lost != "retry" && (self.began || has_begun(tx, &id).await?) {
             let message = format!(
@@ -90,6 +100,13 @@ impl Lose {
         outcome.session_id.clone_from(&row.session_id);
         let update = ended(under_lease(self.lease), ExecutionState::Running, &outcome, self.now)?;
         self.settle(tx, row, update, losses, finished_event(self.now, &outcome), lost).await
+    }
+
+    /// The end of a job that no other worker can run.
+    fn stranded(&self) -> Verdict {
+        let message =
+            format!("{} It had the job's own credentials, which are nowhere else; submit it again.", self.why);
+        Verdict::failed(FailureReason::Lost, message)
     }
 
     async fn requeue(&self, tx: &Transaction<'_>, row: &execution::Model, losses: i32) -> Result<Lost, DbErr> {

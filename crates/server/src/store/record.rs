@@ -30,6 +30,8 @@ pub struct ExecutionRecord {
     pub retry_of: Option<ExecutionId>,
     /// Whether it is run again when its worker is lost after it began.
     pub retry_when_lost: bool,
+    /// Whether only the node that took it can run it, having what the record does not.
+    pub pinned: bool,
     /// The execution whose run directory it uses.
     pub home: ExecutionId,
     /// When it was accepted.
@@ -71,6 +73,9 @@ impl ExecutionRecord {
     }
 }
 
+/// What the row of a pinned job says about being lost: it can't run again.
+pub(super) const PINNED: &str = "pinned";
+
 impl TryFrom<execution::Model> for ExecutionRecord {
     type Error = StoreError;
 
@@ -85,6 +90,7 @@ impl TryFrom<execution::Model> for ExecutionRecord {
             created_by: row.created_by,
             retry_of: row.retry_of.as_deref().map(id).transpose()?,
             retry_when_lost: row.on_lost == "retry",
+            pinned: row.on_lost == PINNED,
             home: id(&row.home)?,
             created_at: Timestamp::from_millis(row.created_at),
             started_at: row.started_at.map(Timestamp::from_millis),

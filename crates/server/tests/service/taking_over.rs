@@ -46,11 +46,12 @@ async fn put(app: &TestApp, node: &str) -> ExecutionId {
         created_by: None,
         retry_of: None,
         retry_when_lost: false,
+        pinned: false,
         home: id,
         at: NOW,
     };
     let claim = ClaimAtOnce { node: node.into(), lease_until: NOW.plus_millis(LEASE_MILLIS) };
-    let enqueue = Enqueue { execution, idempotency: None, max_queued: 10, claim: Some(claim), quota: None };
+    let enqueue = Enqueue { execution, idempotency: None, max_queued: 10, claim: Some(claim), pin: None, quota: None };
     core.store.enqueue(enqueue).await.expect("an answer");
     id
 }

@@ -164,8 +164,10 @@ impl TestDb {
     ) -> Result<Answer, StoreError> {
         // The databases count in signed numbers.
         let max_queued = max_queued.min(i64::MAX.unsigned_abs());
-        let enqueued =
-            self.store.enqueue(Enqueue { execution, idempotency, max_queued, claim: None, quota: None }).await?;
+        let enqueued = self
+            .store
+            .enqueue(Enqueue { execution, idempotency, max_queued, claim: None, pin: None, quota: None })
+            .await?;
         Ok(Answer::of(&enqueued))
     }
 
@@ -272,6 +274,7 @@ pub(crate) fn job(id: ExecutionId) -> NewExecution {
         created_by: None,
         retry_of: None,
         retry_when_lost: false,
+        pinned: false,
         home: id,
         at: NOW,
     }

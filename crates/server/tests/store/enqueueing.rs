@@ -123,7 +123,7 @@ async fn a_session_takes_one_job_at_a_time(db: &TestDb) {
 /// Puts a job on record for a node that has a free slot.
 async fn enqueue_here(db: &TestDb, execution: NewExecution, max_queued: u64) -> Enqueued {
     let claim = Some(ClaimAtOnce { node: NODE.into(), lease_until: NOW.plus_millis(LEASE_MILLIS) });
-    let enqueue = Enqueue { execution, idempotency: key("k"), max_queued, claim, quota: None };
+    let enqueue = Enqueue { execution, idempotency: key("k"), max_queued, claim, pin: None, quota: None };
     db.store.enqueue(enqueue).await.expect("an answer")
 }
 
@@ -168,7 +168,14 @@ async fn of_fifty_at_once_each_is_claimed_or_waits(db: &TestDb) {
     let enqueue = |number: u32| {
         let claim = ClaimAtOnce { node: NODE.into(), lease_until: NOW.plus_millis(LEASE_MILLIS) };
         let claim = number.is_multiple_of(2).then_some(claim);
-        db.store.enqueue(Enqueue { execution: db.job(), idempotency: None, max_queued: 1_000, claim, quota: None })
+        db.store.enqueue(Enqueue {
+            execution: db.job(),
+            idempotency: None,
+            max_queued: 1_000,
+            claim,
+            pin: None,
+            quota: None,
+        })
     };
     let answers = join_all((0..50).map(enqueue)).await;
     let answers: Vec<_> = answers.iter().map(|answer| Answer::of(answer.as_ref().expect("an answer"))).collect();
@@ -196,7 +203,7 @@ async fn a_quota_takes_exactly_as_many_as_it_may(db: &TestDb) {
     let submit = async |at: Timestamp| {
         let execution = NewExecution { at, ..db.job() };
         let quota = Some(quota.clone());
-        let enqueue = Enqueue { execution, idempotency: None, max_queued: 1_000, claim: None, quota };
+        let enqueue = Enqueue { execution, idempotency: None, max_queued: 1_000, claim: None, pin: None, quota };
         Answer::of(&db.store.enqueue(enqueue).await.expect("an answer"))
     };
     let answers = join_all((0..200).map(|_| submit(NOW))).await;

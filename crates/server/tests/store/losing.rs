@@ -4,9 +4,12 @@ use legwork_model::{EventBody, ExecutionState, FailureReason, Timestamp, Verdict
 use legwork_server::store::NewEvent;
 use legwork_server::store::append::Lease;
 use legwork_server::store::cancel::{Cancel, Cancelled};
+use legwork_server::store::claim::Claim;
+use legwork_server::store::enqueue::{ClaimAtOnce, Enqueue, NewExecution};
+use legwork_server::store::lease::Renew;
 use legwork_server::store::lose::{Lose, Lost};
 
-use crate::database::{NOW, TestDb, append, assert_applied, lease, lose, on_every_engine, text};
+use crate::database::{LEASE_MILLIS, NOW, TestDb, append, assert_applied, lease, lose, on_every_engine, text};
 
 on_every_engine!(
     a_run_that_had_not_begun_waits_again,
@@ -17,6 +20,7 @@ on_every_engine!(
     a_planned_shutdown_does_not_count,
     a_request_to_cancel_wins,
     a_late_append_makes_the_rescuer_look_again,
+    a_pinned_job_waits_for_its_node_alone_and_ends_with_it,
 );
 
 async fn again(db: &TestDb) -> Lease {
@@ -123,4 +127,37 @@ async fn a_late_append_makes_the_rescuer_look_again(db: &TestDb) {
             db.write(Cancel { id: lease.id, message: "done".into(), now: NOW }).await;
         }
     }
+}
+
+async fn a_pinned_job_waits_for_its_node_alone_and_ends_with_it(db: &TestDb) {
+    let pin = || Some(ClaimAtOnce { node: "node_two".into(), lease_until: NOW.plus_millis(LEASE_MILLIS) });
+    let put = async |id_of: &mut Vec<_>| {
+        let execution = NewExecution { pinned: true, retry_when_lost: true, ..db.job() };
+        id_of.push(execution.id);
+        let enqueue = Enqueue { execution, idempotency: None, max_queued: 10, claim: None, pin: pin(), quota: None };
+        db.store.enqueue(enqueue).await.expect("an answer");
+    };
+    let mut ids = Vec::new();
+    put(&mut ids).await;
+    put(&mut ids).await;
+    assert!(db.claim(10).await.is_empty(), "another node has not what it takes");
+    let theirs = Claim { node: "node_two".into(), ..crate::database::claim("default", 1) };
+    let claimed = db.write(theirs).await.pop().expect("its own node takes it");
+    assert_eq!((claimed.record.id, claimed.record.pinned), (ids[0], true));
+
+    // Neither the one that ran nor the one that waits can go on without its node, also before the agent began.
+    assert_eq!(db.lose(lease(&claimed)).await, Lost::Failed(FailureReason::Lost));
+    db.write(Renew { node: "node_two".into(), until: NOW.plus_millis(60_000) }).await;
+    assert_eq!(db.store.expired_leases(NOW.plus_millis(59_000)).await.expect("an answer"), []);
+    let expired = db.store.expired_leases(NOW.plus_millis(61_000)).await.expect("an answer");
+    assert_eq!(expired, db.store.pinned_to("node_two").await.expect("an answer"));
+    assert_eq!(expired, [Lease { id: ids[1], fence: 0 }]);
+    assert_eq!(db.lose(expired[0]).await, Lost::Failed(FailureReason::Lost));
+    assert_eq!(db.kinds(ids[1]).await, ["queued", "finished"]);
+    let (reason, message) = failure(db, expired[0]).await;
+    assert_eq!(reason, FailureReason::Lost);
+    assert!(
+        message.ends_with("It had the job's own credentials, which are nowhere else; submit it again."),
+        "{message}"
+    );
 }

@@ -53,6 +53,7 @@ fn access(agent: &dyn Agent, settings: &AgentSettings, rehearses: bool) -> Check
         Some(Credential::ApiKey(_)) => "an API key",
         Some(Credential::BearerToken(_)) => "a bearer token",
         Some(Credential::OauthToken(_)) => "the token of a subscription login",
+        Some(Credential::LoginFile(_)) => "the file of a subscription login",
         None => return no_credential(agent, settings, &name),
     };
     let base = if settings.base_url.is_some() { ", for a model API other than the vendor's" } else { "" };

@@ -19,7 +19,8 @@ pub struct Model {
     pub created_by: Option<String>,
     /// The execution that this one repeats.
     pub retry_of: Option<String>,
-    /// What to do when its worker is lost after it began: `fail` or `retry`.
+    /// What to do when its worker is lost after it began: `fail` or `retry`; `pinned`: no other worker can run it, so fail
+    /// also before. While a pinned one waits, its lease is that of the node that is to run it.
     pub on_lost: String,
     /// The execution whose run directory (home, workspace) it uses: its own, or that of the session it continues.
     pub home: String,
