@@ -1,6 +1,6 @@
 # Recipes are one line each: what they do is in scripts/, where it can be read, run and tested alone.
 .DEFAULT_GOAL := help
-.PHONY: help demo build test check bench serve fmt generate deny install-agent clean
+.PHONY: help demo build test test-image check bench serve fmt generate deny install-agent clean
 
 help: ## List these recipes.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -14,7 +14,10 @@ build: ## Build the release binary, target/release/legwork.
 test: ## Run every test, with MariaDB and PostgreSQL beside SQLite; installs what is missing where it may.
 	@scripts/test.sh
 
-check: ## Check formatting, lints, dependencies, generated files, alert rules and dashboard.
+test-image: ## Build the container images with a Docker engine of its own and run them; ARGS="--compile" compiles in there.
+	@scripts/test-image.sh $(ARGS)
+
+check: ## Check formatting, lints, dependencies, generated files and what deploy/ ships.
 	@scripts/check.sh
 
 bench: ## Measure Legwork beside a Node worker and print the table; ARGS="--write" keeps it in bench/README.md.

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Checks deploy/: that the alert rules parse and do what their tests say, that the dashboard's queries parse, and that both
-# name nothing but metrics and labels that a server really emits.
+# name nothing but metrics and labels that a server really emits; and what lint-deploy.sh checks.
 #
 # The first two need promtool, which is installed where that may be; where it can't be had they are named as skipped, and
 # under CI=true that is a failure. LEGWORK_BIN names a binary to use instead of building one.
@@ -37,6 +37,7 @@ start_server() {
   done
 }
 
+scripts/lint-deploy.sh
 scripts/packages.sh curl
 if [ -z "${LEGWORK_BIN:-}" ]; then cargo build --quiet --locked --workspace --bins; fi
 start_server "$(realpath "${LEGWORK_BIN:-${CARGO_TARGET_DIR:-target}/debug/legwork}")"

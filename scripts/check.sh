@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Checks everything that needs no test run: formatting, lints, dependencies, generated files, alert rules and dashboard.
+# Checks everything that needs no test run: formatting, lints, dependencies, generated files, what deploy/ ships.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -9,7 +9,9 @@ PATH="$PATH:/usr/sbin:/sbin"
 package_of() {
   case "$1" in
     cc) echo build-essential ;;
+    docker | dockerd) echo docker.io ;;
     mariadbd) echo mariadb-server ;;
+    pip3) echo python3-pip ;;
     postgres) echo postgresql ;;
     promtool) echo prometheus ;;
     *) echo "$1" ;;

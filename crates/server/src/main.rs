@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use legwork_server::commands::{Failure, config, doctor, executions, key, openapi, run, serve};
+use legwork_server::commands::{Failure, config, doctor, executions, key, openapi, run, serve, worker};
 use legwork_server::config::Environment;
 
 /// Runs coding agents as durable jobs: one binary, one API.
@@ -17,6 +17,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Serve(serve::Serve),
+    Worker(worker::Worker),
     Run(Box<run::Run>),
     Executions(executions::Executions),
     Doctor(doctor::Doctor),
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
     let done = runtime.block_on(async {
         match command {
             Command::Serve(serve) => serve.run(environment).await.map(|()| ExitCode::SUCCESS),
+            Command::Worker(worker) => worker.run(environment).await.map(|()| ExitCode::SUCCESS),
             Command::Run(run) => run.run(environment).await,
             Command::Executions(executions) => executions.run(environment).await.map(|()| ExitCode::SUCCESS),
             Command::Doctor(doctor) => doctor.run(environment).await,

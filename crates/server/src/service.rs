@@ -11,6 +11,7 @@ use legwork_runner::Runner;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+use tokio_util::task::TaskTracker;
 
 use crate::admission::Keyring;
 use crate::app::{App, DataDir, StartError, open_store, secrets_of};
@@ -20,6 +21,9 @@ use crate::events::{Hub, Mask};
 use crate::executor::{Executor, HealthCache, Model, Vault};
 use crate::lifecycle::{Phase, drain};
 use crate::scheduler::{Lanes, Schedule, SchedulerHandle, beat, prune, recover, rescue, schedule};
+
+/// How long deliveries may take when everything else has ended.
+const LAST_GRACE: Duration = Duration::from_secs(10);
 
 /// What a service is made of, beside its settings.
 pub struct Parts {
@@ -44,6 +48,7 @@ pub struct Service {
     metrics: PrometheusHandle,
     statistics: Statistics,
     redis: Option<redis::Link>,
+    tasks: TaskTracker,
     agents: Vec<JoinHandle<()>>,
     rehearsal: Option<Rehearsal>,
     data_dir: DataDir,
@@ -110,6 +115,7 @@ impl Service {
             metrics: parts.metrics,
             statistics: Statistics::default(),
             redis,
+            tasks: TaskTracker::new(),
             agents,
             rehearsal,
             data_dir,
@@ -128,6 +134,7 @@ impl Service {
             metrics: self.metrics.clone(),
             statistics: self.statistics.clone(),
             redis: self.redis.clone(),
+            tasks: self.tasks.clone(),
         }
     }
 
@@ -144,7 +151,9 @@ impl Service {
             .map_err(failed)?
             .next()
             .ok_or_else(|| failed(std::io::ErrorKind::NotFound.into()))?;
-        let locked = self.app.config.doors.any_signed() || self.app.keyring.is_needed().await?;
+        let config = &self.app.config;
+        let others_may = config.doors.any_signed() || !config.server.trusted_networks.is_empty();
+        let locked = others_may || self.app.keyring.is_needed().await?;
         let confined = !address.ip().is_loopback() && !locked;
         if confined {
             address = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), address.port());
@@ -168,6 +177,10 @@ impl Service {
             drain(&app.phase, &self.scheduler, patience),
             redis::serve(self.doors()),
         );
+        self.tasks.close();
+        if tokio::time::timeout(LAST_GRACE, self.tasks.wait()).await.is_err() {
+            tracing::warn!("not all events were delivered that somebody wanted to have");
+        }
         self.agents.iter().for_each(JoinHandle::abort);
         if let Some(rehearsal) = self.rehearsal {
             rehearsal.shutdown().await;
@@ -182,8 +195,9 @@ fn start_scheduler(app: &App) -> SchedulerHandle {
         clock: Arc::clone(&app.clock),
         node: app.node.clone(),
         lease_millis: app.lease_millis(),
-        lanes: Lanes::new(&app.config.lanes),
+        lanes: Lanes::new(&app.config.lanes, app.config.server.ephemeral),
         executor: Arc::clone(&app.executor),
+        ends_after_one: app.config.server.ephemeral.then(|| app.phase.clone()),
     })
 }
 

@@ -254,6 +254,10 @@ enum Recorded {
 async fn record(app: App, scheduler: SchedulerHandle, mut enqueue: Enqueue) -> Result<Recorded, Refusal> {
     let (lane, now) = (enqueue.execution.lane.clone(), enqueue.execution.at);
     let slot = scheduler.lanes().take(&lane);
+    if app.config.server.ephemeral && slot.is_none() {
+        app.executor.vault.forget(enqueue.execution.id);
+        return Err(Refusal::Busy);
+    }
     let lease_until = now.plus_millis(app.lease_millis());
     let this_node = ClaimAtOnce { node: app.node.clone(), lease_until };
     enqueue.pin = enqueue.execution.pinned.then(|| this_node.clone());

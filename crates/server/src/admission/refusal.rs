@@ -43,6 +43,9 @@ pub enum Refusal {
     /// The idempotency key was used for another request.
     #[error("this Idempotency-Key was used for another request; use a new key for a new request")]
     KeyReused,
+    /// The server does one job at a time, and has one.
+    #[error("this worker does one job and is busy; try again, another takes its place")]
+    Busy,
     /// As many jobs wait as may.
     #[error("the queue is full; try again later")]
     QueueFull,
@@ -81,7 +84,7 @@ impl Refusal {
     /// When it makes sense to try the same again.
     pub const fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::QueueFull => Some(Duration::from_secs(5)),
+            Self::QueueFull | Self::Busy => Some(Duration::from_secs(5)),
             Self::QuotaReached(wait) => Some(Duration::from_secs(seconds(*wait))),
             Self::ShuttingDown => Some(Duration::from_secs(10)),
             Self::Unavailable(_) => Some(Duration::from_secs(2)),

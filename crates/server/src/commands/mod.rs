@@ -7,6 +7,7 @@ pub mod key;
 pub mod openapi;
 pub mod run;
 pub mod serve;
+pub mod worker;
 
 pub mod client;
 pub mod terminal;

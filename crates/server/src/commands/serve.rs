@@ -36,10 +36,20 @@ impl Serve {
     /// # Errors
     /// Where the service can't start.
     pub async fn run(self, environment: Environment) -> Result<(), Failure> {
+        self.run_with(environment, |_| {}).await
+    }
+
+    /// The same with settings that another command makes.
+    pub(super) async fn run_with(
+        self,
+        environment: Environment,
+        change: impl FnOnce(&mut Config),
+    ) -> Result<(), Failure> {
         let mut config = load_config(self.config.as_deref(), &environment)?;
         config.server.listen = self.listen.unwrap_or(config.server.listen);
         config.data_dir = self.data_dir.unwrap_or(config.data_dir);
         config.rehearsal.enabled |= self.rehearse;
+        change(&mut config);
         log_to_stderr(&config)?;
         let rehearses = config.rehearsal.enabled;
         let parts = Parts {

@@ -1,5 +1,7 @@
 //! The ways in beside the native API: contracts of workers that Legwork takes the place of.
 
+use std::path::PathBuf;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +19,8 @@ pub struct DoorSettings {
     pub execute: ExecuteSettings,
     /// Requests by Redis.
     pub redis: RedisDoorSettings,
+    /// `POST /execute` with `userRequest`
+    pub unified: UnifiedSettings,
 }
 
 /// `[doors.generate]`: signed prompts, one answer each. Open where it has a secret.
@@ -135,6 +139,26 @@ pub struct RedisDoorSettings {
 impl Default for RedisDoorSettings {
     fn default() -> Self {
         Self { prefix: "claude:cli".into(), allow_flags: Vec::new(), lane: "redis".into() }
+    }
+}
+
+/// `[doors.unified]`: jobs that bring their own credentials, answered by events, for callers of the native API.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct UnifiedSettings {
+    /// Whether it is open.
+    pub enabled: bool,
+    /// Where a request's `workspace` is, which is made where it is not there yet. Also read from `WORKSPACE_DIR`.
+    pub workspace_dir: PathBuf,
+    /// The URL that the events of jobs are posted to whose request has a `database`. Also read from `DB_BASE_URL`.
+    pub db_base_url: Option<Secret>,
+    /// The lane of its jobs.
+    pub lane: String,
+}
+
+impl Default for UnifiedSettings {
+    fn default() -> Self {
+        Self { enabled: true, workspace_dir: "/workspace".into(), db_base_url: None, lane: "default".into() }
     }
 }
 

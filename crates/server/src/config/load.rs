@@ -179,6 +179,7 @@ fn resolve_secrets(config: &mut Config, environment: &Environment) -> Result<(),
     resolve("redis.url", &mut config.redis.url, environment)?;
     resolve("doors.generate.secret", &mut config.doors.generate.secret, environment)?;
     resolve("doors.execute.secret", &mut config.doors.execute.secret, environment)?;
+    resolve("doors.unified.db_base_url", &mut config.doors.unified.db_base_url, environment)?;
     for (name, agent) in &mut config.agents {
         resolve(&format!("agents.{name}.api_key"), &mut agent.api_key, environment)?;
         resolve(&format!("agents.{name}.auth_token"), &mut agent.auth_token, environment)?;
@@ -209,8 +210,8 @@ fn resolve(setting: &str, secret: &mut Option<Secret>, environment: &Environment
     Ok(())
 }
 
-fn is_redis(url: &str) -> bool {
-    url::Url::parse(url).is_ok_and(|url| ["redis", "rediss", "unix", "redis+unix"].contains(&url.scheme()))
+fn has_scheme(url: &Secret, schemes: &[&str]) -> bool {
+    url::Url::parse(url.expose()).is_ok_and(|url| schemes.contains(&url.scheme()))
 }
 
 fn validate(config: &Config) -> Result<(), ConfigError> {
@@ -232,13 +233,14 @@ fn validate(config: &Config) -> Result<(), ConfigError> {
         ("doors.claude_code.lane", &doors.claude_code.lane),
         ("doors.execute.lane", &doors.execute.lane),
         ("doors.redis.lane", &doors.redis.lane),
+        ("doors.unified.lane", &doors.unified.lane),
     ] {
         if !config.lanes.contains_key(lane) {
             let known: Vec<_> = config.lanes.keys().map(String::as_str).collect();
             return invalid(setting, format!("there is no lane `{lane}`; known: {}", known.join(", ")));
         }
     }
-    if config.redis.url.as_ref().is_some_and(|url| !is_redis(url.expose())) {
+    if config.redis.url.as_ref().is_some_and(|url| !has_scheme(url, &["redis", "rediss", "unix", "redis+unix"])) {
         return invalid("redis.url", "must look like redis://host:6379, or rediss://… for TLS".into());
     }
     for (name, agent) in &config.agents {
@@ -246,6 +248,9 @@ fn validate(config: &Config) -> Result<(), ConfigError> {
         if agent.login_file.as_ref().is_some_and(|file| !is_object(file)) {
             return invalid(&format!("agents.{name}.login_file"), "is not the JSON object of a login".into());
         }
+    }
+    if doors.unified.db_base_url.as_ref().is_some_and(|url| !has_scheme(url, &["http", "https"])) {
+        return invalid("doors.unified.db_base_url", "must look like https://host/path".into());
     }
     if config.queue.beat_seconds == 0 || config.queue.beat_seconds * 2 > config.queue.lease_seconds {
         return invalid("queue.beat_seconds", "must be at least 1 and at most half of queue.lease_seconds".into());

@@ -29,7 +29,9 @@ use serde::{Deserialize, Serialize};
 
 pub use agents::AgentSettings;
 pub use database::DatabaseSettings;
-pub use doors::{ClaudeCodeSettings, DoorSettings, ExecuteSettings, GenerateSettings, RedisDoorSettings};
+pub use doors::{
+    ClaudeCodeSettings, DoorSettings, ExecuteSettings, GenerateSettings, RedisDoorSettings, UnifiedSettings,
+};
 pub use environment::Environment;
 pub use lanes::{LaneSettings, default_lanes};
 pub use limits::LimitSettings;

@@ -1,5 +1,6 @@
 //! The HTTP server.
 
+use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -11,6 +12,12 @@ pub struct ServerSettings {
     pub listen: String,
     /// Addresses of proxies in front of this server: what they say of a client's address (`X-Forwarded-For`) is believed.
     pub trusted_proxies: Vec<std::net::IpAddr>,
+    /// Networks whose clients need no API key, such as `["10.0.0.0/8"]`: whoever is there may submit jobs
+    /// and look at them.
+    #[schemars(with = "Vec<String>")]
+    pub trusted_networks: Vec<IpNet>,
+    /// Do one job, refuse others meanwhile, and end. What `legwork worker --ephemeral` sets.
+    pub ephemeral: bool,
     /// Bytes of a request body at the most; more is a 413.
     pub max_body_bytes: usize,
     /// Connections at once; further ones wait.
@@ -26,6 +33,8 @@ impl Default for ServerSettings {
         Self {
             listen: "127.0.0.1:7070".into(),
             trusted_proxies: Vec::new(),
+            trusted_networks: Vec::new(),
+            ephemeral: false,
             max_body_bytes: 1024 * 1024,
             max_connections: 10_000,
             request_timeout_seconds: 10,

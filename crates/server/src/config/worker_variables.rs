@@ -11,7 +11,7 @@ const EXECUTE_SECRET: [&str; 3] = ["doors", "execute", "secret"];
 const LISTEN: [&str; 2] = ["server", "listen"];
 
 /// Each is used where the settings say nothing.
-const SETTINGS: [(&str, [&str; 3]); 8] = [
+const SETTINGS: [(&str, [&str; 3]); 10] = [
     ("SHARED_SECRET", GENERATE_SECRET),
     ("MAX_GLOBAL_CALLS_PER_HR", ["doors", "generate", "calls_per_hour"]),
     ("CLAUDE_SERVICE_SECRET", EXECUTE_SECRET),
@@ -20,6 +20,8 @@ const SETTINGS: [(&str, [&str; 3]); 8] = [
     ("CLAUDE_STREAM", ["doors", "claude_code", "stream"]),
     ("CLAUDE_VERBOSE", ["doors", "claude_code", "verbose"]),
     ("CLAUDE_MAX_TURNS", ["doors", "claude_code", "max_turns"]),
+    ("WORKSPACE_DIR", ["doors", "unified", "workspace_dir"]),
+    ("DB_BASE_URL", ["doors", "unified", "db_base_url"]),
 ];
 
 /// Lays the variables under the settings.
@@ -49,12 +51,18 @@ fn check_secret(environment: &Environment, name: &'static str) -> Result<(), Con
     Ok(())
 }
 
+/// What only deployments of the unified worker set.
+const UNIFIED: [&str; 4] =
+    ["WORKSPACE_DIR", "DB_BASE_URL", "CLAUDE_CODE_CREDENTIALS_JSON", "CLAUDE_CODE_CREDENTIALS_SECRET"];
+
 /// Where the worker would listen whose door is open, and the variable that says so.
 fn listen(table: &Table, environment: &Environment) -> Result<Option<(&'static str, String)>, ConfigError> {
     let service = ("CLAUDE_SERVICE_PORT", environment.get("CLAUDE_SERVICE_HOST").unwrap_or("0.0.0.0"));
-    let workers = [(EXECUTE_SECRET, service), (GENERATE_SECRET, ("PORT", "0.0.0.0"))];
-    for (secret, (name, host)) in workers {
-        if let (true, Some(text)) = (has(table, &secret), environment.get(name)) {
+    let unified = UNIFIED.iter().any(|name| environment.get(name).is_some());
+    let any = ("PORT", "0.0.0.0");
+    let workers = [(has(table, &EXECUTE_SECRET), service), (has(table, &GENERATE_SECRET), any), (unified, any)];
+    for (is_open, (name, host)) in workers {
+        if let (true, Some(text)) = (is_open, environment.get(name)) {
             let port: u16 = text.trim().parse().map_err(|_| wrong(name, format!("`{text}` is not a port")))?;
             let bare_v6 = host.parse::<std::net::Ipv6Addr>().is_ok();
             let address = if bare_v6 { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
@@ -105,6 +113,11 @@ mod tests {
             assert_eq!(overlaid("", variables).expect("settings").server.listen, expected);
         }
         assert_eq!(overlaid("", [("PORT", "3000")]).expect("settings").server.listen, "127.0.0.1:7070", "no such door");
+        let variables = [("PORT", "5000"), ("WORKSPACE_DIR", "/srv/work"), ("DB_BASE_URL", "http://db:8080/api")];
+        let config = overlaid("", variables).expect("settings");
+        assert_eq!(config.server.listen, "0.0.0.0:5000");
+        assert_eq!(config.doors.unified.workspace_dir.to_str(), Some("/srv/work"));
+        assert_eq!(config.doors.unified.db_base_url.as_ref().map(Secret::expose), Some("http://db:8080/api"));
 
         let variables = [("CLAUDE_STREAM", "false"), ("CLAUDE_MAX_TURNS", "9"), ("CLAUDE_PROMPT", "1")];
         let agent = overlaid("", variables).expect("settings").doors.claude_code;

@@ -2,9 +2,9 @@
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{Extensions, HeaderMap, StatusCode, header};
 
-use super::peer::is_local;
+use super::peer::{is_local, is_trusted};
 use super::{Doors, Problem};
 use crate::admission::Caller;
 
@@ -12,14 +12,32 @@ impl FromRequestParts<Doors> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, doors: &Doors) -> Result<Self, Problem> {
-        let app = &doors.app;
-        let caller = app.keyring.identify(bearer(&parts.headers), app.clock.now()).await?;
-        if caller.key.is_none() {
-            refuse_other_machines(is_local(doors, &parts.extensions, &parts.headers))?;
-            refuse_other_sites(&parts.headers)?;
-        }
-        Ok(caller)
+        identify(doors, &parts.extensions, &parts.headers).await
     }
+}
+
+/// Who sent a request with these headers.
+pub(super) async fn identify(doors: &Doors, extensions: &Extensions, headers: &HeaderMap) -> Result<Caller, Problem> {
+    if bearer(headers).is_none() && is_trusted(doors, extensions, headers) {
+        refuse_pages(headers)?;
+        return Ok(Caller::trusted());
+    }
+    let app = &doors.app;
+    let caller = app.keyring.identify(bearer(headers), app.clock.now()).await?;
+    if caller.key.is_none() {
+        refuse_other_machines(is_local(doors, extensions, headers))?;
+        refuse_other_sites(headers)?;
+    }
+    Ok(caller)
+}
+
+/// A trusted network is one of programs. A browser in it may show a page of anybody's.
+fn refuse_pages(headers: &HeaderMap) -> Result<(), Problem> {
+    if !headers.contains_key(header::ORIGIN) {
+        return Ok(());
+    }
+    let detail = "pages need an API key, also in a trusted network; make one with `legwork key create`";
+    Err(Problem::new(StatusCode::FORBIDDEN, "foreign_origin", detail))
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {

@@ -27,6 +27,7 @@ pub use problem::Problem;
 use axum::Router;
 use axum::routing::{get, post};
 use metrics_exporter_prometheus::PrometheusHandle;
+use tokio_util::task::TaskTracker;
 
 use crate::app::App;
 use crate::scheduler::SchedulerHandle;
@@ -45,6 +46,8 @@ pub struct Doors {
     pub statistics: Statistics,
     /// The way to Redis, where there is one.
     pub redis: Option<redis::Link>,
+    /// What goes on beside requests; the end of the server waits for it a little.
+    pub tasks: TaskTracker,
 }
 
 /// All routes, on one screen.
@@ -61,6 +64,7 @@ pub fn router(doors: Doors) -> Router {
         .route("/readyz", get(web::health::ready))
         .route("/myhealthz", get(web::health::ready_by_another_name))
         .route("/health", get(execute::health::health))
+        .route("/status", get(execute::status::status))
         .route("/claude-cli/health", get(redis::health))
         .route("/debug", get(web::debug::debug))
         .route("/metrics", get(web::metrics::metrics))

@@ -20,6 +20,13 @@ pub(super) fn is_local(doors: &Doors, extensions: &Extensions, headers: &HeaderM
     client.is_some_and(|client| client.is_loopback()) && (vouched_for || !forwarded)
 }
 
+/// Whether the client is in a network that the operator trusts.
+pub(super) fn is_trusted(doors: &Doors, extensions: &Extensions, headers: &HeaderMap) -> bool {
+    let networks = &doors.app.config.server.trusted_networks;
+    let client = client_address(doors, extensions, headers);
+    client.is_some_and(|client| networks.iter().any(|network| network.contains(&client)))
+}
+
 /// The address of the client: that of the connection, or what proxies say that are trusted. `None` within a process.
 pub(super) fn client_address(doors: &Doors, extensions: &Extensions, headers: &HeaderMap) -> Option<IpAddr> {
     let trusted = &doors.app.config.server.trusted_proxies;

@@ -76,7 +76,7 @@ impl Problem {
         response
     }
 
-    fn in_field(mut self, field: String) -> Self {
+    pub(super) fn in_field(mut self, field: String) -> Self {
         self.field = (!field.is_empty()).then_some(field);
         self
     }
@@ -95,6 +95,7 @@ impl From<Refusal> for Problem {
             Refusal::SessionBusy => (StatusCode::CONFLICT, "session_busy"),
             Refusal::KeyReused => (StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused"),
             Refusal::QuotaReached(_) => (StatusCode::TOO_MANY_REQUESTS, "quota_reached"),
+            Refusal::Busy => (StatusCode::TOO_MANY_REQUESTS, "busy"),
             Refusal::UsedBefore => (StatusCode::UNAUTHORIZED, "used_before"),
             Refusal::QueueFull => (StatusCode::SERVICE_UNAVAILABLE, "queue_full"),
             Refusal::ShuttingDown => (StatusCode::SERVICE_UNAVAILABLE, "shutting_down"),

@@ -9,25 +9,47 @@ use crate::config::LaneSettings;
 
 /// The slots of one node. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Lanes(Arc<BTreeMap<String, Arc<Semaphore>>>);
+pub struct Lanes {
+    lanes: Arc<BTreeMap<String, Arc<Semaphore>>>,
+    /// The one slot of a node that does one job in its life.
+    only: Option<Arc<Semaphore>>,
+}
 
 /// The right to run one execution of a lane; given back when dropped.
-pub type Slot = OwnedSemaphorePermit;
+#[derive(Debug)]
+pub struct Slot {
+    _lane: OwnedSemaphorePermit,
+    only: Option<OwnedSemaphorePermit>,
+}
+
+impl Slot {
+    /// The execution runs: a node that does one job has done so.
+    pub(super) fn used(&mut self) {
+        if let Some(only) = self.only.take() {
+            only.forget();
+        }
+    }
+}
 
 impl Lanes {
-    /// All slots, none of them taken.
-    pub fn new(settings: &BTreeMap<String, LaneSettings>) -> Self {
+    /// All slots, none of them taken. One job in all where the node is `ephemeral`.
+    pub fn new(settings: &BTreeMap<String, LaneSettings>, ephemeral: bool) -> Self {
         let slots =
             |lane: &LaneSettings| Arc::new(Semaphore::new(usize::try_from(lane.concurrency).unwrap_or(usize::MAX)));
-        Self(Arc::new(settings.iter().map(|(name, lane)| (name.clone(), slots(lane))).collect()))
+        let lanes = settings.iter().map(|(name, lane)| (name.clone(), slots(lane))).collect();
+        Self { lanes: Arc::new(lanes), only: ephemeral.then(|| Arc::new(Semaphore::new(1))) }
     }
 
     /// A slot of the lane, if one is free.
     pub fn take(&self, lane: &str) -> Option<Slot> {
-        Arc::clone(self.0.get(lane)?).try_acquire_owned().ok()
+        let only = match &self.only {
+            Some(only) => Some(Arc::clone(only).try_acquire_owned().ok()?),
+            None => None,
+        };
+        Some(Slot { _lane: Arc::clone(self.lanes.get(lane)?).try_acquire_owned().ok()?, only })
     }
 
     pub(super) fn names(&self) -> impl Iterator<Item = &String> {
-        self.0.keys()
+        self.lanes.keys()
     }
 }

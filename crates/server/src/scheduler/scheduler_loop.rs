@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, watch};
 use super::lanes::{Lanes, Slot};
 use crate::events::{Hub, Signal};
 use crate::executor::Executor;
+use crate::lifecycle::{Phase, Stage};
 use crate::store::append::Lease;
 use crate::store::claim::{Claim, Claimed};
 use crate::store::lease::Held;
@@ -93,6 +94,8 @@ pub struct Schedule {
     pub lanes: Lanes,
     /// Runs what was claimed.
     pub executor: Arc<Executor>,
+    /// What ends with the first run, on a node that does one job.
+    pub ends_after_one: Option<Phase>,
 }
 
 /// Starts the scheduler. It ends when all handles are dropped and nothing runs any more.
@@ -208,7 +211,8 @@ impl Scheduler {
         self.schedule.store.write(claim).await
     }
 
-    fn start(&mut self, claimed: Claimed, slot: Slot) {
+    fn start(&mut self, claimed: Claimed, mut slot: Slot) {
+        slot.used();
         let record = claimed.record;
         let cancelled = record.cancel_requested.clone().map(|message| StopReason::Cancelled { message });
         let stop = watch::Sender::new(cancelled.or_else(|| self.stopping.clone()));
@@ -263,6 +267,9 @@ impl Scheduler {
     fn forget(&mut self, id: ExecutionId) {
         if self.runs.remove(&id).is_some() {
             self.running.send_replace(self.runs.len());
+            if let Some(phase) = &self.schedule.ends_after_one {
+                phase.advance(Stage::Draining);
+            }
         }
     }
 }

@@ -25,7 +25,7 @@ use crate::doors::{Doors, Problem};
 use crate::parse::parse_json;
 use crate::store::quota::Quota;
 
-const SIGNATURE: &str = "x-claude-signature";
+pub(super) const SIGNATURE: &str = "x-claude-signature";
 const TIMESTAMP: &str = "x-claude-timestamp";
 const CALLER: &str = "door:execute";
 const MINUTE_MILLIS: i64 = 60_000;
@@ -136,8 +136,9 @@ fn cli_call(request: Execute) -> Result<CliCall, Refusal> {
             return Err(Refusal::invalid("userRequest", "ambiguous_request", message));
         }
         (None, Some(_)) => {
-            let message = "is of a contract that this server does not take yet; send `prompt` and `args`";
-            return Err(Refusal::invalid("userRequest", "door_closed", message));
+            let message =
+                "is of the contract without a signature; leave the signature out, or send `prompt` and `args`";
+            return Err(Refusal::invalid("userRequest", "wrong_contract", message));
         }
         (None, None) => {
             return Err(Refusal::invalid("prompt", "prompt_missing", "is missing; say what the agent is to do"));

@@ -27,6 +27,7 @@ use crate::doors::{claude_code, execute, generate, native, redis, web};
         claude_code::ask,
         execute::execute,
         execute::health::health,
+        execute::status::status,
         redis::health,
         web::debug::debug,
         web::health::live,

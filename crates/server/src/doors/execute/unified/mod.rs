@@ -1,0 +1,241 @@
+//! Jobs that bring their own credentials, for any agent, answered by events.
+
+mod deliver;
+mod events;
+
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::http::{Extensions, HeaderMap, StatusCode};
+use axum::response::Response;
+use legwork_agents::{Credential, find_agent, known_agents};
+use legwork_model::{Repository, ToolPolicy};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use crate::admission::{LimitRequest, Permission, Refusal, Repeat, Request, Submission, admit};
+use crate::config::UnifiedSettings;
+use crate::doors::body::json_body;
+use crate::doors::caller::identify;
+use crate::doors::{Doors, Problem};
+use crate::executor::RunSecrets;
+use crate::parse::{object, optional_object, parse_json};
+
+/// Our names of fields and theirs.
+const NAMES: [(&str, &str); 9] = [
+    ("prompt", "userRequest"),
+    ("agent", "codingAssistantProvider"),
+    ("resumeSession", "resumeSessionId"),
+    ("repository", "github"),
+    ("model", "providerOptions.model"),
+    ("limits.maxTurns", "providerOptions.maxTurns"),
+    ("permissionMode", "providerOptions.permissionMode"),
+    ("tools.allow", "providerOptions.allowedTools"),
+    ("tools.deny", "providerOptions.disallowedTools"),
+];
+
+/// A job that brings its own credentials. Unknown fields are ignored.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Unified {
+    /// What the agent is to do.
+    user_request: Option<String>,
+    /// The agent.
+    #[schema(example = "claude-code")]
+    coding_assistant_provider: Option<String>,
+    /// What the agent authenticates with, for this run alone: an API key, a token, or the JSON of a login. The operator's
+    /// own where absent.
+    coding_assistant_access_token: Option<String>,
+    /// The session to continue, in the workspace that it ran in.
+    resume_session_id: Option<String>,
+    /// A repository to work on.
+    #[serde(default, deserialize_with = "optional_object")]
+    github: Option<Github>,
+    /// Who is to get the events, too.
+    #[serde(default, deserialize_with = "optional_object")]
+    database: Option<Database>,
+    /// A directory to work in, made where it is not there yet, and kept. A fresh one where absent.
+    workspace: Option<String>,
+    /// More for the agent.
+    #[serde(default, deserialize_with = "object")]
+    provider_options: ProviderOptions,
+    /// A field of the other contract on this path.
+    #[schema(ignore)]
+    prompt: Option<serde_json::Value>,
+}
+
+impl std::fmt::Debug for Unified {
+    /// It is full of secrets.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Unified").finish_non_exhaustive()
+    }
+}
+
+/// A repository, cloned where it is not in the workspace yet, else brought up to date.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Github {
+    /// Where it is.
+    #[schema(example = "https://github.com/octocat/Hello-World.git")]
+    repo_url: String,
+    /// The repository's own where absent.
+    branch: Option<String>,
+    /// What git authenticates with.
+    access_token: Option<String>,
+}
+
+/// Who gets the events, at the address that the operator has set.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Database {
+    /// The receiver's name for what they belong to.
+    session_id: String,
+    /// What to authenticate with there.
+    access_token: String,
+}
+
+/// What else the agent is told.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ProviderOptions {
+    /// The model, passed on untouched.
+    model: Option<String>,
+    /// Turns of the agent.
+    max_turns: Option<u32>,
+    /// How much it may do without asking, in its own word.
+    permission_mode: Option<String>,
+    /// Tools that it may use without asking.
+    #[serde(default)]
+    allowed_tools: Vec<String>,
+    /// Tools that it may not use.
+    #[serde(default)]
+    disallowed_tools: Vec<String>,
+}
+
+pub(super) async fn execute(
+    doors: Doors,
+    extensions: &Extensions,
+    headers: &HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    match answer(doors, extensions, headers, body).await {
+        Ok(response) => response,
+        // Callers look for it among the events.
+        Err(problem) if problem.code == "session_not_found" => events::refused(&problem.in_words_of(&NAMES)),
+        Err(problem) => axum::response::IntoResponse::into_response(problem.in_words_of(&NAMES)),
+    }
+}
+
+async fn answer(
+    doors: Doors,
+    extensions: &Extensions,
+    headers: &HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, Problem> {
+    let caller = identify(&doors, extensions, headers).await?;
+    caller.require(Permission::Execute)?;
+    let body = json_body(headers, body)?;
+    let request: Unified = parse_json(&body)?;
+    let app = &doors.app;
+    let provider = provider(request.coding_assistant_provider.as_deref())?;
+    let settings = &app.config.doors.unified;
+    let (submission, database) = submission(request, provider, settings)?;
+    let id = app.ids.execution(app.clock.now());
+    let request = Request { caller: &caller, id, repeat: Repeat::Another, quota: None };
+    admit(app, &doors.scheduler, request, submission, &body).await?;
+    let receiver = settings.db_base_url.clone().zip(database);
+    let delivers = receiver.is_some();
+    if let Some((url, Database { session_id, access_token })) = receiver {
+        let url = url.expose().to_owned();
+        let delivery = deliver::Delivery { url, session_id, access_token, execution: id };
+        doors.tasks.spawn(deliver::deliver(app.clone(), delivery));
+    }
+    Ok(events::stream(app, id, delivers))
+}
+
+/// The name of the agent, of those that are known.
+fn provider(name: Option<&str>) -> Result<&'static str, Problem> {
+    let known = || known_agents().iter().map(|agent| agent.name()).collect::<Vec<_>>().join(", ");
+    let problem = |code, message: String| {
+        let detail = format!("codingAssistantProvider: {message}. Known: {}", known());
+        Err(Problem::new(StatusCode::BAD_REQUEST, code, detail).in_field("codingAssistantProvider".into()))
+    };
+    match name.map(|name| (name, find_agent(name))) {
+        Some((_, Some(agent))) => Ok(agent.name()),
+        Some((name, None)) => problem(
+            "unknown_provider",
+            format!("there is no `{}`", name.chars().take(40).collect::<String>().escape_debug()),
+        ),
+        None => problem("provider_missing", "is missing".to_owned()),
+    }
+}
+
+fn submission(
+    request: Unified,
+    provider: &str,
+    settings: &UnifiedSettings,
+) -> Result<(Submission, Option<Database>), Refusal> {
+    let prompt = match (request.user_request, request.prompt) {
+        (Some(prompt), None) => prompt,
+        (Some(_), Some(_)) => {
+            let message = "is of one contract on this path and `prompt` of another; send one of them";
+            return Err(Refusal::invalid("userRequest", "ambiguous_request", message));
+        }
+        (None, _) => {
+            let message = "is missing; say what the agent is to do (a signed call of the CLI has `prompt` instead)";
+            return Err(Refusal::invalid("userRequest", "user_request_missing", message));
+        }
+    };
+    let options = request.provider_options;
+    let (repository, repository_token) = request.github.map_or((None, None), |github| {
+        (Some(Repository { url: github.repo_url, branch: github.branch }), github.access_token)
+    });
+    for (field, token) in [
+        ("codingAssistantAccessToken", request.coding_assistant_access_token.as_deref()),
+        ("github.accessToken", repository_token.as_deref()),
+        ("database.accessToken", request.database.as_ref().map(|database| database.access_token.as_str())),
+    ] {
+        check_token(field, token)?;
+    }
+    let secrets = RunSecrets {
+        credential: request.coding_assistant_access_token.map(credential),
+        repository_token,
+        others: request.database.iter().map(|database| database.access_token.clone()).collect(),
+    };
+    let submission = Submission {
+        prompt,
+        agent: Some(provider.to_owned()),
+        model: options.model,
+        workspace: request.workspace,
+        workspace_root: Some(settings.workspace_dir.clone()),
+        repository,
+        resume_session: request.resume_session_id,
+        limits: LimitRequest { max_turns: options.max_turns, ..LimitRequest::default() },
+        tools: ToolPolicy { allow: options.allowed_tools, deny: options.disallowed_tools },
+        permission_mode: options.permission_mode,
+        lane: Some(settings.lane.clone()),
+        secrets,
+        ..Submission::default()
+    };
+    Ok((submission, request.database))
+}
+
+/// What can't be in a header or a line is no token.
+fn check_token(field: &str, token: Option<&str>) -> Result<(), Refusal> {
+    let is_login = |token: &str| token.trim_start().starts_with('{');
+    match token {
+        Some("") => Err(Refusal::invalid(field, "invalid_token", "is empty; leave it out instead")),
+        Some(token) if token.contains(char::is_control) && !is_login(token) => {
+            Err(Refusal::invalid(field, "invalid_token", "holds a control character"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What kind of credential it is can be seen.
+fn credential(token: String) -> Credential {
+    match token {
+        file if file.trim_start().starts_with('{') => Credential::LoginFile(file),
+        token if token.starts_with("sk-ant-oat") => Credential::OauthToken(token),
+        token => Credential::ApiKey(token),
+    }
+}
