@@ -32,7 +32,6 @@ pub enum Delivery {
 ///
 /// A connection that breaks is made anew, and what was asked is asked again by the same id: the service runs an id once and
 /// answers it as often as it is asked. A call that never left fails at once. Giving a call up does not end its run.
-#[derive(Debug)]
 pub struct RedisExecutor {
     letters: mpsc::Sender<Letter>,
     names: Names,
@@ -120,12 +119,6 @@ impl Names {
         let random = self.ids.secret();
         let random = random.iter().fold(0_u128, |number, byte| number << 8 | u128::from(*byte));
         Ulid::from_parts(millis, random).to_string()
-    }
-}
-
-impl std::fmt::Debug for Names {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Names")
     }
 }
 
