@@ -4,4 +4,4 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 cargo clean
-rm -rf .cache bench/peer/node_modules
+rm -rf .cache bench/peer/node_modules clients/typescript/{node_modules,dist} e2e/clients/node_modules

@@ -7,9 +7,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The packages of ours that each package may use.
-const PACKAGES: [(&str, &[&str]); 5] = [
+const PACKAGES: [(&str, &[&str]); 6] = [
     ("model", &[]),
     ("agents", &["model"]),
+    ("client", &["model"]),
     ("gateway", &["model"]),
     ("runner", &["model", "agents"]),
     ("server", &["model", "agents", "gateway", "runner"]),
@@ -21,10 +22,10 @@ const OUTSIDE: [(&str, &[&str]); 9] = [
     ("sea-orm-migration", &["server"]),
     ("axum", &["server", "gateway"]),
     ("hyper", &["server", "gateway"]),
-    ("redis", &["server"]),
-    ("reqwest", &["server"]),
+    ("redis", &["server", "client"]),
+    ("reqwest", &["server", "client"]),
     ("rustix", &["server", "runner"]),
-    ("tokio", &["server", "runner", "gateway"]),
+    ("tokio", &["server", "runner", "gateway", "client"]),
     ("clap", &["server"]),
 ];
 

@@ -223,6 +223,24 @@ impl Client {
         panic!("{id} ended without an event {kind}: {}", String::from_utf8_lossy(&seen));
     }
 
+    /// All executions, the newest first.
+    pub(crate) async fn executions(&self) -> Vec<Value> {
+        let page: Value = serde_json::from_str(&self.get_text("/v1/executions?limit=200").await).expect("JSON");
+        page["executions"].as_array().expect("a list").clone()
+    }
+
+    /// The id of the newest execution, once there is one.
+    pub(crate) async fn newest(&self) -> String {
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        loop {
+            if let Some(newest) = self.executions().await.first() {
+                return newest["id"].as_str().expect("an id").to_owned();
+            }
+            assert!(tokio::time::Instant::now() < deadline, "there is no execution");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     /// A request of any kind.
     pub(crate) fn request(&self, method: &'static str, path: &str) -> reqwest::RequestBuilder {
         self.http.request(method.parse().expect("a method"), self.at(path))

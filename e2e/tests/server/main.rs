@@ -4,6 +4,7 @@
 
 mod claude;
 mod cli;
+mod clients;
 mod cluster;
 mod crash;
 mod doors;
