@@ -53,8 +53,9 @@ pub fn existing_or_new(path: &str, allowed_roots: &[PathBuf]) -> Result<PathBuf,
         return existing(path, allowed_roots);
     };
     let missing = wanted.strip_prefix(there).unwrap_or(Path::new(""));
-    let there = there.to_str().ok_or(ExistingError::NotPlain)?;
-    Ok(existing(there, allowed_roots)?.join(missing))
+    let found = existing(there.to_str().ok_or(ExistingError::NotPlain)?, allowed_roots)?;
+    // Components, so that there is no slash at the end.
+    Ok(found.components().chain(missing.components()).collect())
 }
 
 fn plain(text: &str) -> Result<&Path, ExistingError> {
