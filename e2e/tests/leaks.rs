@@ -64,6 +64,7 @@ fn attempt(dirs: &RunDirs, execution: legwork_model::ExecutionId, script: &str) 
         limits: Limits::default(),
         tools: ToolPolicy::default(),
         permission_mode: None,
+        door: None,
         env: Default::default(),
     };
     let setup = Setup {

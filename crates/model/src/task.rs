@@ -35,6 +35,9 @@ pub struct Task {
     /// How much the agent may do without asking, in the agent's own word; the operator's setting where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub permission_mode: Option<String>,
+    /// The door it came in by, where that is not the native API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub door: Option<String>,
     /// Additional environment variables of the agent.
     #[serde(default)]
     pub env: BTreeMap<String, String>,

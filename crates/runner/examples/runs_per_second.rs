@@ -102,6 +102,7 @@ fn attempt(agent: &dyn Agent, dirs: &RunDirs, execution: ExecutionId, program: P
         limits: Limits::default(),
         tools: ToolPolicy::default(),
         permission_mode: None,
+        door: None,
         env: Default::default(),
     };
     let setup = Setup {

@@ -200,7 +200,7 @@ pub fn secrets_of(config: &Config) -> impl Iterator<Item = &str> {
     let of_doors = [&config.doors.generate.secret, &config.doors.execute.secret];
     of_agents
         .chain(of_doors)
-        .chain([&config.database.url, &config.redis.url, &config.doors.unified.db_base_url])
+        .chain([&config.database.url, &config.redis.url, &config.doors.unified.db_base_url, &config.log.sentry_dsn])
         .flatten()
         .map(Secret::expose)
         .chain(of_logins)

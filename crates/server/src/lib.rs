@@ -19,6 +19,8 @@ pub mod service;
 
 pub mod app;
 
+pub mod alarm;
+
 pub mod lifecycle;
 
 pub mod parse;

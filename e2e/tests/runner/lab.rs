@@ -176,6 +176,7 @@ fn task(prompt: &str, limits: Limits) -> Task {
         limits,
         tools: ToolPolicy::default(),
         permission_mode: None,
+        door: None,
         env: Default::default(),
     }
 }

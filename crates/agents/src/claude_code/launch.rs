@@ -145,6 +145,7 @@ mod tests {
             limits: Limits::default(),
             tools: ToolPolicy::default(),
             permission_mode: None,
+            door: None,
             env: Default::default(),
         }
     }

@@ -141,6 +141,7 @@ async fn judge(app: &App, caller: &Caller, submission: Submission, id: Execution
         limits,
         tools: with_operators(submission.tools, &settings.allow_tools),
         permission_mode: submission.permission_mode,
+        door: submission.door.map(str::to_owned),
         env: submission.env,
     };
     Ok(NewExecution {

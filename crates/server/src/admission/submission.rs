@@ -49,6 +49,9 @@ pub struct Submission {
     /// How much the agent may do without asking, where a door's callers may say so; the operator's setting where absent.
     #[serde(skip)]
     pub permission_mode: Option<String>,
+    /// The door it came in by, where that is not the native API.
+    #[serde(skip)]
+    pub door: Option<&'static str>,
     /// What the run authenticates with, where a door's callers bring that along.
     #[serde(skip)]
     pub secrets: RunSecrets,

@@ -8,6 +8,7 @@ use clap::Args;
 use legwork_model::{Ids, SystemClock};
 
 use super::{Failure, load_config};
+use crate::alarm;
 use crate::config::{Config, Environment, LogFormat};
 use crate::doors::web::metrics;
 use crate::lifecycle::heed_signals;
@@ -51,6 +52,7 @@ impl Serve {
         config.rehearsal.enabled |= self.rehearse;
         change(&mut config);
         log_to_stderr(&config)?;
+        let _told = config.log.sentry_dsn.as_ref().map(alarm::init);
         let rehearses = config.rehearsal.enabled;
         let parts = Parts {
             clock: Arc::new(SystemClock),

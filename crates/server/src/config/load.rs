@@ -160,6 +160,7 @@ fn apply_known_variables(config: &mut Config, environment: &Environment) {
     let secret = |name: &str| given(name).map(Secret::new);
     config.database.url = config.database.url.take().or_else(|| secret("DATABASE_URL"));
     config.redis.url = config.redis.url.take().or_else(|| secret("REDIS_URL"));
+    config.log.sentry_dsn = config.log.sentry_dsn.take().or_else(|| secret("SENTRY_DSN"));
     let claude = config.agents.entry("claude-code".into()).or_default();
     let has_none = claude.api_key.is_none() && claude.auth_token.is_none();
     if has_none && claude.oauth_token.is_none() && claude.login_file.is_none() {
@@ -177,6 +178,7 @@ fn apply_known_variables(config: &mut Config, environment: &Environment) {
 fn resolve_secrets(config: &mut Config, environment: &Environment) -> Result<(), ConfigError> {
     resolve("database.url", &mut config.database.url, environment)?;
     resolve("redis.url", &mut config.redis.url, environment)?;
+    resolve("log.sentry_dsn", &mut config.log.sentry_dsn, environment)?;
     resolve("doors.generate.secret", &mut config.doors.generate.secret, environment)?;
     resolve("doors.execute.secret", &mut config.doors.execute.secret, environment)?;
     resolve("doors.unified.db_base_url", &mut config.doors.unified.db_base_url, environment)?;
@@ -251,6 +253,9 @@ fn validate(config: &Config) -> Result<(), ConfigError> {
     }
     if doors.unified.db_base_url.as_ref().is_some_and(|url| !has_scheme(url, &["http", "https"])) {
         return invalid("doors.unified.db_base_url", "must look like https://host/path".into());
+    }
+    if config.log.sentry_dsn.as_ref().is_some_and(|dsn| dsn.expose().parse::<sentry::types::Dsn>().is_err()) {
+        return invalid("log.sentry_dsn", "must look like https://key@host/project".into());
     }
     if config.queue.beat_seconds == 0 || config.queue.beat_seconds * 2 > config.queue.lease_seconds {
         return invalid("queue.beat_seconds", "must be at least 1 and at most half of queue.lease_seconds".into());

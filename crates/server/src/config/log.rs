@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::secret::Secret;
+
 /// `[log]`
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -11,6 +13,9 @@ pub struct LogSettings {
     pub filter: String,
     /// Text for people or JSON for machines.
     pub format: LogFormat,
+    /// A Sentry project that is told of failed runs and of the service's own failures: which door, agent and execution,
+    /// and why; never a prompt. Also read from `SENTRY_DSN`.
+    pub sentry_dsn: Option<Secret>,
 }
 
 /// How a log line looks.
@@ -25,6 +30,6 @@ pub enum LogFormat {
 
 impl Default for LogSettings {
     fn default() -> Self {
-        Self { filter: "info,sea_orm_migration=warn".into(), format: LogFormat::Text }
+        Self { filter: "info,sea_orm_migration=warn".into(), format: LogFormat::Text, sentry_dsn: None }
     }
 }

@@ -24,9 +24,20 @@ const SETTINGS: [(&str, [&str; 3]); 10] = [
     ("DB_BASE_URL", ["doors", "unified", "db_base_url"]),
 ];
 
+/// What opens a door or pays for an agent.
+const SECRETS: [&str; 5] = [
+    "SHARED_SECRET",
+    "CLAUDE_SERVICE_SECRET",
+    "CLAUDE_API_KEY",
+    "CLAUDE_CODE_CREDENTIALS_JSON",
+    "CLAUDE_CODE_CREDENTIALS_SECRET",
+];
+/// The same under names that are not of these deployments alone: often set to nothing, which means that there is none.
+const CREDENTIALS: [&str; 3] = ["ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN"];
+
 /// Lays the variables under the settings.
 pub(super) fn overlay(table: &mut Table, environment: &Environment) -> Result<(), ConfigError> {
-    for name in ["SHARED_SECRET", "CLAUDE_SERVICE_SECRET"] {
+    for name in SECRETS.into_iter().chain(CREDENTIALS) {
         check_secret(environment, name)?;
     }
     for (name, keys) in SETTINGS {
@@ -40,9 +51,10 @@ pub(super) fn overlay(table: &mut Table, environment: &Environment) -> Result<()
     }
 }
 
-/// A secret that is set to nothing, or to what examples say, is a mistake that would leave the door open.
+/// A secret that is set to nothing, or to what examples say, is a mistake: it would leave a door open, or let every job
+/// fail.
 fn check_secret(environment: &Environment, name: &'static str) -> Result<(), ConfigError> {
-    if environment.is_empty(name) {
+    if environment.is_empty(name) && !CREDENTIALS.contains(&name) {
         return Err(wrong(name, "is empty; give it a secret, or remove it".to_owned()));
     }
     if environment.get(name).map(Secret::new).is_some_and(|secret| secret.is_placeholder()) {
@@ -138,6 +150,8 @@ mod tests {
         for (variable, value, expected) in [
             ("SHARED_SECRET", "", "is empty; give it a secret, or remove it"),
             ("CLAUDE_SERVICE_SECRET", "change-me", "is the `change-me` of an example; make a secret of your own"),
+            ("CLAUDE_API_KEY", "", "is empty; give it a secret, or remove it"),
+            ("ANTHROPIC_API_KEY", "change-me", "is the `change-me` of an example; make a secret of your own"),
             ("MAX_GLOBAL_CALLS_PER_HR", "many", "invalid type: string \"many\", expected u64"),
             ("CLAUDE_STREAM", "yes", "invalid type: string \"yes\", expected a boolean"),
         ] {

@@ -119,6 +119,7 @@ fn submission(ask: Ask, settings: &ClaudeCodeSettings) -> Result<Submission, Ref
             ..LimitRequest::default()
         },
         lane: Some(settings.lane.clone()),
+        door: Some("claude-code"),
         ..Submission::default()
     };
     apply_cli_args("additionalArgs", &ask.additional_args, &settings.allow_flags, &mut submission)?;

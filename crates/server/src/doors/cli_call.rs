@@ -23,6 +23,7 @@ pub(super) struct CliCall {
 /// What the operator says of such calls.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Rules<'a> {
+    pub(super) door: &'static str,
     pub(super) lane: &'a str,
     pub(super) allow_flags: &'a [String],
     pub(super) most_timeout_seconds: u64,
@@ -42,6 +43,7 @@ impl CliCall {
             workspace: self.cwd,
             limits: LimitRequest { timeout_seconds, ..LimitRequest::default() },
             lane: Some(rules.lane.to_owned()),
+            door: Some(rules.door),
             ..Submission::default()
         };
         let format = apply_cli_args("args", &self.args, rules.allow_flags, &mut submission)?;

@@ -72,7 +72,8 @@ async fn run(
     says_json(headers)?;
     let Generate { prompt } = parse_json(&body)?;
     let limits = LimitRequest { timeout_seconds: Some(settings.timeout_seconds), ..LimitRequest::default() };
-    let submission = Submission { prompt, limits, lane: Some(settings.lane.clone()), ..Submission::default() };
+    let (lane, door) = (Some(settings.lane.clone()), Some("generate"));
+    let submission = Submission { prompt, limits, lane, door, ..Submission::default() };
     let caller = Caller { key: Some(CALLER.to_owned()), permissions: Permissions::execute() };
     let quota = Quota { scope: CALLER.to_owned(), limit: settings.calls_per_hour, window_millis: HOUR_MILLIS };
     let id = app.ids.execution(app.clock.now());

@@ -8,6 +8,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::admission::Refusal;
+use crate::alarm;
 use crate::parse::JsonProblem;
 use crate::store::StoreError;
 
@@ -101,10 +102,12 @@ impl From<Refusal> for Problem {
             Refusal::ShuttingDown => (StatusCode::SERVICE_UNAVAILABLE, "shutting_down"),
             Refusal::Unavailable(error) => {
                 tracing::error!(%error, "the database can't be used");
+                alarm::service_failed("database_unavailable");
                 (StatusCode::SERVICE_UNAVAILABLE, "database_unavailable")
             }
             Refusal::Broken(error) => {
                 tracing::error!(%error, "the database does not do as asked");
+                alarm::service_failed("internal");
                 (StatusCode::INTERNAL_SERVER_ERROR, "internal")
             }
         };

@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::health::HealthCache;
 use super::vault::Vault;
+use crate::alarm;
 use crate::config::Config;
 use crate::events::{Appended, Hub, Mask, RunLog, Signal};
 use crate::store::append::Lease;
@@ -128,6 +129,9 @@ impl Executor {
 
     async fn finish(&self, log: &mut RunLog, record: &ExecutionRecord, outcome: Outcome, kept: Kept) {
         measure(&outcome);
+        if let Verdict::Failed(failure) = &outcome.verdict {
+            alarm::run_failed(record, failure.reason);
+        }
         let (mut outcome, mut kept) = (self.masked(record.id, outcome), kept);
         loop {
             match log.finish(record, outcome.clone(), &kept).await {

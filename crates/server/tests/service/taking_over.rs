@@ -35,6 +35,7 @@ async fn put(app: &TestApp, node: &str) -> ExecutionId {
         limits: Limits::default(),
         tools: Default::default(),
         permission_mode: None,
+        door: None,
         env: Default::default(),
     };
     let execution = NewExecution {

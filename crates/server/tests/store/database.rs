@@ -263,6 +263,7 @@ pub(crate) fn job(id: ExecutionId) -> NewExecution {
         limits: Limits::default(),
         tools: Default::default(),
         permission_mode: None,
+        door: None,
         env: Default::default(),
     };
     NewExecution {

@@ -10,8 +10,8 @@ use serde_json::json;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
-use super::http::{self, Request, status};
 use super::{execute, last, named};
+use crate::http::{self, Request, status};
 use crate::lab::{PATIENCE, Setup, nothing_left};
 
 const TOKEN: &str = "ghp_a-token-that-nobody-may-see";

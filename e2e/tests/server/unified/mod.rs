@@ -2,7 +2,6 @@
 
 mod ephemeral;
 mod git;
-mod http;
 mod receiver;
 
 use reqwest::StatusCode;

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::http::{self, Request, status};
 use super::{execute, last};
+use crate::http::{self, Request, status};
 use crate::lab::{PATIENCE, Setup};
 
 /// What a receiver got: per session, event by number.

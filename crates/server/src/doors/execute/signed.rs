@@ -96,6 +96,7 @@ async fn run(
     let signature = vouch(app, settings, secret, headers, &body)?;
     says_json(headers)?;
     let rules = Rules {
+        door: "execute",
         lane: &settings.lane,
         allow_flags: &settings.allow_flags,
         most_timeout_seconds: app.config.limits.most_timeout_seconds,

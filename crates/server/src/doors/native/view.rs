@@ -41,6 +41,9 @@ pub struct ExecutionView {
     pub metadata: Map<String, Value>,
     /// The lane it waits or waited in.
     pub lane: String,
+    /// The door it came in by, where that is not this API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub door: Option<String>,
     /// Higher runs earlier.
     pub priority: i32,
     /// The execution that it repeats.
@@ -83,6 +86,7 @@ impl ExecutionView {
             tools: task.tools,
             metadata: record.metadata,
             lane: record.lane,
+            door: task.door,
             priority: record.priority,
             retry_of: record.retry_of,
             attempt: record.attempt,

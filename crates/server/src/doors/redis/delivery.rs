@@ -140,6 +140,7 @@ impl Door {
     fn submission(&self, call: CliCall) -> Result<(admission::Submission, OutputFormat), Refusal> {
         let settings = &self.app().config.doors.redis;
         call.submission(Rules {
+            door: "redis",
             lane: &settings.lane,
             allow_flags: &settings.allow_flags,
             most_timeout_seconds: self.app().config.limits.most_timeout_seconds,

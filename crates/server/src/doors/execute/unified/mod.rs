@@ -216,6 +216,7 @@ fn submission(
         tools: ToolPolicy { allow: options.allowed_tools, deny: options.disallowed_tools },
         permission_mode: options.permission_mode,
         lane: Some(settings.lane.clone()),
+        door: Some("unified"),
         secrets,
         ..Submission::default()
     };

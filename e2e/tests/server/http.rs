@@ -6,16 +6,16 @@ use std::sync::Arc;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
-pub(super) struct Request {
-    pub(super) method: String,
-    pub(super) path: String,
+pub(crate) struct Request {
+    pub(crate) method: String,
+    pub(crate) path: String,
     /// By name in lower case.
-    pub(super) headers: BTreeMap<String, String>,
-    pub(super) body: Vec<u8>,
+    pub(crate) headers: BTreeMap<String, String>,
+    pub(crate) body: Vec<u8>,
 }
 
 /// Serves until the test ends; `answer` gives the whole answer, head included. Gives the URL.
-pub(super) async fn serve<F: Future<Output = Vec<u8>> + Send + 'static>(
+pub(crate) async fn serve<F: Future<Output = Vec<u8>> + Send + 'static>(
     answer: impl Fn(Request) -> F + Send + Sync + 'static,
 ) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
@@ -55,6 +55,6 @@ async fn read(stream: &mut BufReader<TcpStream>) -> Option<Request> {
     Some(Request { method, path, headers, body })
 }
 
-pub(super) fn status(line: &str) -> Vec<u8> {
+pub(crate) fn status(line: &str) -> Vec<u8> {
     format!("HTTP/1.1 {line}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n").into_bytes()
 }
