@@ -122,3 +122,46 @@ async fn limits_and_refusals_are_failures_of_their_own() {
         assert_eq!(execution["outcome"]["reason"], reason, "{job}: {execution:#}");
     }
 }
+
+#[tokio::test]
+async fn it_answers_by_the_unified_door_and_goes_on_in_its_workspace() {
+    let (data, workspaces) = (tempfile::tempdir().expect("a directory"), tempfile::tempdir().expect("a directory"));
+    let Some(setup) = rehearsing(data.path()) else { return };
+    let server = setup.env("WORKSPACE_DIR", workspaces.path().display().to_string()).start().await;
+    let ask = async |request: Value| {
+        let answer = server.client.request("POST", "/execute").json(&request).send().await.expect("an answer");
+        answer.text().await.expect("the stream is whole")
+    };
+    let first = ask(json!({
+        "userRequest": "Do it. [[write: notes.md | # Hello]] [[say: Written.]]", "codingAssistantProvider": "claude-code",
+        "workspace": "team/notes",
+    }))
+    .await;
+    assert!(first.contains("event: assistant_message\ndata: {\"content\":\"Written.\"}"), "{first}");
+    assert_eq!(std::fs::read_to_string(workspaces.path().join("team/notes/notes.md")).expect("written"), "# Hello");
+    let last = first.rsplit("data: ").next().expect("events").trim();
+    let completed: Value = serde_json::from_str(last).expect("JSON");
+    let second = ask(json!({
+        "userRequest": "And now? [[read: notes.md]] [[say: Read.]]", "codingAssistantProvider": "claude-code",
+        "resumeSessionId": completed["sessionId"],
+    }))
+    .await;
+    assert!(second.contains("event: completed") && second.contains("# Hello"), "{second}");
+    assert!(second.contains(completed["sessionId"].as_str().expect("a session")), "the same session: {second}");
+}
+
+#[tokio::test]
+async fn it_answers_by_redis() {
+    let Some(redis) = crate::redis::Redis::start().await else { return };
+    let data = tempfile::tempdir().expect("a directory");
+    let Some(setup) = rehearsing(data.path()) else { return };
+    let _server = setup.env("REDIS_URL", redis.url()).start().await;
+    let mut answers = redis.listen().await;
+    redis
+        .add(r#"{"id": "1", "prompt": "Hello. [[say: Hello by Redis.]]", "args": ["-p", "--output-format", "json"]}"#)
+        .await;
+    let answer = answers.answer().await;
+    let result: Value =
+        serde_json::from_str(answer["result"].as_str().expect("a result")).expect("what the CLI prints");
+    assert_eq!((&result["type"], &result["result"]), (&json!("result"), &json!("Hello by Redis.")), "{answer}");
+}

@@ -146,7 +146,11 @@ async fn call(file: &Path, url: &str, key: Option<&str>) -> Option<Output> {
 /// It can be used, with and without what is commented out, and tells the defaults but for what it says.
 async fn check_settings(file: &Path) {
     let path = file.to_str().expect("UTF-8");
-    let terminal = Terminal::new().with("CLAUDE_KEY", "sk-1").with("DATABASE_URL", "postgres://db");
+    let terminal = Terminal::new()
+        .with("CLAUDE_KEY", "sk-1")
+        .with("DATABASE_URL", "postgres://db")
+        .with("DOOR_SECRET", "a secret of the tests")
+        .with("SENTRY", "https://key@host/1");
     let checked = terminal.call(&["config", "check", "--config", path]).await;
     assert_eq!(checked.code, Some(0), "{}", checked.stderr);
     let text = std::fs::read_to_string(file).expect("text");

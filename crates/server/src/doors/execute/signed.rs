@@ -93,7 +93,7 @@ async fn run(
 ) -> Result<Ran, Problem> {
     let app = &doors.app;
     let body = whole_body(body)?;
-    let signature = vouch(app, settings, secret, headers, &body)?;
+    let token = vouch(app, settings, secret, headers, &body)?;
     says_json(headers)?;
     let rules = Rules {
         door: "execute",
@@ -105,7 +105,7 @@ async fn run(
     let caller = Caller { key: Some(CALLER.to_owned()), permissions: Permissions::execute() };
     let id = app.ids.execution(app.clock.now());
     let mut wait = Wait::for_answer(app, id);
-    let request = Request { caller: &caller, id, repeat: Repeat::Refused(signature), quota };
+    let request = Request { caller: &caller, id, repeat: Repeat::Refused(&token), quota };
     let mut call = Call::begin(&doors.statistics);
     admit(app, &doors.scheduler, request, submission, &body).await.inspect_err(|_| call.was_refused())?;
     let record = wait.for_end(app).await.ok_or(Refusal::ShuttingDown)?;
@@ -115,18 +115,21 @@ async fn run(
     Ok(Ran { id, outcome, output })
 }
 
-/// A signature is good once, and for a short time.
-fn vouch<'a>(
+/// A signature is good once, and for a short time. Gives what is good once: with the time first, so that those of one
+/// moment are found beside each other.
+fn vouch(
     app: &App,
     settings: &ExecuteSettings,
     secret: &Secret,
-    headers: &'a HeaderMap,
+    headers: &HeaderMap,
     body: &[u8],
-) -> Result<&'a str, Problem> {
+) -> Result<String, Problem> {
     let time = single(headers, TIMESTAMP).unwrap_or_default();
     let signature = signature_of(secret, &[time.as_bytes(), b":", body], headers, SIGNATURE);
     let recent = is_recent(time, app.clock.now(), settings.window_seconds);
-    signature.filter(|_| recent).ok_or_else(not_signed)
+    let time = time.trim_start_matches('0');
+    let token = signature.filter(|_| recent).map(|signature| format!("{time}:{signature}"));
+    token.ok_or_else(not_signed)
 }
 
 fn cli_call(request: Execute) -> Result<CliCall, Refusal> {
