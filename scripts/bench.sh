@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-scripts/packages.sh cc
+scripts/packages.sh cc redis-server
 kept="$PWD/.cache/bench"
 release="${CARGO_TARGET_DIR:-target}/release"
 mkdir -p "$kept"

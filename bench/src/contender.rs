@@ -68,6 +68,12 @@ impl Contender {
         Ok(legwork)
     }
 
+    /// The same with one more variable in its environment.
+    pub(crate) fn with_env(mut self, name: &'static str, value: String) -> Self {
+        self.env.push((name, value));
+        self
+    }
+
     /// The Node worker: answers when the job is over, and forgets it.
     pub(crate) fn peer(args: &Args) -> Result<Self, BenchError> {
         let body = format!(r#"{{"prompt":"{PROMPT}","args":["-p","--output-format","stream-json","--verbose"]}}"#);
