@@ -35,6 +35,10 @@ pub trait Agent: Send + Sync {
         })
     }
 
+    /// Files among those of a [`Launch`] that hold a credential, relative to the home directory. They are removed with the
+    /// run, whatever becomes of it.
+    fn credential_files(&self) -> &'static [&'static str];
+
     /// What to start for `task`. Leaves out what `task.env` sets of the reserved names.
     fn launch(&self, task: &Task, setup: &Setup) -> Launch;
 

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use legwork_model::{EventBody, FailureReason, Ids, Repository, Timestamp, Verdict};
 use legwork_runner::workspace::{
-    Errand, ExistingError, GitSetup, Patch, PatchError, PatchLimits, RemoteError, RepositoryError, RepositoryPolicy,
-    SkippedBecause, Source, bring_up_to_date, clone, existing, existing_or_new,
+    Errand, Exclusive, ExistingError, GitSetup, Patch, PatchError, PatchLimits, RemoteError, RepositoryError,
+    RepositoryPolicy, SkippedBecause, Source, bring_up_to_date, clone, existing, existing_or_new,
 };
 use legwork_runner::{Cookie, Output, RunDirs, Runner, StopReason, Workspace};
 use tokio::sync::{mpsc, watch};
@@ -488,6 +488,53 @@ async fn nothing_that_an_agent_wrote_into_a_repository_is_run_or_followed() {
         lab.bring_up_to_date(&repository(&url, Some("x\"y#;"))).await.0.expect("up to date");
     }
     assert_eq!(git(&lab.dirs.work(), "rev-parse --abbrev-ref @{upstream}"), "origin/x\"y#;");
+}
+
+#[tokio::test]
+async fn what_a_killed_git_left_and_what_is_around_the_runs_has_no_say() {
+    let lab = Lab::new();
+    let (url, _) = origin(lab.data.path());
+    lab.bring_up_to_date(&repository(&url, None)).await.0.expect("cloned");
+    write(lab.dirs.work().join(".git/refs/remotes/origin/main.lock"), "");
+    git(lab.data.path(), "init -q");
+    git(lab.data.path(), "config url.file:///nowhere.insteadOf file:///");
+    git(&lab.data.path().join("origin"), "commit -q --allow-empty -m third");
+    lab.bring_up_to_date(&repository(&url, None)).await.0.expect("brought up to date");
+}
+
+#[tokio::test]
+async fn a_clone_that_was_cut_off_is_no_clone_and_a_token_that_is_too_long_is_none() {
+    let mut lab = Lab::new();
+    let (url, _) = origin(lab.data.path());
+    let (_stop, stop) = watch::channel(None);
+    let (repository, policy) = (repository(&url, None), local());
+    let source = Source { repository: &repository, policy: &policy, token: Some(&"x".repeat(100_000)) };
+    let refused = clone(&lab.errand(stop, mpsc::channel(1).0), source, &lab.dirs.work()).await;
+    assert!(refused.expect_err("refused").to_string().contains("too long"));
+
+    let chatty = lab.data.path().join("git");
+    write(chatty.clone(), "#!/bin/sh\nhead -c 17000000 /dev/zero | tr '\\0' '.' >&2\nexec sleep 30\n");
+    fs::set_permissions(&chatty, fs::Permissions::from_mode(0o755)).expect("executable");
+    lab.git.program = chatty;
+    let cut_off = lab.clone(&repository, &policy).await.expect_err("it is not whole");
+    assert!(cut_off.to_string().contains("it printed more than"), "{cut_off}");
+}
+
+#[tokio::test]
+async fn a_kept_workspace_is_for_one_at_a_time() {
+    let lab = Lab::new();
+    let work = lab.dirs.work();
+    let first = Exclusive::wait(&work).await.expect("a right");
+    let waiting = Exclusive::wait(&work);
+    tokio::pin!(waiting);
+    assert!(futures_pending(waiting.as_mut()).await, "two have it");
+    drop(first);
+    waiting.await.expect("it is free");
+}
+
+/// Whether a future is not ready after a moment in which it could be.
+async fn futures_pending(future: impl Future + Unpin) -> bool {
+    tokio::time::timeout(Duration::from_millis(300), future).await.is_err()
 }
 
 #[test]

@@ -19,7 +19,7 @@ use crate::config::{Config, Environment};
 use crate::doors::{Doors, Statistics, listen, redis, router};
 use crate::events::{Hub, Mask};
 use crate::executor::{Executor, HealthCache, Model, Vault};
-use crate::lifecycle::{Phase, drain};
+use crate::lifecycle::{Phase, Stage, drain};
 use crate::scheduler::{Lanes, Schedule, SchedulerHandle, beat, prune, recover, rescue, schedule};
 
 /// How long deliveries may take when everything else has ended.
@@ -176,6 +176,7 @@ impl Service {
             listen::serve(listener, self.router(), &app.config.server, app.phase.clone()),
             drain(&app.phase, &self.scheduler, patience),
             redis::serve(self.doors()),
+            strand(app),
         );
         self.tasks.close();
         if tokio::time::timeout(LAST_GRACE, self.tasks.wait()).await.is_err() {
@@ -184,6 +185,21 @@ impl Service {
         self.agents.iter().for_each(JoinHandle::abort);
         if let Some(rehearsal) = self.rehearsal {
             rehearsal.shutdown().await;
+        }
+    }
+}
+
+/// Ends what waits with credentials that only this process has, once it will not run it any more.
+async fn strand(app: &App) {
+    app.phase.reached(Stage::Draining).await;
+    match app.store.pinned_to(&app.node).await {
+        Ok(pinned) => {
+            for lease in pinned {
+                app.executor.lose(lease, "The server was shut down before it ran this job.", false).await;
+            }
+        }
+        Err(error) => {
+            tracing::error!(%error, "jobs that nobody else can run are left waiting; the next start ends them");
         }
     }
 }

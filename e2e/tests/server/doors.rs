@@ -137,3 +137,30 @@ fn sign(text: &str) -> String {
     mac.update(text.as_bytes());
     mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
 }
+
+#[tokio::test]
+async fn a_trusted_network_needs_no_key_and_nobody_gets_into_it_by_a_header() {
+    let data = tempfile::tempdir().expect("a directory");
+    let setup = Setup::scripted(data.path()).env("LEGWORK_SERVER__TRUSTED_NETWORKS", r#"["10.0.0.0/8"]"#);
+    let server = setup.env("LEGWORK_SERVER__TRUSTED_PROXIES", r#"["127.0.0.1"]"#).start().await;
+    let ask = async |headers: &[(&'static str, &str)]| {
+        let request = server.client.request("GET", "/v1/executions");
+        status(headers.iter().fold(request, |request, (name, value)| request.header(*name, *value))).await.as_u16()
+    };
+    assert_eq!(ask(&[]).await, 200, "this machine");
+    for client in ["10.1.2.3", "10.1.2.3:5555", "203.0.113.9, 10.1.2.3"] {
+        assert_eq!(ask(&[("x-forwarded-for", client)]).await, 200, "{client}");
+    }
+    for client in ["203.0.113.9", "203.0.113.9:5555", "10.1.2.3, 203.0.113.9", "unknown", ""] {
+        assert_eq!(ask(&[("x-forwarded-for", client)]).await, 401, "{client}");
+    }
+    for header in ["forwarded", "x-real-ip"] {
+        assert_eq!(ask(&[(header, "10.1.2.3")]).await, 401, "{header}");
+    }
+    for header in ["origin", "referer", "sec-fetch-site"] {
+        let of_a_page = [("x-forwarded-for", "10.1.2.3"), (header, "http://10.1.2.3")];
+        assert_eq!(ask(&of_a_page).await, 403, "{header}");
+    }
+    let debug = server.client.request("GET", "/debug").header("x-forwarded-for", "10.1.2.3");
+    assert_eq!(status(debug).await, 403, "who is trusted is no admin");
+}

@@ -113,10 +113,13 @@ fn credential_variable(credential: &Credential) -> Option<(&'static str, String)
     }
 }
 
-/// The file of a subscription login, where the program looks for it.
+/// Where the program looks for the file of a subscription login.
+pub(super) const LOGIN_FILE: &str = ".claude/.credentials.json";
+
+/// The file of a subscription login.
 pub(super) fn files(setup: &Setup) -> Vec<PlacedFile> {
     let Some(Credential::LoginFile(contents)) = &setup.credential else { return Vec::new() };
-    vec![PlacedFile { path: ".claude/.credentials.json".into(), contents: contents.clone() }]
+    vec![PlacedFile { path: LOGIN_FILE.into(), contents: contents.clone() }]
 }
 
 /// The prompt as one message, in one line of JSON. Input stays open during the turn: its end would take the control

@@ -38,6 +38,10 @@ impl Agent for ClaudeCode {
         launch::RESERVED_ENV
     }
 
+    fn credential_files(&self) -> &'static [&'static str] {
+        &[launch::LOGIN_FILE]
+    }
+
     fn launch(&self, task: &Task, setup: &Setup) -> Launch {
         Launch {
             program: setup.program.clone(),

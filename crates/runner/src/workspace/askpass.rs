@@ -28,8 +28,14 @@ pub fn write_askpass(path: &Path) -> io::Result<()> {
     fs::rename(draft, path)
 }
 
+/// No token is longer, and a pipe takes this much before anybody reads.
+const LONGEST_TOKEN: usize = 16 * 1024;
+
 /// A pipe that holds the token and then ends.
 pub(super) fn secret(token: &str) -> io::Result<OwnedFd> {
+    if token.len() > LONGEST_TOKEN {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "the token is too long to be one"));
+    }
     let (read, write) = pipe_with(PipeFlags::CLOEXEC)?;
     fs::File::from(write).write_all(format!("{token}\n").as_bytes())?;
     Ok(read)

@@ -138,7 +138,13 @@ impl GitSetup {
             ("GIT_NO_REPLACE_OBJECTS", "1"),
         ];
         let fixed = fixed.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let own = [Some(("HOME", home.as_os_str())), asks.then(|| ("GIT_ASKPASS", self.askpass.as_os_str()))];
+        // Else it looks for a repository in every directory above, and reads its configuration.
+        let above = home.parent().unwrap_or(home);
+        let own = [
+            Some(("HOME", home.as_os_str())),
+            Some(("GIT_CEILING_DIRECTORIES", above.as_os_str())),
+            asks.then(|| ("GIT_ASKPASS", self.askpass.as_os_str())),
+        ];
         let given = own.iter().flatten().chain(environment);
         let given = given.map(|(name, value)| ((*name).to_owned(), value.to_string_lossy().into_owned()));
         let configuration = CONFIGURATION.iter().flat_map(|setting| ["-c".to_owned(), (*setting).to_owned()]);

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use super::clone::clone;
 use super::git::GitError;
 use super::remote::{Errand, Remote, RemoteError, Source, head};
+use super::repository_url::validate_branch;
 
 /// What a `.git` may hold that git is to go on with.
 const KEPT: [&str; 7] = ["HEAD", "index", "logs", "objects", "packed-refs", "refs", "shallow"];
@@ -56,11 +57,11 @@ pub async fn bring_up_to_date(
         Some(branch) => branch.clone(),
         None => default_branch(errand, &remote, workspace).await?,
     };
-    write_config(&git_dir, &remote, &branch).map_err(|error| KeptCloneError::Io(workspace.to_owned(), error))?;
     let tracked = format!("refs/remotes/origin/{branch}");
     let fetch = ["fetch", "--progress", "--depth=1", "--no-tags", "--no-recurse-submodules", "--force", "--"];
     let places = [remote.url.to_string(), format!("+refs/heads/{branch}:{tracked}")];
     remote.call(errand, fetch.map(str::to_owned).into_iter().chain(places), Some(&git_dir), workspace).await?;
+    write_config(&git_dir, &remote, &branch).map_err(|error| KeptCloneError::Io(workspace.to_owned(), error))?;
     let checkout = ["checkout", "--quiet", "--force", "-B", &branch, &tracked, "--"].map(str::to_owned);
     remote.call(errand, checkout, Some(&git_dir), workspace).await?;
     Ok(head(errand, &git_dir).await)
@@ -73,7 +74,9 @@ async fn default_branch(errand: &Errand<'_>, remote: &Remote<'_>, workspace: &Pa
     let text = String::from_utf8_lossy(&printed);
     let branch = text.lines().find_map(|line| line.strip_prefix("ref: refs/heads/")?.split('\t').next());
     let none = || GitError::Failed("the repository has no branch; it may be empty".to_owned());
-    Ok(branch.ok_or_else(none)?.to_owned())
+    let branch = branch.ok_or_else(none)?;
+    validate_branch(branch)?;
+    Ok(branch.to_owned())
 }
 
 /// Removes everything from a `.git` that could make git run or read something else.
@@ -97,7 +100,7 @@ fn distrust(workspace: &Path, git_dir: &Path) -> Result<(), KeptCloneError> {
     ELSEWHERE.iter().try_for_each(|name| remove(&git_dir.join(name))).map_err(failed)
 }
 
-/// Git makes neither links nor pipes in its directory; following one would lead out of it.
+/// Git makes neither links nor pipes in its directory; following one would lead out of it. Locks are removed.
 fn only_plain_files(dir: &Path, left: &mut usize) -> io::Result<()> {
     let strange = |what: String| io::Error::new(io::ErrorKind::InvalidData, what);
     for entry in fs::read_dir(dir)? {
@@ -106,6 +109,9 @@ fn only_plain_files(dir: &Path, left: &mut usize) -> io::Result<()> {
         let kind = entry.file_type()?;
         if kind.is_dir() {
             only_plain_files(&entry.path(), left)?;
+        } else if entry.file_name().to_string_lossy().ends_with(".lock") {
+            // Of a git that was killed: nobody else works here now.
+            fs::remove_file(entry.path())?;
         } else if !kind.is_file() {
             return Err(strange(format!("{} is neither file nor directory", entry.path().display())));
         }
@@ -121,7 +127,7 @@ fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Backslashes are in neither URLs nor names of branches.
+/// Backslashes are in neither URLs nor names of branches that were looked at.
 fn write_config(git_dir: &Path, remote: &Remote<'_>, branch: &str) -> io::Result<()> {
     let quoted = |text: &str| text.replace('"', "\\\"");
     let (url, branch) = (quoted(remote.url.as_str()), quoted(branch));

@@ -6,6 +6,7 @@
 mod address;
 mod askpass;
 mod clone;
+mod exclusive;
 mod existing;
 mod git;
 mod kept_clone;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 
 pub use askpass::write_askpass;
 pub use clone::clone;
+pub use exclusive::Exclusive;
 pub use existing::{ExistingError, existing, existing_or_new};
 pub use git::{GitError, GitSetup};
 pub use kept_clone::{KeptCloneError, bring_up_to_date};

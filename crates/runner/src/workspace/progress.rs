@@ -8,11 +8,22 @@ const LONGEST_LINE: usize = 500;
 /// Steps in which progress is told.
 const STEP: u8 = 10;
 
+/// What git does, in its order.
+const PHASES: [&str; 6] = [
+    "Enumerating objects",
+    "Counting objects",
+    "Compressing objects",
+    "Receiving objects",
+    "Resolving deltas",
+    "Updating files",
+];
+
 /// Reads lines such as `Receiving objects:  45% (450/1000), 1.2 MiB`; bytes may be cut anywhere.
 #[derive(Debug, Default)]
 pub(super) struct Progress {
     line: Vec<u8>,
-    told: Option<(String, u8)>,
+    /// The phase that was told last, and its step.
+    told: Option<(usize, u8)>,
 }
 
 impl Progress {
@@ -31,12 +42,14 @@ impl Progress {
 
     fn tell(&mut self, line: &str) -> Option<EventBody> {
         let (phase, rest) = line.trim_start_matches("remote: ").split_once(':')?;
+        // What a remote says comes as it likes; only git's own phases are told, each once and forward.
+        let phase = PHASES.iter().position(|known| *known == phase)?;
         let percent: u8 = rest.split_once('%')?.0.trim().parse().ok().filter(|percent| *percent <= 100)?;
-        let step = percent - percent % STEP;
-        let news = self.told.as_ref().is_none_or(|(told, at)| told != phase || step > *at);
+        let now = (phase, percent / STEP);
+        let news = self.told.is_none_or(|told| now > told);
         news.then(|| {
-            self.told = Some((phase.to_owned(), step));
-            EventBody::RepositoryProgress { phase: phase.to_owned(), percent }
+            self.told = Some(now);
+            EventBody::RepositoryProgress { phase: PHASES[phase].to_owned(), percent }
         })
     }
 }
@@ -61,6 +74,7 @@ mod tests {
             "Cloning into 'x'...\nremote: Counting objects: 100% (3/3), done.\r\nReceiving obj",
             "ects:   3% (3/100)\rReceiving objects:   9% (9/100)\rReceiving objects:  12% (12/100), 1 MiB\rReceiving ",
             "objects: 100% (100/100), done.\nfatal: early EOF: 300%\nwarning: 7 of 10\n",
+            "remote: Anything: 50%\rremote: Counting objects: 10%\r",
         ];
         let expected = [
             ("Counting objects", 100),

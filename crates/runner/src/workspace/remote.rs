@@ -124,7 +124,11 @@ impl<'a> Remote<'a> {
             token: self.source.token,
             progress: Some(errand.events.clone()),
         };
-        errand.git.call(errand.runner, call, errand.stop.clone()).await
+        let printed = errand.git.call(errand.runner, call, errand.stop.clone()).await?;
+        if printed.cut_off {
+            return Err(GitError::Failed(format!("it printed more than {MOST_OUTPUT} bytes and was stopped")));
+        }
+        Ok(printed)
     }
 
     fn settings(&self) -> impl Iterator<Item = String> + use<> {

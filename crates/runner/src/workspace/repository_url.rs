@@ -169,7 +169,7 @@ fn matches_host(pattern: &str, host: &str) -> bool {
 }
 
 /// Git's own rules for names of references, and no full names of them: a branch is not the place to name others.
-fn validate_branch(branch: &str) -> Result<(), RepositoryError> {
+pub(super) fn validate_branch(branch: &str) -> Result<(), RepositoryError> {
     let part_is_wrong = |part: &str| part.is_empty() || part.starts_with('.') || part.ends_with(".lock");
     let wrong = branch.len() > LONGEST_BRANCH
         || branch == "@"

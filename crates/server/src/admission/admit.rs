@@ -12,7 +12,7 @@ use super::refusal::Refusal;
 use super::submission::{OnLost, Submission};
 use crate::app::{App, hex};
 use crate::lifecycle::Stage;
-use crate::scheduler::{Command, SchedulerHandle};
+use crate::scheduler::{Command, SchedulerHandle, Slot};
 use crate::store::enqueue::{ClaimAtOnce, Enqueue, Enqueued, Idempotency, NewExecution};
 use crate::store::quota::Quota;
 use crate::store::{ExecutionRecord, StoreError};
@@ -173,6 +173,11 @@ fn workspace(app: &App, submission: &Submission) -> Result<Option<String>, Refus
     let roots = &app.config.workspaces.roots;
     let resolved = match &submission.workspace_root {
         Some(root) => {
+            if path.is_empty() {
+                return Err(refused("is empty; leave it out to get a fresh one".to_owned()));
+            }
+            std::fs::create_dir_all(root)
+                .map_err(|error| refused(format!("can't be made: {}: {error}", root.display())))?;
             let roots = [std::slice::from_ref(root), roots.as_slice()].concat();
             existing_or_new(&root.join(path).to_string_lossy(), &roots)
         }
@@ -258,13 +263,26 @@ enum Recorded {
     Replayed(ExecutionId),
 }
 
+/// The slot of a worker that does one job. While nothing runs, the scheduler has it for a look at the most.
+async fn only_slot(scheduler: &SchedulerHandle, lane: &str) -> Option<Slot> {
+    for _ in 0..20 {
+        match scheduler.lanes().take(lane) {
+            None if scheduler.running() == 0 => tokio::time::sleep(Duration::from_millis(10)).await,
+            slot => return slot,
+        }
+    }
+    None
+}
+
 /// Where the job's lane has a free slot here and nobody waits in it, the job is claimed in the same transaction.
 async fn record(app: App, scheduler: SchedulerHandle, mut enqueue: Enqueue) -> Result<Recorded, Refusal> {
     let (lane, now) = (enqueue.execution.lane.clone(), enqueue.execution.at);
-    let slot = scheduler.lanes().take(&lane);
-    if app.config.server.ephemeral && slot.is_none() {
-        app.executor.vault.forget(enqueue.execution.id);
-        return Err(Refusal::Busy);
+    let ephemeral = app.config.server.ephemeral;
+    let slot = if ephemeral { only_slot(&scheduler, &lane).await } else { scheduler.lanes().take(&lane) };
+    let is_busy = ephemeral && slot.is_none();
+    if is_busy {
+        // Nothing may wait; what was asked before is known all the same.
+        enqueue.max_queued = 0;
     }
     let lease_until = now.plus_millis(app.lease_millis());
     let this_node = ClaimAtOnce { node: app.node.clone(), lease_until };
@@ -289,6 +307,7 @@ async fn record(app: App, scheduler: SchedulerHandle, mut enqueue: Enqueue) -> R
         Enqueued::Waiting | Enqueued::Claimed(_) => Ok(Recorded::New),
         Enqueued::Replayed(earlier) => Ok(Recorded::Replayed(earlier)),
         Enqueued::KeyReused => Err(Refusal::KeyReused),
+        Enqueued::QueueFull if is_busy => Err(Refusal::Busy),
         Enqueued::QueueFull => Err(Refusal::QueueFull),
         Enqueued::SessionBusy => Err(Refusal::SessionBusy),
         Enqueued::QuotaReached(at) => {

@@ -31,9 +31,11 @@ pub(super) async fn identify(doors: &Doors, extensions: &Extensions, headers: &H
     Ok(caller)
 }
 
-/// A trusted network is one of programs. A browser in it may show a page of anybody's.
+/// A trusted network is one of programs. A browser in it may show a page of anybody's, which says where it is from, or
+/// has a name of anybody's lead here.
 fn refuse_pages(headers: &HeaderMap) -> Result<(), Problem> {
-    if !headers.contains_key(header::ORIGIN) {
+    let of_a_page = ["origin", "referer", "sec-fetch-mode", "sec-fetch-site"];
+    if !of_a_page.iter().any(|name| headers.contains_key(*name)) {
         return Ok(());
     }
     let detail = "pages need an API key, also in a trusted network; make one with `legwork key create`";

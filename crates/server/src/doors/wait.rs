@@ -19,6 +19,7 @@ const LONGEST: u64 = 3_600;
 const A_YEAR: u64 = 365 * 24 * 3_600;
 /// How often the record is looked at without being told.
 const LOOK: Duration = Duration::from_secs(1);
+const LOOK_ALONE: Duration = Duration::from_secs(30);
 
 /// For how many seconds the caller prefers to wait.
 fn wanted(headers: &HeaderMap) -> Option<u64> {
@@ -72,7 +73,9 @@ impl Wait {
 
     async fn until_ended(&mut self, app: &App) -> ExecutionRecord {
         loop {
-            match tokio::time::timeout(LOOK, self.subscription.next()).await {
+            // Where nobody else writes, what happens is told.
+            let look = if app.store.is_shared() { LOOK } else { LOOK_ALONE };
+            match tokio::time::timeout(look, self.subscription.next()).await {
                 Ok(Signal::Ended(record)) => return Arc::unwrap_or_clone(record),
                 Ok(Signal::Recorded(_)) => {}
                 // The run may be on another node.

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use legwork_agents::{Agent, Credential, Decoder, Setup, find_agent};
 use legwork_model::{EventBody, FailureReason, Verdict};
-use legwork_runner::workspace::{Errand, GitSetup, PatchLimits, RemoteError, Source, bring_up_to_date};
+use legwork_runner::workspace::{
+    Errand, Exclusive, GitSetup, PatchLimits, RemoteError, Source, bring_up_to_date, existing_or_new,
+};
 use legwork_runner::{Attempt, Cookie, RunDirs, StopReason, Workspace};
 use tokio::sync::{mpsc, watch};
 
@@ -23,12 +25,21 @@ pub(super) struct Prepared {
     pub(super) attempt: Attempt,
     pub(super) decoder: Box<dyn Decoder>,
     pub(super) workspace: Workspace,
+    /// Nobody else works in it until this is dropped.
+    _alone: Option<Exclusive>,
     /// The agent's directories, and the files that were placed there for the run alone.
     pub(super) home: RunDirs,
     pub(super) placed: Vec<PathBuf>,
     /// The execution's own directories: output, patch.
     pub(super) dirs: RunDirs,
     pub(super) git: GitSetup,
+}
+
+/// Where the agent is to work.
+struct Place {
+    workspace: Workspace,
+    commit: Option<String>,
+    alone: Option<Exclusive>,
 }
 
 impl Executor {
@@ -76,7 +87,7 @@ impl Executor {
         let secrets = secrets.unwrap_or_default();
         let errand = Errand { runner: &self.runner, git: &git, dirs: &dirs, stop, events: events.clone() };
         let token = secrets.repository_token.as_deref();
-        let (workspace, commit) = self.workspace(record, &home, errand, token).await?;
+        let Place { workspace, commit, alone } = self.workspace(record, &home, errand, token).await?;
         let path = workspace.path().to_string_lossy().into_owned();
         // The log may have ended the run already; then nobody misses the event.
         let _ = events.send(EventBody::Workspace { path, commit }).await;
@@ -93,7 +104,7 @@ impl Executor {
             cookie,
             stdout_path: dirs.stdout(),
         };
-        Ok(Prepared { attempt, decoder: agent.decoder(), workspace, home, placed, dirs, git })
+        Ok(Prepared { attempt, decoder: agent.decoder(), workspace, _alone: alone, home, placed, dirs, git })
     }
 
     /// The execution's own directories, and those of the session that it continues (else the same).
@@ -115,11 +126,14 @@ impl Executor {
         home: &RunDirs,
         errand: Errand<'_>,
         token: Option<&str>,
-    ) -> Result<(Workspace, Option<String>), Verdict> {
+    ) -> Result<Place, Verdict> {
         let (task, dirs, git) = (&record.task, errand.dirs, errand.git);
-        let named = self.place_of_session(record).await?.or_else(|| task.workspace.clone()).map(PathBuf::from);
+        let named = match self.place_of_session(record).await?.or_else(|| task.workspace.clone()) {
+            Some(path) => Some(self.still_allowed(&path)?),
+            None => None,
+        };
         let place = named.or_else(|| task.resume_session.is_some().then(|| home.work()));
-        let mut commit = None;
+        let (mut commit, mut alone) = (None, None);
         let mut workspace = match (&task.repository, place) {
             (Some(repository), place) => {
                 let policy = self.config.repositories.policy();
@@ -128,6 +142,8 @@ impl Executor {
                 let errand = Errand { git: &git, ..errand };
                 let place = place.unwrap_or_else(|| dirs.work());
                 make_dir(&place).map_err(|error| directory_failed(&place, &error))?;
+                // Whoever works there already is waited for, as long as preparing may take.
+                alone = Some(Exclusive::wait(&place).await.map_err(|error| directory_failed(&place, &error))?);
                 commit = bring_up_to_date(&errand, source, &place).await.map_err(RemoteError::verdict)?;
                 Workspace::filled(place)
             }
@@ -140,7 +156,19 @@ impl Executor {
         if let Err(error) = workspace.take_baseline(&self.runner, git, dirs, PatchLimits::default()).await {
             tracing::warn!(execution = %record.id, %error, "the run will have no patch");
         }
-        Ok((workspace, commit))
+        Ok(Place { workspace, commit, alone })
+    }
+
+    /// Looks again where a path leads: somebody may have put a link there since it was admitted.
+    fn still_allowed(&self, path: &str) -> Result<PathBuf, Verdict> {
+        let refused = |message: String| Verdict::failed(FailureReason::RefusedByPolicy, message);
+        let unified = &self.config.doors.unified;
+        let roots = [std::slice::from_ref(&unified.workspace_dir), &self.config.workspaces.roots].concat();
+        let found = existing_or_new(path, &roots).map_err(|error| refused(format!("{error}.")))?;
+        if found.as_os_str() == path {
+            return Ok(found);
+        }
+        Err(refused(format!("The workspace {path} leads somewhere else now: {}.", found.display())))
     }
 
     /// The operator's directory in which the session to continue began, if it began in one.

@@ -34,6 +34,7 @@ async fn rescue_once(app: &App) -> Result<usize, StoreError> {
 /// Where the database gives no answer.
 pub async fn recover(app: &App) -> Result<(), StoreError> {
     let swept = app.executor.sweep().await;
+    app.executor.remove_credentials().await;
     let held = app.store.held_by(&app.node).await?;
     if swept > 0 || !held.is_empty() {
         tracing::warn!(

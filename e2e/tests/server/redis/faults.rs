@@ -72,3 +72,40 @@ async fn redis_need_not_be_there_at_the_start() {
     redis.publish(r#"{"id": "1", "prompt": "text hello"}"#).await;
     assert_eq!(answers.answer().await["result"], "hello");
 }
+
+#[tokio::test]
+async fn what_redis_forgets_is_answered_all_the_same() {
+    let Some(redis) = Redis::start().await else { return };
+    let data = tempfile::tempdir().expect("a directory");
+    let server = Setup::scripted(data.path()).env("REDIS_URL", redis.url()).start().await;
+    redis.until_heard_by(1).await;
+    let mut answers = redis.listen().await;
+    redis.add(r#"{"id": "1", "prompt": "sleep 1s\ntext done"}"#).await;
+    while redis.cli(&["hlen", "claude:cli:legwork:unanswered"]).await != "1" {}
+    redis.cli(&["flushall"]).await;
+    assert_eq!(answers.answer().await["result"], "done");
+    assert_eq!(answers.further().await, None);
+    drop(server);
+}
+
+#[tokio::test]
+async fn a_redis_that_takes_no_writes_does_not_hold_up_the_end() {
+    let Some(redis) = Redis::start().await else { return };
+    let data = tempfile::tempdir().expect("a directory");
+    let server = Setup::scripted(data.path()).env("REDIS_URL", redis.url()).start().await;
+    redis.until_heard_by(1).await;
+    // The next entry is read, but nothing can be noted of it.
+    let mut connection = redis.connect().await;
+    let mut both = redis::pipe();
+    both.atomic().xadd("claude:cli:requests:stream", "*", &[("payload", r#"{"id": "1", "prompt": "text done"}"#)]);
+    both.cmd("CONFIG").arg("SET").arg("maxmemory").arg("1");
+    both.query_async::<()>(&mut connection).await.expect("taken");
+    server.client.newest().await;
+    server.signal(rustix::process::Signal::TERM);
+    assert_eq!(server.ended().await, Some(0));
+
+    redis.cli(&["config", "set", "maxmemory", "0"]).await;
+    let mut answers = redis.listen().await;
+    let _server = Setup::scripted(data.path()).env("REDIS_URL", redis.url()).start().await;
+    assert_eq!(answers.answer().await["result"], "done", "delivered again, run once, answered");
+}

@@ -137,3 +137,27 @@ async fn a_server_that_is_told_to_leave_answers_what_it_took() {
     assert_eq!((&lost["id"], &lost["success"]), (&json!("d"), &json!(false)), "{lost}");
     nothing_left(data.path()).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_does_not_listen_answers_what_it_owed_before_it_was_started_again() {
+    let (Some(redis), Some(database)) = (Redis::start().await, cluster::database().await) else { return };
+    let dirs = [(); 2].map(|()| tempfile::tempdir().expect("a directory"));
+    let [first, second] = dirs
+        .each_ref()
+        .map(|dir| Setup::scripted(dir.path()).env("REDIS_URL", redis.url()).env("DATABASE_URL", &database));
+    let listener = first.start().await;
+    redis.until_heard_by(1).await;
+    let other = second.start().await;
+    redis.until_heard_by(2).await;
+    let execution = other.client.run(&json!({ "prompt": "text owed" })).await;
+    other.kill().await;
+    let node = std::fs::read_to_string(dirs[1].path().join("node")).expect("a name");
+    let note = json!({ "id": "owed", "execution": execution["id"], "format": "text", "node": node });
+    redis.cli(&["hset", "claude:cli:legwork:unanswered", "token", &note.to_string()]).await;
+    let mut answers = redis.listen().await;
+    let _other = second.start().await;
+    let answer = answers.answer().await;
+    assert_eq!((&answer["id"], &answer["result"]), (&json!("owed"), &json!("owed")), "{answer}");
+    assert_eq!(answers.further().await, None);
+    drop(listener);
+}

@@ -207,6 +207,55 @@ async fn no_token_leaves_a_trace() {
     }
 }
 
+#[tokio::test]
+async fn jobs_in_one_workspace_wait_for_each_other() {
+    let origin = Origin::new().await;
+    let url = format!("{}/shop.git", origin.serve(Arc::default()).await);
+    let (data, workspaces) = (tempfile::tempdir().expect("a directory"), tempfile::tempdir().expect("a directory"));
+    let server = server(data.path(), workspaces.path()).start().await;
+    let request = json!({
+        "userRequest": "write README scribbled\nsleep 300ms\nreport", "codingAssistantProvider": "claude-code",
+        "workspace": "shop", "github": { "repoUrl": url, "accessToken": TOKEN },
+    });
+    let answers = futures::future::join_all((0..4).map(|_| execute(&server.client, &request))).await;
+    for events in answers {
+        let id = last(&events, "completed")["executionId"].as_str().expect("an id").to_owned();
+        let patch = server.client.get_text(&format!("/v1/executions/{id}/patch")).await;
+        assert!(patch.contains("+scribbled"), "each finds the repository as it is, and keeps what it did: {patch}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_killed_server_held_is_gone_and_said_so() {
+    let data = tempfile::tempdir().expect("a directory");
+    let setup = Setup::scripted(data.path()).env("LEGWORK_LANES__DEFAULT__CONCURRENCY", "1");
+    let server = setup.start().await;
+    let login = r#"{"claudeAiOauth":{"accessToken":"sk-ant-oat01-that-nobody-may-keep"}}"#;
+    let request = json!({
+        "userRequest": "text begun\nhang", "codingAssistantProvider": "claude-code",
+        "codingAssistantAccessToken": login,
+    });
+    let job = async || server.client.request("POST", "/execute").json(&request).send().await.expect("an answer");
+    let _running = job().await;
+    let running = server.client.newest().await;
+    server.client.until_event(&running, "text").await;
+    assert_eq!(files_with(data.path(), b"that-nobody-may-keep").len(), 1, "the file of the login");
+    server.kill().await;
+
+    let server = setup.start().await;
+    assert_eq!(files_with(data.path(), b"that-nobody-may-keep"), [] as [PathBuf; 0]);
+    assert_eq!(server.client.finished(&running).await["outcome"]["reason"], "lost");
+
+    // Told to leave, it ends what waits for it alone, and says so to whoever listens.
+    let busy = server.client.submit(&json!({ "prompt": "text begun\nsleep 2s" })).await;
+    server.client.until_event(&busy, "text").await;
+    let waiting = server.client.request("POST", "/execute").json(&request).send().await.expect("an answer");
+    server.signal(rustix::process::Signal::TERM);
+    let told = super::events(&waiting.text().await.expect("the stream is whole"));
+    assert_eq!(last(&told, "error")["error"], "lost", "{told:#?}");
+    assert_eq!(server.ended().await, Some(0));
+}
+
 fn contains(bytes: &[u8], part: &[u8]) -> bool {
     bytes.windows(part.len()).any(|window| window == part)
 }

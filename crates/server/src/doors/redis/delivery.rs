@@ -8,14 +8,16 @@ use ::redis::{Pipeline, Script};
 use legwork_model::ExecutionId;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use sha2::{Digest, Sha256};
+use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use super::keys::{GROUP, Keys};
-use super::lead::Lead;
+use super::lead::{Lead, MEMORY};
 use super::link::{Backoff, Link};
 use super::request::{Request, ended, id_of, refused};
 use crate::admission::{self, Accepted, Caller, OutputFormat, Permissions, Refusal, Repeat, admit};
-use crate::app::App;
+use crate::app::{App, hex};
 use crate::doors::cli_call::{CliCall, Rules, in_their_words, output};
 use crate::doors::wait::Wait;
 use crate::doors::{Doors, Problem};
@@ -25,10 +27,16 @@ const CALLER: &str = "door:redis";
 /// The longest pause before a request on the stream is tried again that could not be taken.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
-/// Answers what is still to be answered, once.
+/// How long an entry of the stream is tried before it is left for a later delivery, well before another server may be
+/// given it.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Answers what is still to be answered, once. Tells whether Redis remembers at all.
 const ANSWER: &str = "if redis.call('HDEL', KEYS[1], ARGV[1]) == 1 then
   redis.call('PUBLISH', ARGV[2], ARGV[3])
-end";
+  return 1
+end
+return redis.call('EXISTS', KEYS[2])";
 
 /// The door, as all its parts see it.
 pub(super) struct Door {
@@ -52,10 +60,8 @@ pub(super) struct Delivery {
 /// How it arrived.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Via {
-    /// By the channel, to this server.
+    /// By the channel.
     Channel,
-    /// By the channel, while another server listened, which may have taken it.
-    Overheard,
     /// By the stream, as this entry.
     Stream(String),
 }
@@ -93,6 +99,11 @@ impl Door {
         self.app().phase.stage() == Stage::Serving
     }
 
+    /// Whether this server does one job, and has it.
+    pub(super) fn is_taken(&self) -> bool {
+        self.app().config.server.ephemeral && self.doors.scheduler.running() > 0
+    }
+
     /// Does something beside what the caller does; it is waited for at the end.
     pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         self.tasks.spawn(task);
@@ -120,11 +131,12 @@ impl Door {
             Ok(job) => job,
             Err(refusal) => return self.refuse(delivery, refusal.into()).await,
         };
+        let begun = Instant::now();
         loop {
             match self.admit(&id, submission.clone(), &canonical).await {
-                Ok(accepted) if accepted.replayed && delivery.via == Via::Overheard => return,
-                Ok(accepted) => return self.accepted(delivery.via, id, accepted, format).await,
+                Ok(accepted) => return self.accepted(&delivery, id, accepted, format).await,
                 Err(refusal) => match (&delivery.via, refusal.retry_after()) {
+                    (Via::Stream(_), Some(_)) if begun.elapsed() > PATIENCE => return,
                     (Via::Stream(_), Some(pause)) => {
                         tokio::select! {
                             () = tokio::time::sleep(pause.min(LONGEST_PAUSE)) => {}
@@ -161,72 +173,98 @@ impl Door {
         tracing::info!(%id, code = problem.code, "refused a request by Redis");
         let mut commands = ::redis::pipe();
         commands.publish(&self.keys.responses, refused(&id, in_their_words(problem))).ignore();
-        self.settle(&mut commands, &delivery.via);
+        self.settle(&mut commands, &delivery);
         self.insist(&commands).await;
     }
 
     /// Notes what is to be answered, and answers it when it has ended.
-    async fn accepted(self: &Arc<Self>, via: Via, id: String, accepted: Accepted, format: OutputFormat) {
+    async fn accepted(self: &Arc<Self>, delivery: &Delivery, id: String, accepted: Accepted, format: OutputFormat) {
         let app = self.app();
         let wait = Wait::for_answer(app, accepted.id);
         let note = Note { id, execution: accepted.id, format, node: app.node.clone() };
         // An entry that is delivered again, because it was not acknowledged, is still to be answered once.
-        let token = match &via {
+        let token = match &delivery.via {
             Via::Stream(entry) => entry.clone(),
-            _ => app.ids.execution(app.clock.now()).to_string(),
+            Via::Channel => app.ids.execution(app.clock.now()).to_string(),
         };
-        let mut commands = ::redis::pipe();
-        commands.hset(&self.keys.unanswered, &token, json!(note).to_string()).ignore();
-        self.settle(&mut commands, &via);
+        let mut commands = self.noted(&token, &note);
+        self.settle(&mut commands, delivery);
         self.insist(&commands).await;
         let known = accepted.replayed;
         self.answer_when_ended(token, note, wait, known);
     }
 
-    /// Takes an entry that was dealt with off the stream.
-    fn settle(&self, commands: &mut Pipeline, via: &Via) {
-        if let Via::Stream(entry) = via {
-            commands.atomic();
-            commands.xack(&self.keys.stream, GROUP, &[entry]).ignore();
-            commands.xdel(&self.keys.stream, &[entry]).ignore();
+    /// Leaves a note, and the sign that Redis has not forgotten any.
+    fn noted(&self, token: &str, note: &Note) -> Pipeline {
+        let mut commands = ::redis::pipe();
+        commands.atomic();
+        commands.hset(&self.keys.unanswered, token, json!(note).to_string()).ignore();
+        commands.set(&self.keys.memory, 1).ignore();
+        commands
+    }
+
+    /// Takes an entry that was dealt with off the stream; counts a message for those who overheard it.
+    fn settle(&self, commands: &mut Pipeline, delivery: &Delivery) {
+        commands.atomic();
+        match &delivery.via {
+            Via::Stream(entry) => {
+                commands.xack(&self.keys.stream, GROUP, &[entry]).ignore();
+                commands.xdel(&self.keys.stream, &[entry]).ignore();
+            }
+            Via::Channel => {
+                let key = self.keys.dealt(&digest(&delivery.payload));
+                commands.incr(&key, 1).ignore();
+                commands.pexpire(&key, i64::try_from(MEMORY.as_millis()).unwrap_or(i64::MAX)).ignore();
+            }
         }
+    }
+
+    /// Deals with what this server overheard and the last listener did not deal with.
+    pub(super) async fn take_over(self: &Arc<Self>, overheard: Vec<Vec<u8>>) -> ::redis::RedisResult<()> {
+        let mut heard: HashMap<String, Vec<Vec<u8>>> = HashMap::new();
+        for payload in overheard {
+            heard.entry(digest(&payload)).or_default().push(payload);
+        }
+        for (digest, payloads) in heard {
+            let dealt: Option<usize> = self.link.run(&::redis::Cmd::get(self.keys.dealt(&digest))).await?;
+            for payload in payloads.into_iter().skip(dealt.unwrap_or(0)) {
+                let taker = Arc::clone(self);
+                self.spawn(async move { taker.take(Delivery { payload, via: Via::Channel }).await });
+            }
+        }
+        Ok(())
     }
 
     fn answer_when_ended(self: &Arc<Self>, token: String, note: Note, mut wait: Wait, known: bool) {
         if !self.answering().insert(token.clone()) {
             return;
         }
-        let (door, server) = (Arc::clone(self), self.link.server());
+        let door = Arc::clone(self);
         self.spawn(async move {
             let record = if known { wait.for_end_of_known(door.app()).await } else { wait.for_end(door.app()).await };
             if let Some(record) = record
                 && let Some(outcome) = record.outcome.clone()
             {
-                let output = output(door.app(), &record, &outcome, note.format).await.unwrap_or_else(|error| {
-                    tracing::error!(execution = %record.id, %error, "the output of a run can't be read for its answer");
-                    String::new()
-                });
-                let text = ended(&note.id, note.execution, &outcome, &output);
-                door.publish(&token, &note, &text, server).await;
+                let text = match output(door.app(), &record, &outcome, note.format).await {
+                    Ok(output) => ended(&note.id, note.execution, &outcome, &output),
+                    Err(error) => refused(&note.id.clone().into(), error.into()),
+                };
+                door.publish(&token, &note, &text).await;
             }
             door.answering().remove(&token);
         });
     }
 
-    /// Answers, unless another server has. `server` is the process of Redis that the note was left with.
-    async fn publish(&self, token: &str, note: &Note, text: &str, mut server: Option<String>) {
+    /// Answers, unless another server has.
+    async fn publish(&self, token: &str, note: &Note, text: &str) {
         let mut backoff = Backoff::default();
         loop {
-            if self.link.is_open() && self.link.server() != server {
-                // Redis was started anew, and may have forgotten the note.
-                let mut commands = ::redis::pipe();
-                commands.hset(&self.keys.unanswered, token, json!(note).to_string()).ignore();
-                self.insist(&commands).await;
-                server = self.link.server();
-            }
             let mut answer = self.answer.key(&self.keys.unanswered);
-            match self.link.invoke::<()>(answer.arg(token).arg(&self.keys.responses).arg(text)).await {
-                Ok(()) => return,
+            answer.key(&self.keys.memory).arg(token).arg(&self.keys.responses).arg(text);
+            match self.link.invoke::<bool>(&answer).await {
+                Ok(true) => return,
+                // Redis was started anew without its data, or emptied.
+                Ok(false) => self.insist(&self.noted(token, note)).await,
                 Err(error) => tracing::debug!(%error, "failed to answer by Redis; trying again"),
             }
             backoff.pause().await;
@@ -242,13 +280,17 @@ impl Door {
         }
     }
 
-    /// Sees to the answers that servers owe that are gone, this one before it was started among them.
-    pub(super) async fn adopt(self: &Arc<Self>) -> ::redis::RedisResult<()> {
+    /// Sees to the answers that this server owes from before it was started; where it `listens`, also to those of
+    /// servers that are gone.
+    pub(super) async fn adopt(self: &Arc<Self>, listens: bool) -> ::redis::RedisResult<()> {
         let notes: HashMap<String, String> = self.link.run(&::redis::Cmd::hgetall(&self.keys.unanswered)).await?;
         let mut alive: HashMap<String, bool> = HashMap::new();
         for (token, note) in notes {
             let Ok(note) = serde_json::from_str::<Note>(&note) else { continue };
             if note.node != self.app().node {
+                if !listens {
+                    continue;
+                }
                 if !alive.contains_key(&note.node) {
                     let lives = self.link.run(&::redis::Cmd::exists(self.keys.alive(&note.node))).await?;
                     alive.insert(note.node.clone(), lives);
@@ -256,6 +298,11 @@ impl Door {
                 if alive.get(&note.node) == Some(&true) {
                     continue;
                 }
+            }
+            if matches!(self.app().store.execution(note.execution).await, Ok(None)) {
+                // Of another database.
+                self.link.run::<()>(&::redis::Cmd::hdel(&self.keys.unanswered, &token)).await?;
+                continue;
             }
             let wait = Wait::for_answer(self.app(), note.execution);
             self.answer_when_ended(token, note, wait, true);
@@ -267,6 +314,10 @@ impl Door {
         // Nothing panics while the lock is held.
         self.answering.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn digest(payload: &[u8]) -> String {
+    hex(&Sha256::digest(payload))
 }
 
 /// How many requests wait for their answer; `None` where Redis does not say.

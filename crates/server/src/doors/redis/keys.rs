@@ -11,9 +11,12 @@ pub(super) struct Keys {
     pub(super) stream: String,
     /// Hash of what is to be answered.
     pub(super) unanswered: String,
+    /// There as long as Redis remembers what is to be answered.
+    pub(super) memory: String,
     /// Who listens to the channel.
     pub(super) listener: String,
     alive: String,
+    dealt: String,
 }
 
 impl Keys {
@@ -23,9 +26,16 @@ impl Keys {
             responses: format!("{prefix}:responses"),
             stream: format!("{prefix}:requests:stream"),
             unanswered: format!("{prefix}:legwork:unanswered"),
+            memory: format!("{prefix}:legwork:memory"),
             listener: format!("{prefix}:legwork:listener"),
             alive: format!("{prefix}:legwork:alive"),
+            dealt: format!("{prefix}:legwork:dealt"),
         }
+    }
+
+    /// Counts how often a message was dealt with lately.
+    pub(super) fn dealt(&self, digest: &str) -> String {
+        format!("{}:{digest}", self.dealt)
     }
 
     /// Says that a server lives, while it is there.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use ::redis::{RedisResult, Script};
 use tokio::time::Instant;
 
-use super::delivery::{Delivery, Door, Via};
+use super::delivery::Door;
 use crate::lifecycle::Stage;
 
 /// How long a server listens without saying so again.
@@ -20,7 +20,7 @@ const TICK_WHILE_AWAY: Duration = Duration::from_millis(250);
 /// How often to look for what others left unanswered.
 const ADOPT: Duration = Duration::from_secs(5);
 /// What the listener may not have dealt with when its term ended.
-const MEMORY: Duration = Duration::from_secs(10);
+pub(super) const MEMORY: Duration = Duration::from_secs(10);
 const MOST_REMEMBERED: usize = 10_000;
 
 /// Says that this server lives; tells whether it is the one that listens.
@@ -78,7 +78,7 @@ impl Lead {
 
 /// Looks after the link, and after who listens, until the server drains.
 pub(super) async fn lead(door: &Arc<Door>) {
-    let (claim, mut adopted) = (Script::new(CLAIM), None);
+    let (claim, mut adopted) = (Script::new(CLAIM), Adopted::default());
     loop {
         let tick = match turn(door, &claim, &mut adopted).await {
             Ok(()) => TICK,
@@ -89,15 +89,41 @@ pub(super) async fn lead(door: &Arc<Door>) {
             () = door.app().phase.reached(Stage::Draining) => break,
         }
     }
+    // Redis may not answer, but the end of the server does not wait for it.
+    tokio::select! {
+        () = async {
+            resign(door).await;
+            stay_alive(door).await;
+        } => {}
+        () = door.app().phase.reached(Stage::Ended) => {}
+    }
+}
+
+/// Lets another server listen.
+async fn resign(door: &Door) {
     door.lead.listens_no_more();
     let resign = Script::new(RESIGN);
     let _ = door.link.invoke::<()>(resign.key(&door.keys.listener).arg(&door.app().node)).await;
-    stay_alive(door).await;
 }
 
-async fn turn(door: &Arc<Door>, claim: &Script, adopted: &mut Option<Instant>) -> RedisResult<()> {
+/// When answers of others, or of an earlier life, were last looked for.
+#[derive(Debug, Default)]
+struct Adopted {
+    own: bool,
+    others: Option<Instant>,
+}
+
+async fn turn(door: &Arc<Door>, claim: &Script, adopted: &mut Adopted) -> RedisResult<()> {
     let began = Instant::now();
     door.link.look().await?;
+    if !adopted.own {
+        door.adopt(false).await?;
+        adopted.own = true;
+    }
+    if door.is_taken() {
+        resign(door).await;
+        return Ok(());
+    }
     let mut claim = claim.key(&door.keys.listener);
     claim.key(door.keys.alive(&door.app().node));
     claim.arg(&door.app().node).arg(millis(TERM)).arg(millis(ALIVE));
@@ -105,13 +131,10 @@ async fn turn(door: &Arc<Door>, claim: &Script, adopted: &mut Option<Instant>) -
         door.lead.listens_no_more();
         return Ok(());
     }
-    for payload in door.lead.listens(began + TERM, Instant::now()) {
-        let taker = Arc::clone(door);
-        door.spawn(async move { taker.take(Delivery { payload, via: Via::Overheard }).await });
-    }
-    if adopted.is_none_or(|at| at.elapsed() >= ADOPT) {
-        door.adopt().await?;
-        *adopted = Some(Instant::now());
+    door.take_over(door.lead.listens(began + TERM, Instant::now())).await?;
+    if adopted.others.is_none_or(|at| at.elapsed() >= ADOPT) {
+        door.adopt(true).await?;
+        adopted.others = Some(Instant::now());
     }
     Ok(())
 }
@@ -123,10 +146,7 @@ async fn stay_alive(door: &Door) {
     loop {
         let _ = door.link.look().await;
         let _ = door.link.run::<()>(&alive).await;
-        tokio::select! {
-            () = tokio::time::sleep(TICK) => {}
-            () = door.app().phase.reached(Stage::Ended) => return,
-        }
+        tokio::time::sleep(TICK).await;
     }
 }
 

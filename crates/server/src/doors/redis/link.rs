@@ -5,9 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ::redis::aio::{ConnectionManager, ConnectionManagerConfig, MultiplexedConnection, PubSub};
-use ::redis::{
-    AsyncConnectionConfig, Client, FromRedisValue, InfoDict, Pipeline, RedisError, RedisResult, ScriptInvocation,
-};
+use ::redis::{AsyncConnectionConfig, Client, FromRedisValue, Pipeline, RedisError, RedisResult, ScriptInvocation};
 use tokio::sync::watch;
 
 /// How long a connection or an answer may take.
@@ -21,13 +19,13 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 pub struct Link {
     client: Client,
     commands: ConnectionManager,
-    /// The process of Redis that answered last; `None` while none does.
-    server: Arc<watch::Sender<Option<String>>>,
+    /// Whether Redis answered last.
+    open: Arc<watch::Sender<bool>>,
 }
 
 impl fmt::Debug for Link {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Link").field("server", &*self.server.borrow()).finish_non_exhaustive()
+        f.debug_struct("Link").field("open", &*self.open.borrow()).finish_non_exhaustive()
     }
 }
 
@@ -41,42 +39,34 @@ impl Link {
             .set_number_of_retries(1)
             .set_max_delay(SHORTEST_PAUSE);
         let commands = client.get_connection_manager_lazy(config)?;
-        Ok(Self { client, commands, server: Arc::new(watch::Sender::new(None)) })
+        Ok(Self { client, commands, open: Arc::new(watch::Sender::new(false)) })
     }
 
     /// Whether Redis answered when it was last asked.
     pub(super) fn is_open(&self) -> bool {
-        self.server.borrow().is_some()
-    }
-
-    /// The process of Redis that answers; another one may have forgotten what this one knew.
-    pub(super) fn server(&self) -> Option<String> {
-        self.server.borrow().clone()
+        *self.open.borrow()
     }
 
     /// Waits until Redis answers.
     pub(super) async fn opened(&self) {
         // The sender is `self`, so the channel can't close while this waits.
-        let _ = self.server.subscribe().wait_for(Option::is_some).await;
+        let _ = self.open.subscribe().wait_for(|open| *open).await;
     }
 
-    /// Asks Redis who it is, and remembers the answer.
+    /// Asks Redis whether it is there, and remembers the answer.
     pub(super) async fn look(&self) -> RedisResult<()> {
-        let asked: RedisResult<InfoDict> =
-            ::redis::cmd("INFO").arg("server").query_async(&mut self.commands.clone()).await;
-        let (server, result) = match asked {
-            Ok(info) => (Some(info.get("run_id").unwrap_or_default()), Ok(())),
-            Err(error) => (None, Err(error)),
-        };
-        self.server.send_if_modified(|known| {
-            let changed = *known != server;
-            if changed && known.is_some() != server.is_some() {
-                log_change(server.is_some(), result.as_ref().err());
-            }
-            *known = server;
+        let answer: RedisResult<()> = ::redis::cmd("PING").query_async(&mut self.commands.clone()).await;
+        let changed = self.open.send_if_modified(|open| {
+            let changed = *open != answer.is_ok();
+            *open = answer.is_ok();
             changed
         });
-        result
+        match &answer {
+            Ok(()) if changed => tracing::info!("connected to Redis"),
+            Err(error) if changed => tracing::warn!(%error, "lost Redis; trying again until it is back"),
+            _ => {}
+        }
+        answer
     }
 
     pub(super) async fn run<T: FromRedisValue>(&self, command: &::redis::Cmd) -> RedisResult<T> {
@@ -106,14 +96,6 @@ impl Link {
             Ok(subscription)
         };
         tokio::time::timeout(PATIENCE, subscribe).await.unwrap_or_else(|_| Err(timed_out()))
-    }
-}
-
-fn log_change(open: bool, error: Option<&RedisError>) {
-    match error {
-        None if open => tracing::info!("connected to Redis"),
-        Some(error) => tracing::warn!(%error, "lost Redis; trying again until it is back"),
-        None => {}
     }
 }
 

@@ -31,7 +31,12 @@ pub(super) async fn read(door: &Arc<Door>) {
             () = door.link.opened() => {}
             () = door.app().phase.reached(Stage::Draining) => return,
         }
-        if let Err(error) = consume(door, &mut backoff).await {
+        let consumed = tokio::select! {
+            consumed = consume(door, &mut backoff) => consumed,
+            // What is not acknowledged is delivered again.
+            () = door.app().phase.reached(Stage::Ended) => return,
+        };
+        if let Err(error) = consumed {
             tracing::debug!(%error, "lost the stream of requests; trying again");
             backoff.pause().await;
         }

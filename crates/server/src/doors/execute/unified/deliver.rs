@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::events::translated;
 use crate::app::App;
 use crate::events::follow;
-use crate::store::RecordedEvent;
+use crate::store::{RecordedEvent, StoreError};
 
 /// Events of a batch at the most, and their bytes, roughly.
 const MOST_EVENTS: usize = 100;
@@ -41,22 +41,42 @@ enum Refused {
     ForGood(StatusCode),
 }
 
+/// Why the rest is not delivered, for now or for good.
+enum GivenUp {
+    Unreadable(StoreError),
+    NotTaken(String),
+}
+
 /// Delivers to the last event.
 pub(super) async fn deliver(app: App, delivery: Delivery) {
-    let id = delivery.execution;
-    let events = follow(app.store.clone(), &app.hub, id, 0).ready_chunks(MOST_EVENTS);
-    let mut events = std::pin::pin!(events);
-    while let Some(ready) = events.next().await {
-        let Ok(ready) = ready.into_iter().collect::<Result<Vec<_>, _>>() else {
-            return tracing::error!(execution = %id, "the log can't be read on; its receiver does not get the rest");
-        };
-        for batch in batches(&ready) {
-            if let Err(reason) = insist(&delivery, batch).await {
+    let (id, mut delivered) = (delivery.execution, 0);
+    loop {
+        match deliver_after(&app, &delivery, &mut delivered).await {
+            Ok(()) => return,
+            Err(GivenUp::Unreadable(error)) => {
+                tracing::warn!(execution = %id, %error, "the log can't be read for its receiver; trying again");
+                tokio::time::sleep(LONGEST_PAUSE).await;
+            }
+            Err(GivenUp::NotTaken(reason)) => {
                 metrics::counter!("legwork_event_deliveries_given_up_total").increment(1);
                 return tracing::warn!(execution = %id, reason, "the receiver does not take events; it gets no more of them");
             }
         }
     }
+}
+
+/// Delivers what comes after number `delivered`, which goes on with what is.
+async fn deliver_after(app: &App, delivery: &Delivery, delivered: &mut u64) -> Result<(), GivenUp> {
+    let events = follow(app.store.clone(), &app.hub, delivery.execution, *delivered).ready_chunks(MOST_EVENTS);
+    let mut events = std::pin::pin!(events);
+    while let Some(ready) = events.next().await {
+        let ready: Vec<RecordedEvent> = ready.into_iter().collect::<Result<_, _>>().map_err(GivenUp::Unreadable)?;
+        for batch in batches(&ready) {
+            insist(delivery, batch).await.map_err(GivenUp::NotTaken)?;
+            *delivered = batch.last().map_or(*delivered, |event| event.seq);
+        }
+    }
+    Ok(())
 }
 
 /// Cuts what is ready into batches that are not too large.

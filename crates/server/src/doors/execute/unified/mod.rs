@@ -19,6 +19,7 @@ use crate::doors::caller::identify;
 use crate::doors::{Doors, Problem};
 use crate::executor::RunSecrets;
 use crate::parse::{object, optional_object, parse_json};
+use crate::store::StoreError;
 
 /// Our names of fields and theirs.
 const NAMES: [(&str, &str); 9] = [
@@ -32,6 +33,9 @@ const NAMES: [(&str, &str); 9] = [
     ("tools.allow", "providerOptions.allowedTools"),
     ("tools.deny", "providerOptions.disallowedTools"),
 ];
+
+const PROVIDER_TOKEN: &str = "codingAssistantAccessToken";
+const LONGEST_TOKEN: usize = 16 * 1024;
 
 /// A job that brings its own credentials. Unknown fields are ignored.
 #[derive(Deserialize, ToSchema)]
@@ -141,15 +145,26 @@ async fn answer(
     let operators_mode = app.config.agent(provider).permission_mode;
     let (submission, database) = submission(request, provider, settings, operators_mode.as_deref())?;
     let id = app.ids.execution(app.clock.now());
-    let request = Request { caller: &caller, id, repeat: Repeat::Another, quota: None };
-    admit(app, &doors.scheduler, request, submission, &body).await?;
-    let receiver = settings.db_base_url.clone().zip(database);
-    let delivers = receiver.is_some();
-    if let Some((url, Database { session_id, access_token })) = receiver {
-        let url = url.expose().to_owned();
-        let delivery = deliver::Delivery { url, session_id, access_token, execution: id };
-        doors.tasks.spawn(deliver::deliver(app.clone(), delivery));
-    }
+    let delivery = settings.db_base_url.clone().zip(database).map(|(url, to)| deliver::Delivery {
+        url: url.expose().to_owned(),
+        session_id: to.session_id,
+        access_token: to.access_token,
+        execution: id,
+    });
+    let delivers = delivery.is_some();
+    // In a task of its own: a caller that goes away meanwhile must not leave behind a job whose events nobody delivers.
+    let admitted = tokio::spawn({
+        let doors = doors.clone();
+        async move {
+            let request = Request { caller: &caller, id, repeat: Repeat::Another, quota: None };
+            admit(&doors.app, &doors.scheduler, request, submission, &body).await?;
+            if let Some(delivery) = delivery {
+                doors.tasks.spawn(deliver::deliver(doors.app.clone(), delivery));
+            }
+            Ok::<_, Refusal>(())
+        }
+    });
+    admitted.await.map_err(|_| StoreError::Closed)??;
     Ok(events::stream(app, id, delivers))
 }
 
@@ -193,7 +208,7 @@ fn submission(
         (Some(Repository { url: github.repo_url, branch: github.branch }), github.access_token)
     });
     for (field, token) in [
-        ("codingAssistantAccessToken", request.coding_assistant_access_token.as_deref()),
+        (PROVIDER_TOKEN, request.coding_assistant_access_token.as_deref()),
         ("github.accessToken", repository_token.as_deref()),
         ("database.accessToken", request.database.as_ref().map(|database| database.access_token.as_str())),
     ] {
@@ -237,20 +252,26 @@ fn check_permission_mode(asked: Option<&str>, operators: Option<&str>) -> Result
 
 /// What can't be in a header or a line is no token.
 fn check_token(field: &str, token: Option<&str>) -> Result<(), Refusal> {
-    let is_login = |token: &str| token.trim_start().starts_with('{');
+    let wrong = |message: &str| Err(Refusal::invalid(field, "invalid_token", message));
     match token {
-        Some("") => Err(Refusal::invalid(field, "invalid_token", "is empty; leave it out instead")),
-        Some(token) if token.contains(char::is_control) && !is_login(token) => {
-            Err(Refusal::invalid(field, "invalid_token", "holds a control character"))
+        Some("") => wrong("is empty; leave it out instead"),
+        Some(token) if token.len() > LONGEST_TOKEN => wrong("is longer than any token"),
+        Some(token) if token.contains(|one: char| !one.is_ascii_graphic()) && !is_login(field, token) => {
+            wrong("must be printable ASCII without spaces")
         }
         _ => Ok(()),
     }
 }
 
+/// Whether it is the JSON of a login, which only the agent takes.
+fn is_login(field: &str, token: &str) -> bool {
+    field == PROVIDER_TOKEN && serde_json::from_str::<serde_json::Map<_, _>>(token).is_ok()
+}
+
 /// What kind of credential it is can be seen.
 fn credential(token: String) -> Credential {
     match token {
-        file if file.trim_start().starts_with('{') => Credential::LoginFile(file),
+        file if is_login(PROVIDER_TOKEN, &file) => Credential::LoginFile(file),
         token if token.starts_with("sk-ant-oat") => Credential::OauthToken(token),
         token => Credential::ApiKey(token),
     }
