@@ -224,12 +224,12 @@ fn with_operators(mut tools: ToolPolicy, allowed: &[String]) -> ToolPolicy {
 
 fn idempotency(request: Request<'_>, body: &[u8]) -> Option<Idempotency> {
     let caller = request.caller.key.as_deref().unwrap_or("local");
-    let (scope, key) = match request.repeat {
+    let (scope, key, fresh) = match request.repeat {
         Repeat::Another => return None,
-        Repeat::Same(key) => (caller.to_owned(), key),
-        Repeat::Refused(token) => (format!("{caller}:once"), token),
+        Repeat::Same(key) => (caller.to_owned(), key, false),
+        Repeat::Refused(token) => (format!("{caller}:once"), token, true),
     };
-    Some(Idempotency { scope, key: key.to_owned(), fingerprint: hex(&Sha256::digest(body)) })
+    Some(Idempotency { scope, key: key.to_owned(), fingerprint: hex(&Sha256::digest(body)), fresh })
 }
 
 /// Puts the job on record in a task of its own: a caller that goes away meanwhile must not leave behind a job that is on

@@ -53,6 +53,8 @@ pub struct Idempotency {
     pub key: String,
     /// SHA-256 of the request, in hex.
     pub fingerprint: String,
+    /// Whether the key is most likely new: then it is only looked for when it turns out not to be.
+    pub fresh: bool,
 }
 
 /// A node that has a free slot for the job, or alone can run it.
@@ -117,8 +119,9 @@ impl Store {
     /// Where the database does not take it; then nothing was written.
     pub async fn enqueue(&self, enqueue: Enqueue) -> Result<Enqueued, StoreError> {
         match self.write(enqueue.clone()).await {
-            // Another request with the same idempotency key was faster by a moment; now its row is there to be found.
-            Err(error) if error.is_duplicate() => self.write(enqueue).await,
+            // The idempotency key is not as fresh as it seemed, or another request with it was faster by a moment; now its
+            // row is there to be found.
+            Err(error) if error.is_duplicate() => self.write(enqueue.with_known_key()).await,
             outcome => outcome,
         }
     }
@@ -158,9 +161,16 @@ impl Write for Enqueue {
 }
 
 impl Enqueue {
+    fn with_known_key(mut self) -> Self {
+        self.idempotency.iter_mut().for_each(|idempotency| idempotency.fresh = false);
+        self
+    }
+
     /// What the idempotency key led to before.
     async fn earlier(&self, tx: &Transaction<'_>) -> Result<Option<Enqueued>, DbErr> {
-        let Some(idempotency) = &self.idempotency else { return Ok(None) };
+        let Some(idempotency) = self.idempotency.as_ref().filter(|idempotency| !idempotency.fresh) else {
+            return Ok(None);
+        };
         let row =
             tx.one(idempotency_key::Entity::find_by_id((idempotency.scope.clone(), idempotency.key.clone()))).await?;
         let Some(row) = row else { return Ok(None) };

@@ -30,7 +30,7 @@ on_every_engine!(
 const AT_ONCE: u64 = 16;
 
 fn key(key: &str) -> Option<Idempotency> {
-    Some(Idempotency { scope: "local".into(), key: key.into(), fingerprint: "f".repeat(64) })
+    Some(Idempotency { scope: "local".into(), key: key.into(), fingerprint: "f".repeat(64), fresh: false })
 }
 
 async fn queued(db: &TestDb) -> u64 {
@@ -55,7 +55,9 @@ async fn a_key_is_good_for_one_request_of_one_caller(db: &TestDb) {
     assert_eq!(db.enqueue(first, key("k"), 9).await.expect("an answer"), Answer::Waiting);
     let other_request = key("k").map(|key| Idempotency { fingerprint: "0".repeat(64), ..key });
     let other_caller = key("k").map(|key| Idempotency { scope: "key_other".into(), ..key });
+    let taken_for_new = key("k").map(|key| Idempotency { fresh: true, ..key });
     for (key, expected) in [
+        (taken_for_new, Answer::Replayed(id)),
         (other_request, Answer::KeyReused),
         (key("k"), Answer::Replayed(id)),
         (other_caller, Answer::Waiting),
