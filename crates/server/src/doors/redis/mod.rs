@@ -1,7 +1,7 @@
 //! Calls of the CLI that come and are answered by Redis: by a channel, or by a stream, which loses nothing.
 //!
 //! Every server reads its share of the stream. Of what is published on the channel each server hears everything, so one of
-//! them listens ([`lead`]) and the others only remember for a while what they overhear. A request that was taken is
+//! them listens (`lead.rs`) and the others only remember for a while what they overhear. A request that was taken is
 //! noted in Redis until it is answered, so that the answer does not depend on the server that took it.
 
 mod delivery;
