@@ -7,7 +7,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-readonly start_seconds=30
+. scripts/until-served.sh
 server_pid='' home="$(mktemp -d)"
 
 stop() {
@@ -26,15 +26,7 @@ start_server() {
   (cd "$home" && exec env -i PATH="$PATH" HOME="$home" LEGWORK_AGENTS__CLAUDE_CODE__PROGRAM="$(type -P false)" \
     "$legwork" serve --rehearse --listen 127.0.0.1:0 --data-dir "$home/data") </dev/null >"$home/serve.out" 2>"$home/serve.log" &
   server_pid=$!
-  local deadline=$((SECONDS + start_seconds))
-  until base="$(sed -n 's/^legwork listening on //p' "$home/serve.out" | head -n 1)" && [ -n "$base" ]; do
-    if ! kill -0 "$server_pid" 2>/dev/null || [ "$SECONDS" -ge "$deadline" ]; then
-      echo "legwork serve did not start:" >&2
-      cat "$home/serve.log" >&2
-      exit 1
-    fi
-    sleep 0.1
-  done
+  until_served "$server_pid" "$home/serve.out" "$home/serve.log"
 }
 
 scripts/lint-deploy.sh

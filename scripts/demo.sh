@@ -7,7 +7,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-readonly start_seconds=30
+. scripts/until-served.sh
 server_pid='' home=''
 
 stop() {
@@ -28,15 +28,7 @@ start_server() {
   touch "$home/serve.out"
   "$legwork" serve --listen 127.0.0.1:0 --data-dir "$home/data" ${how[@]+"${how[@]}"} </dev/null >"$home/serve.out" 2>"$home/serve.log" &
   server_pid=$!
-  local deadline=$((SECONDS + start_seconds))
-  until base="$(sed -n 's/^legwork listening on //p' "$home/serve.out" | head -n 1)" && [ -n "$base" ]; do
-    if ! kill -0 "$server_pid" 2>/dev/null || [ "$SECONDS" -ge "$deadline" ]; then
-      echo "legwork serve did not start:" >&2
-      cat "$home/serve.log" >&2
-      exit 1
-    fi
-    sleep 0.1
-  done
+  until_served "$server_pid" "$home/serve.out" "$home/serve.log"
 }
 
 # The directives in double brackets are stage directions for the rehearsal model; docs/rehearsal.md lists them.

@@ -12,7 +12,6 @@ use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
 use axum::http::{Extensions, HeaderMap};
 use axum::response::{IntoResponse, Response};
-
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use utoipa::ToSchema;

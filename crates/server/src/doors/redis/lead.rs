@@ -22,6 +22,7 @@ const ADOPT: Duration = Duration::from_secs(5);
 /// What the listener may not have dealt with when its term ended.
 pub(super) const MEMORY: Duration = Duration::from_secs(10);
 const MOST_REMEMBERED: usize = 10_000;
+const MOST_BYTES: usize = 64 * 1024 * 1024;
 
 /// Says that this server lives; tells whether it is the one that listens.
 const CLAIM: &str = "redis.call('SET', KEYS[2], '1', 'PX', ARGV[3])
@@ -40,6 +41,8 @@ pub(super) struct Lead(Mutex<State>);
 struct State {
     until: Option<Instant>,
     overheard: VecDeque<(Instant, Vec<u8>)>,
+    /// Of all that is overheard.
+    bytes: usize,
 }
 
 impl Lead {
@@ -49,12 +52,15 @@ impl Lead {
         if state.until.is_some_and(|until| now < until) {
             return Some(payload);
         }
-        while state.overheard.len() >= MOST_REMEMBERED
+        state.bytes += payload.len();
+        state.overheard.push_back((now, payload));
+        while state.overheard.len() > MOST_REMEMBERED
+            || state.bytes > MOST_BYTES
             || state.overheard.front().is_some_and(|(at, _)| now - *at > MEMORY)
         {
-            state.overheard.pop_front();
+            let forgotten = state.overheard.pop_front();
+            state.bytes -= forgotten.map_or(0, |(_, payload)| payload.len());
         }
-        state.overheard.push_back((now, payload));
         None
     }
 
@@ -62,6 +68,7 @@ impl Lead {
     fn listens(&self, until: Instant, now: Instant) -> Vec<Vec<u8>> {
         let mut state = self.lock();
         state.until = Some(until);
+        state.bytes = 0;
         let overheard = std::mem::take(&mut state.overheard);
         overheard.into_iter().filter(|(at, _)| now - *at <= MEMORY).map(|(_, payload)| payload).collect()
     }
@@ -173,5 +180,9 @@ mod tests {
             lead.hear(number.to_string().into_bytes(), at(21));
         }
         assert_eq!(lead.listens(at(26), at(21)).len(), MOST_REMEMBERED);
+        for _ in 0..3 {
+            lead.hear(vec![0; MOST_BYTES / 2], at(26));
+        }
+        assert_eq!(lead.listens(at(31), at(26)).len(), 2);
     }
 }
