@@ -1,8 +1,8 @@
 //! Many runs leave nothing behind. In a test program of its own: it counts what its own process holds.
 
-use legwork_agents::{Decoder, Setup, find_agent};
-use legwork_model::{Ids, Limits, Task, Timestamp, ToolPolicy, Verdict};
-use legwork_runner::{Attempt, Cookie, RunDirs, Runner};
+use legwork_agents::{Dialogue, Setup, find_agent};
+use legwork_model::{Ids, Limits, Task, Timestamp, Verdict};
+use legwork_runner::{Attempt, Cookie, RunDirs, Runner, Wires};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
@@ -40,11 +40,12 @@ async fn many(runner: &Runner, runs: &std::path::Path, ids: &Ids, count: usize) 
 
 async fn one(runner: &Runner, runs: &std::path::Path, execution: legwork_model::ExecutionId, script: &str) -> Verdict {
     let Ok(dirs) = RunDirs::create(runs, execution) else { return lost("no directories") };
-    let Some((attempt, decoder)) = attempt(&dirs, execution, script) else { return lost("no agent") };
+    let Some((attempt, dialogue)) = attempt(&dirs, execution, script) else { return lost("no agent") };
     let (_stop, stopped) = watch::channel(None);
     let (sender, mut events) = mpsc::channel(64);
-    let (ended, ()) =
-        tokio::join!(runner.run(attempt, decoder, stopped, sender), async { while events.recv().await.is_some() {} });
+    let (ended, ()) = tokio::join!(runner.run(attempt, Wires::one_way(dialogue, stopped, sender)), async {
+        while events.recv().await.is_some() {}
+    });
     dirs.remove().map_or_else(|_| lost("not removed"), |()| ended.outcome.verdict)
 }
 
@@ -52,41 +53,31 @@ fn lost(message: &str) -> Verdict {
     Verdict::failed(legwork_model::FailureReason::Internal, message)
 }
 
-fn attempt(dirs: &RunDirs, execution: legwork_model::ExecutionId, script: &str) -> Option<(Attempt, Box<dyn Decoder>)> {
+fn attempt(
+    dirs: &RunDirs,
+    execution: legwork_model::ExecutionId,
+    script: &str,
+) -> Option<(Attempt, Box<dyn Dialogue>)> {
     let claude = find_agent("claude-code")?;
-    let task = Task {
-        agent: "claude-code".into(),
-        prompt: script.into(),
-        model: None,
-        resume_session: None,
-        workspace: None,
-        repository: None,
-        limits: Limits::default(),
-        tools: ToolPolicy::default(),
-        permission_mode: None,
-        door: None,
-        env: Default::default(),
-    };
+    let task = Task { agent: "claude-code".into(), prompt: script.into(), ..Task::default() };
     let setup = Setup {
         program: env!("CARGO_BIN_EXE_scripted-agent").into(),
         workspace: dirs.work(),
         home: dirs.home(),
         tmp: dirs.tmp(),
-        credential: None,
-        base_url: None,
-        permission_mode: None,
-        max_retries: 0,
         path: "/usr/bin:/bin".into(),
+        ..Setup::default()
     };
     let attempt = Attempt {
         launch: claude.launch(&task, &setup),
         install_hint: String::new(),
         workspace: dirs.work(),
         limits: Limits::default(),
+        idle: None,
         cookie: Cookie::new("leaks", execution, 1),
         stdout_path: dirs.stdout(),
     };
-    Some((attempt, claude.decoder()))
+    Some((attempt, claude.dialogue(&task, &setup)))
 }
 
 fn descriptors() -> usize {

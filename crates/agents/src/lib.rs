@@ -5,9 +5,15 @@
 
 pub mod agent;
 pub mod claude_code;
+mod environment;
 pub mod framing;
+mod mcp;
 pub mod registry;
+pub mod risk;
 mod stderr;
 
-pub use agent::{Agent, AgentReport, Capabilities, Credential, Decoded, Decoder, Launch, PlacedFile, Setup, Stdin};
+pub use agent::{
+    Agent, AgentReport, Capabilities, Credential, Decoded, Dialogue, Launch, Opening, Order, Package, PlacedFile,
+    Setup, Stdin,
+};
 pub use registry::{find_agent, known_agents};

@@ -6,8 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use legwork_agents::{AgentReport, Decoded, find_agent};
-use legwork_model::{EventBody, Exit, Verdict};
+use legwork_agents::{AgentReport, Decoded, Dialogue, Setup, find_agent};
+use legwork_model::{EventBody, Exit, Task, Verdict};
 use proptest::prelude::*;
 use serde::Deserialize;
 
@@ -66,17 +66,22 @@ fn recording(name: &str) -> &'static Recording {
     RECORDINGS.iter().find(|recording| recording.name == name).expect("a recording of that name")
 }
 
+fn dialogue() -> Box<dyn Dialogue> {
+    let agent = find_agent("claude-code").expect("the agent");
+    agent.dialogue(&Task::default(), &Setup::default())
+}
+
 /// Decodes in pieces of the given sizes, over and over.
 fn replay(stdout: &[u8], stderr: &[u8], exit: Exit, sizes: &[usize]) -> (Vec<Decoded>, AgentReport) {
-    let mut decoder = find_agent("claude-code").expect("the agent").decoder();
+    let mut dialogue = dialogue();
     let mut decoded = Vec::new();
     for piece in pieces(stdout, sizes) {
-        decoder.stdout(piece, &mut decoded);
+        dialogue.stdout(piece, &mut decoded);
     }
     for piece in pieces(stderr, sizes) {
-        decoder.stderr(piece, &mut decoded);
+        dialogue.stderr(piece, &mut decoded);
     }
-    let report = decoder.finish(exit, &mut decoded);
+    let report = dialogue.finish(exit, &mut decoded);
     (decoded, report)
 }
 
@@ -98,6 +103,9 @@ fn kinds(decoded: &[Decoded]) -> String {
         Decoded::Event(EventBody::Message { topic, .. }) => format!("message:{topic}"),
         Decoded::Event(event) => event.kind().to_owned(),
         Decoded::TurnEnded => "|".to_owned(),
+        Decoded::TurnStarted => "^".to_owned(),
+        Decoded::Ready => "ready".to_owned(),
+        Decoded::Input(_) => "<".to_owned(),
     });
     let kinds: Vec<_> = kinds.collect();
     let groups = kinds.chunk_by(|a, b| a == b).map(|group| match group.len() {
@@ -150,6 +158,9 @@ fn events(recording: &Recording) -> String {
     let lines = decoded.iter().map(|item| match item {
         Decoded::Event(event) => serde_json::to_string(event).expect("JSON"),
         Decoded::TurnEnded => "--- turn ended".to_owned(),
+        Decoded::TurnStarted => "--- turn started".to_owned(),
+        Decoded::Ready => "--- ready".to_owned(),
+        Decoded::Input(bytes) => format!("--- input: {}", String::from_utf8_lossy(bytes)),
     });
     format!("{}\n{report:#?}", lines.collect::<Vec<_>>().join("\n"))
 }
@@ -215,12 +226,12 @@ proptest! {
 #[test]
 fn no_line_is_lost() {
     for recording in RECORDINGS.iter() {
-        let mut decoder = find_agent("claude-code").expect("the agent").decoder();
+        let mut dialogue = dialogue();
         for line in recording.stdout.split_inclusive(|byte| *byte == b'\n') {
             let mut decoded = Vec::new();
-            decoder.stdout(line, &mut decoded);
+            dialogue.stdout(line, &mut decoded);
             if !line.ends_with(b"\n") {
-                decoder.finish(recording.exit, &mut decoded);
+                dialogue.finish(recording.exit, &mut decoded);
             }
             assert!(!decoded.is_empty(), "{}: {}", recording.name, String::from_utf8_lossy(line));
         }
@@ -312,8 +323,8 @@ const RESULT: &str = r#"{"type":"result","subtype":"success","is_error":false}"#
 
 #[test]
 fn a_turn_after_the_result_counts() {
-    check(&format!("{INIT}\n{RESULT}\n{INIT}\n"), "started turn_ended | started -> incomplete_output");
-    check(&format!("{INIT}\n{RESULT}\n{INIT}\n{RESULT}"), "started turn_ended | started turn_ended | -> succeeded");
+    check(&format!("{INIT}\n{RESULT}\n{INIT}\n"), "started turn_ended | ^ started -> incomplete_output");
+    check(&format!("{INIT}\n{RESULT}\n{INIT}\n{RESULT}"), "started turn_ended | ^ started turn_ended | -> succeeded");
 }
 
 #[test]

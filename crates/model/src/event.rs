@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 
 use crate::clock::Timestamp;
 use crate::outcome::Outcome;
+use crate::permission::Risk;
 use crate::usage::Usage;
 
 /// One numbered entry of an execution's log: `{"seq":3,"at":"…","kind":"text","data":{…}}`.
@@ -70,6 +71,20 @@ pub enum EventBody {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         version: Option<String>,
     },
+    /// The agent began another session than the one it was to continue, and goes on in it.
+    #[schema(rename_all = "camelCase")]
+    SessionReplaced {
+        /// The session that was to be continued.
+        lost_session_id: String,
+        /// The one that goes on instead.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        session_id: Option<String>,
+    },
+    /// A further message was given to the agent.
+    UserMessage {
+        /// The message.
+        text: String,
+    },
     /// The agent said something.
     #[schema(rename_all = "camelCase")]
     Text {
@@ -122,6 +137,9 @@ pub enum EventBody {
         tool: String,
         /// What it would be called with.
         input: Value,
+        /// What the call may do.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        risk: Option<Risk>,
     },
     /// A permission was given or refused.
     PermissionDecision {
@@ -131,6 +149,9 @@ pub enum EventBody {
         tool: String,
         /// Whether it may be used.
         allowed: bool,
+        /// Who decided: `policy`, `timeout`, or the API key of a person; the agent itself where absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
     },
     /// Tokens were used; counts of this turn alone, never a running total.
     Usage {
@@ -213,6 +234,8 @@ impl EventBody {
             Self::RepositoryProgress { .. } => "repository_progress",
             Self::Workspace { .. } => "workspace",
             Self::Started { .. } => "started",
+            Self::SessionReplaced { .. } => "session_replaced",
+            Self::UserMessage { .. } => "user_message",
             Self::Text { .. } => "text",
             Self::Thinking { .. } => "thinking",
             Self::ToolCall { .. } => "tool_call",

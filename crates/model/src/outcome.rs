@@ -145,6 +145,14 @@ pub enum FailureReason {
     AnswerTruncated,
     /// The session to continue does not exist (any more).
     SessionNotFound,
+    /// The agent began another session than the one it was to continue.
+    SessionLost,
+    /// The agent has nothing to authenticate with at its model's API.
+    CredentialsMissing,
+    /// The agent's program is older than this server can use.
+    AgentTooOld,
+    /// The turn was interrupted, and no other came after it.
+    Interrupted,
     /// The worker was lost after the agent had begun; what it did is unknown.
     Lost,
     /// Two workers in a row were lost while they ran it.
@@ -186,6 +194,10 @@ impl FailureReason {
             Self::PermissionDenied => "permission_denied",
             Self::AnswerTruncated => "answer_truncated",
             Self::SessionNotFound => "session_not_found",
+            Self::SessionLost => "session_lost",
+            Self::CredentialsMissing => "credentials_missing",
+            Self::AgentTooOld => "agent_too_old",
+            Self::Interrupted => "interrupted",
             Self::Lost => "lost",
             Self::WorkerCrashed => "worker_crashed",
             Self::RefusedByPolicy => "refused_by_policy",

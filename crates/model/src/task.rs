@@ -6,9 +6,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::limits::Limits;
+use crate::mcp::McpServer;
+use crate::permission::PermissionPolicy;
 
 /// One job for one agent, as admitted: every default is filled in.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Task {
     /// The name of the agent, such as `claude-code`.
@@ -21,6 +23,18 @@ pub struct Task {
     /// The agent's own session to continue.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resume_session: Option<String>,
+    /// Whether the session is left as it is and a copy of it continued.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub fork_session: bool,
+    /// What becomes of the run where the agent does not find its session any more.
+    #[serde(default, skip_serializing_if = "OnSessionLost::is_default")]
+    pub on_session_lost: OnSessionLost,
+    /// How many seconds the run stays open for a further message after a turn; it ends with its turn where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session_idle_seconds: Option<u64>,
+    /// What the agent is told beside its own system prompt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub system_prompt: Option<String>,
     /// A directory of the operator's to work in; a fresh one where neither this nor `repository` is given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workspace: Option<String>,
@@ -32,6 +46,12 @@ pub struct Task {
     /// What the agent may use.
     #[serde(default)]
     pub tools: ToolPolicy,
+    /// What it may do, decided call by call; the agent's own rules alone where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub permissions: Option<PermissionPolicy>,
+    /// The MCP servers it may use, by name. Secrets of the operator stand in them as `${NAME}`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub mcp_servers: BTreeMap<String, McpServer>,
     /// How much the agent may do without asking, in the agent's own word; the operator's setting where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub permission_mode: Option<String>,
@@ -41,6 +61,30 @@ pub struct Task {
     /// Additional environment variables of the agent.
     #[serde(default)]
     pub env: BTreeMap<String, String>,
+}
+
+impl Task {
+    /// Whether somebody may talk to the agent while it works: to give it a further message, or to decide what it may do.
+    pub fn is_conversation(&self) -> bool {
+        self.session_idle_seconds.is_some() || self.permissions.is_some()
+    }
+}
+
+/// What becomes of a run whose agent does not find the session that it is to continue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OnSessionLost {
+    /// It fails as `session_lost`.
+    #[default]
+    Fail,
+    /// It begins a new session, and says so.
+    Fresh,
+}
+
+impl OnSessionLost {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// A git repository to work on.

@@ -9,8 +9,8 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use legwork_agents::{Agent, Setup, find_agent};
-use legwork_model::{ExecutionId, Ids, Limits, Task, Timestamp, ToolPolicy, Verdict};
-use legwork_runner::{Attempt, Cookie, RunDirs, Runner};
+use legwork_model::{ExecutionId, Ids, Limits, Task, Timestamp, Verdict};
+use legwork_runner::{Attempt, Cookie, RunDirs, Runner, Wires};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
@@ -83,7 +83,10 @@ async fn one(runner: &Runner, runs: &Path, execution: ExecutionId, program: Path
     let agent = find_agent("claude-code").ok_or("claude-code is not known")?;
     let (_stop, stopped) = watch::channel(None);
     let (sender, mut events) = mpsc::channel(64);
-    let run = runner.run(attempt(agent, &dirs, execution, program), agent.decoder(), stopped, sender);
+    let run = runner.run(
+        attempt(agent, &dirs, execution, program),
+        Wires::one_way(agent.dialogue(&Task::default(), &Setup::default()), stopped, sender),
+    );
     let (ended, ()) = tokio::join!(run, async { while events.recv().await.is_some() {} });
     match ended.outcome.verdict {
         Verdict::Succeeded => Ok(()),
@@ -92,35 +95,21 @@ async fn one(runner: &Runner, runs: &Path, execution: ExecutionId, program: Path
 }
 
 fn attempt(agent: &dyn Agent, dirs: &RunDirs, execution: ExecutionId, program: PathBuf) -> Attempt {
-    let task = Task {
-        agent: agent.name().to_owned(),
-        prompt: "hi".to_owned(),
-        model: None,
-        resume_session: None,
-        workspace: None,
-        repository: None,
-        limits: Limits::default(),
-        tools: ToolPolicy::default(),
-        permission_mode: None,
-        door: None,
-        env: Default::default(),
-    };
+    let task = Task { agent: agent.name().to_owned(), prompt: "hi".to_owned(), ..Task::default() };
     let setup = Setup {
         program,
         workspace: dirs.work(),
         home: dirs.home(),
         tmp: dirs.tmp(),
-        credential: None,
-        base_url: None,
-        permission_mode: None,
-        max_retries: 0,
         path: "/usr/bin:/bin".to_owned(),
+        ..Setup::default()
     };
     Attempt {
         launch: agent.launch(&task, &setup),
         install_hint: agent.install_hint().to_owned(),
         workspace: dirs.work(),
         limits: Limits::default(),
+        idle: None,
         cookie: Cookie::new("bench", execution, 1),
         stdout_path: dirs.stdout(),
     }

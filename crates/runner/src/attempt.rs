@@ -1,5 +1,6 @@
 //! One attempt of an agent, from its launch to its outcome, in one loop.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::io;
 use std::path::PathBuf;
@@ -8,7 +9,7 @@ use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::Duration;
 
-use legwork_agents::{AgentReport, Decoded, Decoder, Launch};
+use legwork_agents::{AgentReport, Decoded, Dialogue, Launch, Order};
 use legwork_model::{EventBody, Exit, FailureReason, Limits, Outcome, Verdict};
 use tokio::process::Child;
 use tokio::sync::{mpsc, watch};
@@ -42,6 +43,8 @@ pub struct Attempt {
     pub workspace: PathBuf,
     /// When it is stopped.
     pub limits: Limits,
+    /// How long it stays for a further message after a turn; it leaves after its turn where absent.
+    pub idle: Option<Duration>,
     /// The mark of its processes.
     pub cookie: Cookie,
     /// Where its standard output goes as it comes, up to `limits.max_output_bytes`, unless the run is short and says
@@ -50,10 +53,33 @@ pub struct Attempt {
 }
 
 /// What an attempt talks to while it goes on.
-pub(crate) struct Wires {
-    pub(crate) decoder: Box<dyn Decoder>,
-    pub(crate) stop: watch::Receiver<Option<StopReason>>,
-    pub(crate) events: mpsc::Sender<EventBody>,
+pub struct Wires {
+    /// The other end of the dialogue with the agent.
+    pub dialogue: Box<dyn Dialogue>,
+    /// Stops it.
+    pub stop: watch::Receiver<Option<StopReason>>,
+    /// What somebody wants of the agent while it runs.
+    pub orders: Option<mpsc::Receiver<Order>>,
+    /// Takes its events, in the order they happen.
+    pub events: mpsc::Sender<EventBody>,
+}
+
+impl Wires {
+    /// For a program that takes no orders.
+    pub fn one_way(
+        dialogue: Box<dyn Dialogue>,
+        stop: watch::Receiver<Option<StopReason>>,
+        events: mpsc::Sender<EventBody>,
+    ) -> Self {
+        Self { dialogue, stop, orders: None, events }
+    }
+}
+
+/// The terms of one passage.
+pub(crate) struct Terms {
+    pub(crate) limits: Limits,
+    pub(crate) idle: Option<Duration>,
+    pub(crate) serves: bool,
 }
 
 /// A running agent. Its loop ends when its main process was waited for, none of its other processes is left, and its
@@ -63,12 +89,17 @@ pub(crate) struct Passage {
     child: Child,
     pipes: Pipes,
     stdin: StdinFeed,
-    decoder: Box<dyn Decoder>,
+    dialogue: Box<dyn Dialogue>,
     decoded: Vec<Decoded>,
     output: Recorder,
     stderr_room: u64,
     max_output_bytes: u64,
     deadlines: Deadlines,
+    /// The permission requests that wait for their answer.
+    asked: BTreeSet<String>,
+    idle: Option<Duration>,
+    serves: bool,
+    orders: Option<mpsc::Receiver<Order>>,
     alarm: Pin<Box<Sleep>>,
     stop: watch::Receiver<Option<StopReason>>,
     events: EventQueue,
@@ -77,6 +108,7 @@ pub(crate) struct Passage {
     stage: Stage,
     exit: Option<Exit>,
     stopped: Option<Verdict>,
+    spilled: bool,
     left_others: bool,
 }
 
@@ -93,6 +125,7 @@ enum Stage {
 
 enum Step {
     Stop(StopReason),
+    Order(Option<Order>),
     Exited(io::Result<ExitStatus>),
     Output(Stream),
     Fed,
@@ -105,14 +138,17 @@ enum Step {
 pub(crate) struct Left {
     pub(crate) outcome: Outcome,
     pub(crate) output: Output,
+    /// Messages that came too late for it.
+    pub(crate) undelivered: Vec<String>,
     /// Whether processes were left behind that may be nobody's now.
     pub(crate) left_others: bool,
 }
 
 impl Passage {
     /// Takes over a process that was just started.
-    pub(crate) fn new(running: Running, limits: Limits, output: Recorder, wires: Wires, graces: Graces) -> Self {
+    pub(crate) fn new(running: Running, terms: Terms, output: Recorder, wires: Wires, graces: Graces) -> Self {
         let Running { mut child, tree, stdin } = running;
+        let Terms { limits, idle, serves } = terms;
         let started = Instant::now();
         let max_output_bytes = limits.max_output_bytes;
         let deadlines = Deadlines::new(limits, started);
@@ -122,12 +158,16 @@ impl Passage {
             pipes: Pipes::new(child.stdout.take(), child.stderr.take()),
             child,
             stdin,
-            decoder: wires.decoder,
+            dialogue: wires.dialogue,
             decoded: Vec::new(),
             output,
             stderr_room: max_output_bytes,
             max_output_bytes,
             deadlines,
+            asked: BTreeSet::new(),
+            idle,
+            serves,
+            orders: wires.orders,
             alarm,
             stop: wires.stop,
             events: EventQueue::new(wires.events),
@@ -136,6 +176,7 @@ impl Passage {
             stage: Stage::Working,
             exit: None,
             stopped: None,
+            spilled: false,
             left_others: false,
         }
     }
@@ -145,6 +186,8 @@ impl Passage {
         while !matches!(self.stage, Stage::Over) {
             match self.next().await {
                 Step::Stop(reason) => self.end_early(reason.verdict()),
+                Step::Order(Some(order)) => self.order(order),
+                Step::Order(None) => self.orders = None,
                 Step::Exited(status) => self.exited(status),
                 Step::Output(Stream::Stdout) => self.stdout(),
                 Step::Output(Stream::Stderr) => self.stderr(),
@@ -163,6 +206,7 @@ impl Passage {
         tokio::select! {
             biased;
             reason = stop_requested(&mut self.stop), if working => Step::Stop(reason),
+            order = next_order(&mut self.orders), if working && self.stdin.is_open() => Step::Order(order),
             status = self.child.wait(), if self.exit.is_none() => Step::Exited(status),
             () = ended(&mut self.stage) => Step::TreeEnded,
             () = &mut self.alarm => Step::Alarm,
@@ -177,7 +221,7 @@ impl Passage {
         let printed = bytes.len();
         match self.output.keep(bytes) {
             Ok(kept) => {
-                self.decoder.stdout(&bytes[..kept], &mut self.decoded);
+                self.dialogue.stdout(&bytes[..kept], &mut self.decoded);
                 self.take_decoded();
                 if kept < printed {
                     self.over_limit("standard output");
@@ -194,8 +238,8 @@ impl Passage {
         let over = kept < bytes.len();
         self.stderr_room -= kept as u64;
         self.deadlines.output(Instant::now());
-        self.decoder.stderr(&bytes[..kept], &mut self.decoded);
-        self.record_decoded();
+        self.dialogue.stderr(&bytes[..kept], &mut self.decoded);
+        self.act();
         if over {
             self.over_limit("standard error");
         }
@@ -207,19 +251,80 @@ impl Passage {
         if !self.decoded.is_empty() {
             self.deadlines.decoded();
         }
-        if self.decoded.contains(&Decoded::TurnEnded) {
-            self.deadlines.turn_ended(now);
-            self.stdin.close();
-            self.set_alarm();
-        }
-        self.record_decoded();
+        self.act();
     }
 
-    fn record_decoded(&mut self) {
-        for decoded in self.decoded.drain(..) {
-            if let Decoded::Event(event) = decoded {
-                self.events.push(event);
+    /// Does what the dialogue said.
+    fn act(&mut self) {
+        let mut all = std::mem::take(&mut self.decoded);
+        for decoded in all.drain(..) {
+            match decoded {
+                Decoded::Event(event) => self.event(event),
+                Decoded::Input(bytes) => self.stdin.push(&bytes),
+                Decoded::Ready => {}
+                Decoded::TurnStarted => self.working(),
+                Decoded::TurnEnded => self.turn_ended(),
             }
+        }
+        // Its room serves again.
+        self.decoded = all;
+    }
+
+    fn working(&mut self) {
+        self.deadlines.working(Instant::now());
+        self.set_alarm();
+    }
+
+    fn event(&mut self, event: EventBody) {
+        if let EventBody::PermissionRequest { id, .. } = &event {
+            self.asked.insert(id.clone());
+            self.deadlines.pause(Instant::now());
+        }
+        self.events.push(event);
+    }
+
+    fn turn_ended(&mut self) {
+        let now = Instant::now();
+        self.asked.clear();
+        match self.idle {
+            Some(idle) if matches!(self.stage, Stage::Working) => self.deadlines.idle(now, idle),
+            _ => {
+                self.deadlines.turn_ended(now);
+                self.stdin.close();
+                if self.serves {
+                    self.leave();
+                }
+            }
+        }
+        self.set_alarm();
+    }
+
+    /// What comes too late for this process is kept by whoever gave the order.
+    fn order(&mut self, order: Order) {
+        let now = Instant::now();
+        match &order {
+            Order::Message(text) => {
+                self.working();
+                self.events.push(EventBody::UserMessage { text: text.clone() });
+            }
+            Order::Decide { id, .. } => {
+                self.asked.remove(id);
+                if self.asked.is_empty() {
+                    self.deadlines.resume(now);
+                    self.set_alarm();
+                }
+            }
+            Order::Begin(_) | Order::Interrupt => {}
+        }
+        self.dialogue.order(order, &mut self.decoded);
+        self.act();
+    }
+
+    /// Ends a server whose work is done; how that went it has said before.
+    fn leave(&mut self) {
+        if matches!(self.stage, Stage::Working) {
+            self.left_others = true;
+            self.end_tree(self.graces.leftovers);
         }
     }
 
@@ -290,6 +395,7 @@ impl Passage {
 
     fn alarm(&mut self) {
         let now = Instant::now();
+        self.spilled = true;
         if let Err(error) = self.output.spill() {
             self.not_kept(&error);
         }
@@ -300,7 +406,10 @@ impl Passage {
                     // Its output is left unread, so it can't be blamed for silence.
                     self.deadlines.output(now);
                 }
-                if let Some(failure) = self.deadlines.passed(now) {
+                if self.deadlines.idled(now) {
+                    self.idle = None;
+                    self.turn_ended();
+                } else if let Some(failure) = self.deadlines.passed(now) {
                     self.end_early(Verdict::Failed(failure));
                 }
             }
@@ -317,17 +426,20 @@ impl Passage {
             Stage::Draining { until } => Some(until),
             Stage::Ending(_) | Stage::Over => None,
         };
+        let spill = (!self.spilled).then_some(self.started + SHORT);
+        let next = next.into_iter().chain(spill).min();
         self.alarm.as_mut().reset(next.unwrap_or_else(|| Instant::now() + FAR));
     }
 
     async fn finish(mut self) -> Left {
         let duration = self.started.elapsed();
         let exit = self.exit.unwrap_or_default();
-        let report = self.decoder.finish(exit, &mut self.decoded);
-        self.record_decoded();
+        let report = self.dialogue.finish(exit, &mut self.decoded);
+        self.act();
         self.events.flush().await;
         let outcome = outcome(report, self.stopped, self.exit, duration);
-        Left { outcome, output: self.output.finish(), left_others: self.left_others }
+        let undelivered = self.orders.map(undelivered).unwrap_or_default();
+        Left { outcome, output: self.output.finish(), undelivered, left_others: self.left_others }
     }
 }
 
@@ -351,6 +463,24 @@ async fn stop_requested(stop: &mut watch::Receiver<Option<StopReason>>) -> StopR
         Ok(Some(reason)) => reason,
         _ => std::future::pending().await,
     }
+}
+
+/// The next order; for ever where there is no one left to give one.
+async fn next_order(orders: &mut Option<mpsc::Receiver<Order>>) -> Option<Order> {
+    match orders {
+        Some(orders) => orders.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The messages that nobody took.
+fn undelivered(mut orders: mpsc::Receiver<Order>) -> Vec<String> {
+    orders.close();
+    let messages = std::iter::from_fn(|| orders.try_recv().ok()).filter_map(|order| match order {
+        Order::Message(text) => Some(text),
+        Order::Begin(_) | Order::Interrupt | Order::Decide { .. } => None,
+    });
+    messages.collect()
 }
 
 async fn ended(stage: &mut Stage) {

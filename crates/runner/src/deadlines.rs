@@ -12,6 +12,8 @@ pub(crate) struct Deadlines {
     started: Instant,
     last_output: Instant,
     stage: Stage,
+    /// Since when nobody is waited for but a person, who has a deadline elsewhere. Such time does not count.
+    paused: Option<Instant>,
 }
 
 /// What the agent is expected to do next.
@@ -21,6 +23,8 @@ enum Stage {
     Opening,
     /// To go on printing, or to say that it is finished.
     Working,
+    /// Nothing, until it gets another message.
+    Idle { since: Instant, until: Option<Instant> },
     /// To leave.
     Leaving { since: Instant },
 }
@@ -28,7 +32,7 @@ enum Stage {
 impl Deadlines {
     /// Those of a process that was started at `started`.
     pub(crate) fn new(limits: Limits, started: Instant) -> Self {
-        Self { limits, started, last_output: started, stage: Stage::Opening }
+        Self { limits, started, last_output: started, stage: Stage::Opening, paused: None }
     }
 
     /// The agent printed something.
@@ -45,11 +49,50 @@ impl Deadlines {
 
     /// The agent said that it is finished.
     pub(crate) fn turn_ended(&mut self, now: Instant) {
+        self.resume(now);
         self.stage = Stage::Leaving { since: now };
+    }
+
+    /// The agent said that it is finished, and may get another message for `long`.
+    pub(crate) fn idle(&mut self, now: Instant, long: Duration) {
+        self.resume(now);
+        self.stage = Stage::Idle { since: now, until: now.checked_add(long) };
+    }
+
+    /// The agent has something to do again. The time in which it had nothing does not count.
+    pub(crate) fn working(&mut self, now: Instant) {
+        if let Stage::Idle { since, .. } = self.stage {
+            self.started += now - since;
+        }
+        if self.stage != Stage::Opening {
+            self.stage = Stage::Working;
+        }
+        self.last_output = now;
+    }
+
+    /// Whether no message came while the agent had nothing to do.
+    pub(crate) fn idled(&self, now: Instant) -> bool {
+        matches!(self.stage, Stage::Idle { until: Some(until), .. } if until <= now)
+    }
+
+    /// A person is asked.
+    pub(crate) fn pause(&mut self, now: Instant) {
+        self.paused.get_or_insert(now);
+    }
+
+    /// The person has answered.
+    pub(crate) fn resume(&mut self, now: Instant) {
+        if let Some(since) = self.paused.take() {
+            self.started += now - since;
+            self.last_output = now;
+        }
     }
 
     /// When to look next; `None` where that is beyond what a clock can tell.
     pub(crate) fn next(&self) -> Option<Instant> {
+        if let Stage::Idle { until, .. } = self.stage {
+            return until;
+        }
         self.all().into_iter().flatten().map(|(at, _)| at).min()
     }
 
@@ -60,6 +103,9 @@ impl Deadlines {
     }
 
     fn all(&self) -> [Option<(Instant, FailureReason)>; 3] {
+        if self.paused.is_some() || matches!(self.stage, Stage::Idle { .. }) {
+            return [None; 3];
+        }
         let limits = &self.limits;
         let opening = (self.stage == Stage::Opening)
             .then(|| after(self.started, limits.first_event_seconds, FailureReason::FirstEventTimeout))

@@ -22,7 +22,7 @@ mod pause;
 mod pipes;
 mod stdin_feed;
 
-pub use attempt::Attempt;
+pub use attempt::{Attempt, Wires};
 pub use cookie::{COOKIE_VARIABLE, Cookie};
 pub use dirs::RunDirs;
 pub use output::Output;

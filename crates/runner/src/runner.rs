@@ -4,15 +4,12 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use legwork_agents::Decoder;
-use legwork_model::{EventBody, FailureReason, Outcome, Verdict};
-use tokio::sync::{mpsc, watch};
+use legwork_model::{FailureReason, Outcome, Verdict};
 
-use crate::attempt::{Attempt, Left, Passage, Wires};
+use crate::attempt::{Attempt, Left, Passage, Terms, Wires};
 use crate::output::{Output, Recorder};
 use crate::process_tree::{Leftover, Registry};
 use crate::sandbox::process::{Inherited, Start, start};
-use crate::stop::StopReason;
 
 /// Runs attempts. One for each server process, made before its first run: orphans of all runs are handed to it.
 ///
@@ -42,6 +39,8 @@ pub struct Ended {
     pub outcome: Outcome,
     /// What it printed to its standard output; `None` where it was never started.
     pub output: Option<Output>,
+    /// Messages that came too late for it.
+    pub undelivered: Vec<String>,
 }
 
 impl Default for Graces {
@@ -52,7 +51,7 @@ impl Default for Graces {
 
 impl Ended {
     fn without_run(verdict: Verdict) -> Self {
-        Self { outcome: Outcome::without_run(verdict), output: None }
+        Self { outcome: Outcome::without_run(verdict), output: None, undelivered: Vec::new() }
     }
 }
 
@@ -73,18 +72,12 @@ impl Runner {
 
     /// Runs one attempt to its end. When this returns, none of its processes is left.
     ///
-    /// Events go to `events` in the order they happen; the attempt waits for a slow reader but can be stopped
-    /// meanwhile. It is stopped by a value in `stop`. Where `events` has no reader any more, events are dropped.
+    /// Events go to [`Wires::events`] in the order they happen; the attempt waits for a slow reader but can be stopped
+    /// meanwhile. It is stopped by a value in [`Wires::stop`]. Where the events have no reader any more, they are dropped.
     /// Giving the future up kills the main process at once and leaves the others to
     /// [`reap_forever`](Self::reap_forever).
-    pub async fn run(
-        &self,
-        attempt: Attempt,
-        decoder: Box<dyn Decoder>,
-        stop: watch::Receiver<Option<StopReason>>,
-        events: mpsc::Sender<EventBody>,
-    ) -> Ended {
-        self.run_inheriting(attempt, Inherited::default(), Wires { decoder, stop, events }).await
+    pub async fn run(&self, attempt: Attempt, wires: Wires) -> Ended {
+        self.run_inheriting(attempt, Inherited::default(), wires).await
     }
 
     /// Runs one attempt that gets open files.
@@ -94,24 +87,25 @@ impl Runner {
         }
         match self.start(attempt, inherited, wires).await {
             Ok(passage) => {
-                let Left { outcome, output, left_others } = passage.run().await;
+                let Left { outcome, output, undelivered, left_others } = passage.run().await;
                 if left_others {
                     self.registry.end_orphans().await;
                 }
-                Ended { outcome, output: Some(output) }
+                Ended { outcome, output: Some(output), undelivered }
             }
             Err(verdict) => Ended::without_run(verdict),
         }
     }
 
     async fn start(&self, attempt: Attempt, inherited: Inherited, wires: Wires) -> Result<Passage, Verdict> {
-        let Attempt { launch, install_hint, workspace, limits, cookie, stdout_path } = attempt;
+        let Attempt { launch, install_hint, workspace, limits, idle, cookie, stdout_path } = attempt;
+        let serves = launch.serves;
         let output = Recorder::new(stdout_path, limits.max_output_bytes);
         let order = Start { launch, directory: &workspace, cookie: &cookie, install_hint: &install_hint, inherited };
         let running = start(&self.registry, order)
             .await
             .map_err(|error| Verdict::failed(FailureReason::SpawnFailed, error.to_string()))?;
-        Ok(Passage::new(running, limits, output, wires, self.graces))
+        Ok(Passage::new(running, Terms { limits, idle, serves }, output, wires, self.graces))
     }
 
     /// Kills what an earlier server process with this node id left on this machine, with all descendants, and says

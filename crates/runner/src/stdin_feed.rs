@@ -22,7 +22,7 @@ pub(crate) struct StdinFeed {
 enum End {
     /// Everything is written and the pipe is kept open.
     Held {
-        _pipe: OwnedFd,
+        pipe: OwnedFd,
     },
     /// There is more to write than the pipe took so far.
     Writing(pipe::Sender),
@@ -38,7 +38,7 @@ impl StdinFeed {
         let written = fill(&write, &bytes)?;
         let end = match (written == bytes.len(), keep_open) {
             (true, false) => End::Closed,
-            (true, true) => End::Held { _pipe: write },
+            (true, true) => End::Held { pipe: write },
             (false, _) => End::Writing(pipe::Sender::from_owned_fd(write)?),
         };
         Ok((Self { bytes, written, keep_open, end }, Stdio::from(read)))
@@ -47,6 +47,10 @@ impl StdinFeed {
     /// Standard input is a file; there is nothing to feed.
     pub(crate) fn from_file(file: File) -> (Self, Stdio) {
         (Self { bytes: Vec::new(), written: 0, keep_open: false, end: End::Closed }, Stdio::from(file))
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        !matches!(self.end, End::Closed)
     }
 
     pub(crate) fn has_more(&self) -> bool {
@@ -69,6 +73,33 @@ impl StdinFeed {
         }
     }
 
+    /// Writes more, now or in a later [`write_some`](Self::write_some). Where the input was closed it is dropped.
+    pub(crate) fn push(&mut self, bytes: &[u8]) {
+        match &mut self.end {
+            End::Closed => {}
+            End::Writing(_) => {
+                self.bytes.drain(..self.written);
+                self.written = 0;
+                self.bytes.extend_from_slice(bytes);
+            }
+            End::Held { pipe } => match fill(pipe, bytes) {
+                Ok(written) if written == bytes.len() => {}
+                Ok(written) => {
+                    (self.bytes, self.written) = (bytes[written..].to_vec(), 0);
+                    self.end = self.writing();
+                }
+                Err(_) => self.close(),
+            },
+        }
+    }
+
+    fn writing(&mut self) -> End {
+        match std::mem::replace(&mut self.end, End::Closed) {
+            End::Held { pipe } => pipe::Sender::from_owned_fd(pipe).map_or(End::Closed, End::Writing),
+            other => other,
+        }
+    }
+
     /// Lets the program see the end of its input.
     pub(crate) fn close(&mut self) {
         self.end = End::Closed;
@@ -77,7 +108,7 @@ impl StdinFeed {
     fn settle(&mut self) {
         self.end = match std::mem::replace(&mut self.end, End::Closed) {
             End::Writing(pipe) if self.keep_open => {
-                pipe.into_nonblocking_fd().map_or(End::Closed, |fd| End::Held { _pipe: fd })
+                pipe.into_nonblocking_fd().map_or(End::Closed, |pipe| End::Held { pipe })
             }
             _ => End::Closed,
         };

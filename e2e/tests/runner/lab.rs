@@ -5,10 +5,8 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use legwork_agents::{Setup, find_agent};
-use legwork_model::{
-    EventBody, ExecutionId, FailureReason, Ids, Limits, Outcome, Task, Timestamp, ToolPolicy, Verdict,
-};
-use legwork_runner::{Attempt, Cookie, Ended, Graces, RunDirs, Runner, StopReason};
+use legwork_model::{EventBody, ExecutionId, FailureReason, Ids, Limits, Outcome, Task, Timestamp, Verdict};
+use legwork_runner::{Attempt, Cookie, Ended, Graces, RunDirs, Runner, StopReason, Wires};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
@@ -65,6 +63,7 @@ impl Lab {
             install_hint: claude.install_hint().to_owned(),
             workspace: dirs.work(),
             limits,
+            idle: None,
             cookie: Cookie::new("lab", execution, 1),
             stdout_path: dirs.stdout(),
         };
@@ -76,7 +75,8 @@ impl Lab {
         let (stop, stopped) = watch::channel(None);
         let (sender, events) = mpsc::channel(4096);
         let attempt = std::mem::replace(&mut self.attempt, Self::new("").attempt);
-        let ended = tokio::spawn(async move { runner().run(attempt, decoder(), stopped, sender).await });
+        let ended =
+            tokio::spawn(async move { runner().run(attempt, Wires::one_way(dialogue(), stopped, sender)).await });
         Going { stop, events, ended }
     }
 
@@ -118,7 +118,7 @@ impl Going {
         };
         let (events, ended) =
             tokio::time::timeout(PATIENCE, async { tokio::join!(collect, self.ended) }).await.expect("the run ends");
-        let Ended { outcome, output } = ended.expect("no panic");
+        let Ended { outcome, output, .. } = ended.expect("no panic");
         Done { outcome, output: output.unwrap_or_default().read().expect("kept output"), events }
     }
 }
@@ -147,8 +147,8 @@ impl Done {
     }
 }
 
-pub(crate) fn decoder() -> Box<dyn legwork_agents::Decoder> {
-    find_agent("claude-code").expect("it is known").decoder()
+pub(crate) fn dialogue() -> Box<dyn legwork_agents::Dialogue> {
+    find_agent("claude-code").expect("it is known").dialogue(&Task::default(), &Setup::default())
 }
 
 fn setup(dirs: &RunDirs) -> Setup {
@@ -157,28 +157,13 @@ fn setup(dirs: &RunDirs) -> Setup {
         workspace: dirs.work(),
         home: dirs.home(),
         tmp: dirs.tmp(),
-        credential: None,
-        base_url: None,
-        permission_mode: None,
-        max_retries: 0,
         path: "/usr/bin:/bin".into(),
+        ..Setup::default()
     }
 }
 
 fn task(prompt: &str, limits: Limits) -> Task {
-    Task {
-        agent: "claude-code".into(),
-        prompt: prompt.into(),
-        model: None,
-        resume_session: None,
-        workspace: None,
-        repository: None,
-        limits,
-        tools: ToolPolicy::default(),
-        permission_mode: None,
-        door: None,
-        env: Default::default(),
-    }
+    Task { agent: "claude-code".into(), prompt: prompt.into(), limits, ..Task::default() }
 }
 
 pub(crate) fn scripted_agent() -> PathBuf {

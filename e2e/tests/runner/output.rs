@@ -5,7 +5,9 @@ use std::time::Duration;
 use legwork_model::{EventBody, FailureReason, Verdict};
 use tokio::sync::{mpsc, watch};
 
-use crate::lab::{Going, Lab, PATIENCE, decoder, limits, processes_with, runner};
+use legwork_runner::Wires;
+
+use crate::lab::{Going, Lab, PATIENCE, dialogue, limits, processes_with, runner};
 
 #[tokio::test]
 async fn an_answer_is_a_success() {
@@ -98,7 +100,7 @@ async fn a_reader_that_does_not_read_keeps_nobody_from_stopping_the_run() {
     let (sender, events) = mpsc::channel(1);
     let cookie = lab.attempt.cookie.to_string();
     let attempt = std::mem::replace(&mut lab.attempt, Lab::new("").attempt);
-    let ended = tokio::spawn(async move { runner().run(attempt, decoder(), stopped, sender).await });
+    let ended = tokio::spawn(async move { runner().run(attempt, Wires::one_way(dialogue(), stopped, sender)).await });
     let mut going = Going { stop, events, ended };
     going.until_text().await;
     going.cancel();

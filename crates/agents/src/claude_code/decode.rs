@@ -5,19 +5,20 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::accounting::Accounts;
+use super::control::{self, Asked, READY};
+use super::risk::risk;
 use super::verdict::{Told, judge};
 use super::wire::{
-    ApiRetry, Content, ControlRequest, Denial, Init, TextBlock, ThinkingBlock, ToolResultBlock, ToolUseBlock, Turn,
-    TurnResult,
+    ApiRetry, CanUseTool, Content, ControlRequest, Denial, Init, TextBlock, ThinkingBlock, ToolResultBlock,
+    ToolUseBlock, Turn, TurnResult,
 };
-use crate::agent::{AgentReport, Decoded, Decoder};
+use crate::agent::{AgentReport, Decoded, Dialogue, Order};
 use crate::framing::{Line, LineSplitter};
 use crate::stderr::StderrLines;
 
 /// Lines that are known and passed on as they are. What else comes may be news in the program's protocol.
-const OTHER_TYPES: [&str; 11] = [
+const OTHER_TYPES: [&str; 10] = [
     "auth_status",
-    "control_cancel_request",
     "control_request",
     "control_response",
     "conversation_reset",
@@ -38,15 +39,15 @@ const ENVELOPE: [&str; 4] = ["type", "subtype", "session_id", "uuid"];
 
 type Fields = Map<String, Value>;
 
-/// Decodes the output of one process.
+/// The dialogue with one process.
 #[derive(Debug, Default)]
-pub(super) struct ClaudeDecoder {
+pub(super) struct ClaudeDialogue {
     stdout: LineSplitter,
     stderr: StderrLines,
     run: Run,
 }
 
-impl Decoder for ClaudeDecoder {
+impl Dialogue for ClaudeDialogue {
     fn stdout(&mut self, bytes: &[u8], decoded: &mut Vec<Decoded>) {
         let Self { stdout, run, .. } = self;
         stdout.push(bytes, |line| run.line(line, decoded));
@@ -54,6 +55,10 @@ impl Decoder for ClaudeDecoder {
 
     fn stderr(&mut self, bytes: &[u8], decoded: &mut Vec<Decoded>) {
         self.stderr.push(bytes, decoded);
+    }
+
+    fn order(&mut self, order: Order, decoded: &mut Vec<Decoded>) {
+        control::write(order, &mut self.run.asked, decoded);
     }
 
     fn finish(&mut self, exit: Exit, decoded: &mut Vec<Decoded>) -> AgentReport {
@@ -78,6 +83,8 @@ struct Run {
     /// The last turn that ended, with its `api_error`.
     last: Option<(TurnResult, Option<String>)>,
     turn_open: bool,
+    /// What the program asked and nobody answered yet.
+    asked: Asked,
     /// Whether a line was too long to be read.
     cut_line: bool,
 }
@@ -109,15 +116,37 @@ impl Run {
             ("assistant", _) => self.assistant(parse(fields)?, decoded)?,
             ("user", _) => user(parse(fields)?, decoded)?,
             ("result", _) => self.turn_ended(parse(fields)?, decoded),
-            ("control_request", _) if asks_permission(&fields) => push(decoded, permission_request(parse(fields)?)),
+            ("control_request", _) if asks_permission(&fields) => self.permission_request(parse(fields)?, decoded),
+            ("control_cancel_request", _) => {
+                self.withdrawn(&fields);
+                push(decoded, message("control_cancel_request".to_owned(), fields));
+            }
+            ("control_response", _) if answers(&fields, READY) => decoded.push(Decoded::Ready),
             (topic, _) if OTHER_TYPES.contains(&topic) => push(decoded, message(topic.to_owned(), fields)),
             _ => return None,
         }
         Some(())
     }
 
+    fn permission_request(&mut self, asked: ControlRequest, decoded: &mut Vec<Decoded>) {
+        let ControlRequest { request_id: id, request: CanUseTool { tool_name: tool, input } } = asked;
+        let risk = Some(risk(&tool, &input));
+        self.asked.insert(id.clone(), input.clone());
+        push(decoded, EventBody::PermissionRequest { id, tool, input, risk });
+    }
+
+    /// The program does not wait for that answer any more: its turn was interrupted.
+    fn withdrawn(&mut self, fields: &Fields) {
+        if let Some(id) = fields.get("request_id").and_then(Value::as_str) {
+            self.asked.remove(id);
+        }
+    }
+
     fn started(&mut self, init: Init, decoded: &mut Vec<Decoded>) {
         self.turn_open = true;
+        if self.last.is_some() {
+            decoded.push(Decoded::TurnStarted);
+        }
         self.session_id.clone_from(&init.session_id);
         let Init { session_id, model, tools, claude_code_version: version } = init;
         push(decoded, EventBody::Started { session_id, model, tools, version });
@@ -149,7 +178,7 @@ impl Run {
         }
         let (id, tool) = (denial.tool_use_id.clone(), denial.tool_name.clone());
         self.denials.push(denial);
-        Some(EventBody::PermissionDecision { id, tool, allowed: false })
+        Some(EventBody::PermissionDecision { id, tool, allowed: false, by: None })
     }
 
     fn turn_ended(&mut self, turn: TurnResult, decoded: &mut Vec<Decoded>) {
@@ -270,8 +299,8 @@ fn asks_permission(fields: &Fields) -> bool {
     fields.get("request").is_some_and(|request| request["subtype"] == "can_use_tool")
 }
 
-fn permission_request(asked: ControlRequest) -> EventBody {
-    EventBody::PermissionRequest { id: asked.request_id, tool: asked.request.tool_name, input: asked.request.input }
+fn answers(fields: &Fields, request: &str) -> bool {
+    fields.get("response").is_some_and(|response| response["request_id"] == request)
 }
 
 fn message(topic: String, mut fields: Fields) -> EventBody {

@@ -1,47 +1,13 @@
 //! How Claude Code is started: arguments, environment, first input.
 
-use std::path::Path;
-
 use legwork_model::Task;
-use serde_json::json;
 
 use crate::agent::{Credential, PlacedFile, Setup, Stdin};
+use crate::environment::text;
+use crate::mcp;
 
-/// What a task may not set: where the agent lives, where it sends its credential, what code it and its shell load.
-pub(super) const RESERVED_ENV: &[&str] = &[
-    "HOME",
-    "PATH",
-    "PWD",
-    "SHELL",
-    "TMPDIR",
-    "IS_SANDBOX",
-    "ANTHROPIC_*",
-    "CLAUDE_*",
-    "DISABLE_AUTOUPDATER",
-    "LEGWORK_*",
-    // Code that the agent's runtime, its loader or its shell would run.
-    "BASH_ENV",
-    "BUN_*",
-    "DYLD_*",
-    "ENV",
-    "LD_*",
-    "NODE_*",
-    // Who sees and who may vouch for the traffic that carries the credential.
-    "ALL_PROXY",
-    "HTTPS_PROXY",
-    "HTTP_PROXY",
-    "NO_PROXY",
-    "SSL_CERT_*",
-    "all_proxy",
-    "http_proxy",
-    "https_proxy",
-    "no_proxy",
-    // Programs that git would run.
-    "GIT_ASKPASS",
-    "GIT_CONFIG*",
-    "GIT_EXEC_PATH",
-    "GIT_SSH*",
-];
+/// What a task may not set beside what none may: where the agent sends its credential, and how it sees its surroundings.
+pub(super) const RESERVED_ENV: &[&str] = &["IS_SANDBOX", "ANTHROPIC_*", "CLAUDE_*", "DISABLE_AUTOUPDATER"];
 
 const PROTOCOL: [&str; 6] = ["-p", "--input-format", "stream-json", "--output-format", "stream-json", "--verbose"];
 
@@ -54,17 +20,22 @@ pub(super) fn args(task: &Task, setup: &Setup) -> Vec<String> {
     let limits = &task.limits;
     let single = [
         ("permission-mode", setup.permission_mode.clone()),
+        // Asks on its standard output, and waits for the answer on its input.
+        ("permission-prompt-tool", task.permissions.as_ref().map(|_| "stdio".to_owned())),
         ("model", task.model.clone()),
+        ("append-system-prompt", task.system_prompt.clone()),
         ("resume", task.resume_session.clone()),
         // The program takes 0 turns for no limit and refuses a budget of 0.
         ("max-turns", limits.max_turns.map(|turns| turns.max(1).to_string())),
         ("max-budget-usd", limits.max_cost_usd.map(|cost| dollars(cost.as_micros().max(1)))),
     ];
     let single = single.into_iter().filter_map(|(flag, value)| Some(format!("--{flag}={}", value?)));
+    let fork = task.fork_session.then(|| "--fork-session".to_owned());
+    let mcp = (!setup.mcp_servers.is_empty()).then(|| format!("--mcp-config={}", text(&setup.home.join(MCP_FILE))));
     let allow = task.tools.allow.iter().map(|rule| format!("--allowedTools={rule}"));
     let deny = task.tools.deny.iter().map(|rule| format!("--disallowedTools={rule}"));
     let fixed = PROTOCOL.into_iter().chain(DISTRUST).map(str::to_owned);
-    fixed.chain(single).chain(allow).chain(deny).collect()
+    fixed.chain(single).chain(fork).chain(mcp).chain(allow).chain(deny).collect()
 }
 
 /// Written out with all digits, because `1e-6` is not what the flag takes.
@@ -72,16 +43,10 @@ fn dollars(micros: i64) -> String {
     format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000)
 }
 
-/// The whole environment; `reserved` says which names of the task's own are left out.
-pub(super) fn env(task: &Task, setup: &Setup, reserved: impl Fn(&str) -> bool) -> Vec<(String, String)> {
-    let path = |path: &Path| path.to_string_lossy().into_owned();
+/// Its own variables.
+pub(super) fn env(setup: &Setup) -> Vec<(&'static str, String)> {
     let mut env = vec![
-        ("PATH", setup.path.clone()),
-        ("HOME", path(&setup.home)),
-        ("TMPDIR", path(&setup.tmp)),
-        ("LANG", "C.UTF-8".to_owned()),
-        ("TERM", "dumb".to_owned()),
-        ("CLAUDE_CONFIG_DIR", path(&setup.home.join(".claude"))),
+        ("CLAUDE_CONFIG_DIR", text(&setup.home.join(".claude"))),
         ("CLAUDE_CODE_MAX_RETRIES", setup.max_retries.to_string()),
         ("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1".to_owned()),
         // Else sub-agents and commands outlive the turn: the program then stays for minutes after its result, and takes
@@ -95,16 +60,10 @@ pub(super) fn env(task: &Task, setup: &Setup, reserved: impl Fn(&str) -> bool) -
     }
     env.extend(setup.credential.as_ref().and_then(credential_variable));
     env.extend(setup.base_url.clone().map(|url| ("ANTHROPIC_BASE_URL", url)));
-
-    let mut env: Vec<_> = env.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-    for (name, value) in task.env.iter().filter(|(name, _)| !reserved(name)) {
-        env.retain(|(known, _)| known != name);
-        env.push((name.clone(), value.clone()));
-    }
     env
 }
 
-fn credential_variable(credential: &Credential) -> Option<(&'static str, String)> {
+pub(super) fn credential_variable(credential: &Credential) -> Option<(&'static str, String)> {
     match credential {
         Credential::ApiKey(secret) => Some(("ANTHROPIC_API_KEY", secret.clone())),
         Credential::BearerToken(secret) => Some(("ANTHROPIC_AUTH_TOKEN", secret.clone())),
@@ -116,41 +75,36 @@ fn credential_variable(credential: &Credential) -> Option<(&'static str, String)
 /// Where the program looks for the file of a subscription login.
 pub(super) const LOGIN_FILE: &str = ".claude/.credentials.json";
 
-/// The file of a subscription login.
+/// The MCP servers of the run, with their secrets.
+pub(super) const MCP_FILE: &str = ".claude/mcp.json";
+
+/// The file of a subscription login, and that of the MCP servers.
 pub(super) fn files(setup: &Setup) -> Vec<PlacedFile> {
-    let Some(Credential::LoginFile(contents)) = &setup.credential else { return Vec::new() };
-    vec![PlacedFile { path: LOGIN_FILE.into(), contents: contents.clone() }]
+    let login = match &setup.credential {
+        Some(Credential::LoginFile(contents)) => Some(contents.clone()),
+        _ => None,
+    };
+    let servers = (!setup.mcp_servers.is_empty()).then(|| mcp::config(&setup.mcp_servers).to_string());
+    let placed = |path: &str, contents| PlacedFile { path: path.into(), contents };
+    let login = login.map(|contents| placed(LOGIN_FILE, contents));
+    login.into_iter().chain(servers.map(|contents| placed(MCP_FILE, contents))).collect()
 }
 
-/// The prompt as one message, in one line of JSON. Input stays open during the turn: its end would take the control
-/// protocol away.
-pub(super) fn stdin(prompt: &str) -> Stdin {
-    let message = json!({"type": "user", "message": {"role": "user", "content": prompt}});
-    Stdin { bytes: format!("{message}\n").into_bytes(), open_until_turn_ends: true }
+/// The first lines of input. It stays open during the turn: its end would take the control protocol away.
+pub(super) fn stdin(lines: String) -> Stdin {
+    Stdin { bytes: lines.into_bytes(), open_until_turn_ends: true }
 }
 
 #[cfg(test)]
 mod tests {
-    use legwork_model::{Cost, Limits, ToolPolicy};
+    use legwork_model::Cost;
 
     use super::*;
     use crate::agent::{Agent, Launch};
     use crate::claude_code::ClaudeCode;
 
     fn task(prompt: &str) -> Task {
-        Task {
-            agent: "claude-code".into(),
-            prompt: prompt.into(),
-            model: None,
-            resume_session: None,
-            workspace: None,
-            repository: None,
-            limits: Limits::default(),
-            tools: ToolPolicy::default(),
-            permission_mode: None,
-            door: None,
-            env: Default::default(),
-        }
+        Task { agent: "claude-code".into(), prompt: prompt.into(), ..Task::default() }
     }
 
     fn setup() -> Setup {
@@ -164,6 +118,8 @@ mod tests {
             permission_mode: None,
             max_retries: 2,
             path: "/usr/bin:/bin".into(),
+            mcp_servers: Default::default(),
+            model_api: None,
         }
     }
 

@@ -4,34 +4,75 @@
 //! `fixtures/claude-code/`.
 
 mod accounting;
+mod control;
 mod decode;
 mod launch;
+mod risk;
 mod verdict;
 mod wire;
 
-use legwork_model::Task;
+use legwork_model::{Risk, Task};
+use serde_json::Value;
 
-use crate::agent::{Agent, Capabilities, Decoder, Launch, Setup};
+use crate::agent::{Agent, Capabilities, Dialogue, Launch, Package, Setup};
+use crate::environment::environment;
 
 /// The adapter for Claude Code, Anthropic's command-line agent.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ClaudeCode;
 
 impl Agent for ClaudeCode {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "claude-code"
     }
 
-    fn default_program(&self) -> &'static str {
+    fn default_program(&self) -> &str {
         "claude"
     }
 
-    fn install_hint(&self) -> &'static str {
-        "Install Claude Code with `npm install -g @anthropic-ai/claude-code`."
+    fn install_hint(&self) -> &str {
+        "Install it with `legwork agents install claude-code`, or with `npm install -g @anthropic-ai/claude-code`."
+    }
+
+    fn package(&self) -> Option<Package> {
+        // One package for each platform; npm may lay down more than one (glibc and musl).
+        Some(Package {
+            name: "@anthropic-ai/claude-code",
+            version: "2.1.329",
+            programs: &["@anthropic-ai/claude-code-*/claude"],
+        })
+    }
+
+    /// The first with the control requests that are used here, as far as was tried.
+    fn oldest_version(&self) -> Option<&'static str> {
+        Some("2.1.197")
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { resume: true, follow_up: true, interrupt: true, cost: true, max_turns: true }
+        Capabilities {
+            resume: true,
+            fork: true,
+            follow_up: true,
+            interrupt: true,
+            permissions: true,
+            tool_rules: true,
+            mcp: true,
+            system_prompt: true,
+            usage: true,
+            cost: true,
+            max_turns: true,
+            max_cost: true,
+            warm: true,
+            sessions_travel: true,
+        }
+    }
+
+    fn risk(&self, tool: &str, input: &Value) -> Risk {
+        risk::risk(tool, input)
+    }
+
+    fn credential_variables(&self) -> &'static [&'static str] {
+        &["ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN", "CLAUDE_CODE_CREDENTIALS_JSON"]
     }
 
     fn reserved_env(&self) -> &'static [&'static str] {
@@ -39,20 +80,30 @@ impl Agent for ClaudeCode {
     }
 
     fn credential_files(&self) -> &'static [&'static str] {
-        &[launch::LOGIN_FILE]
+        &[launch::LOGIN_FILE, launch::MCP_FILE]
+    }
+
+    fn session_dirs(&self) -> &'static [&'static str] {
+        &[".claude/projects"]
     }
 
     fn launch(&self, task: &Task, setup: &Setup) -> Launch {
         Launch {
             program: setup.program.clone(),
             args: launch::args(task, setup),
-            env: launch::env(task, setup, |name| self.reserves_env(name)),
+            env: environment(self, task, setup, launch::env(setup)),
             files: launch::files(setup),
-            stdin: launch::stdin(&task.prompt),
+            stdin: launch::stdin(control::message(&task.prompt)),
+            serves: false,
         }
     }
 
-    fn decoder(&self) -> Box<dyn Decoder> {
-        Box::new(decode::ClaudeDecoder::default())
+    fn dialogue(&self, _task: &Task, _setup: &Setup) -> Box<dyn Dialogue> {
+        Box::new(decode::ClaudeDialogue::default())
+    }
+
+    fn waiting(&self, task: &Task, setup: &Setup) -> Option<(Launch, Box<dyn Dialogue>)> {
+        let launch = Launch { stdin: launch::stdin(control::initialize()), ..self.launch(task, setup) };
+        Some((launch, self.dialogue(task, setup)))
     }
 }

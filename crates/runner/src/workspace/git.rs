@@ -7,7 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use legwork_agents::{AgentReport, Decoded, Decoder, Launch, Stdin};
+use legwork_agents::{AgentReport, Decoded, Dialogue, Launch, Stdin};
 use legwork_model::{EventBody, Exit, FailureReason, Limits, Outcome, Verdict};
 use tokio::sync::{mpsc, watch};
 
@@ -106,17 +106,18 @@ impl GitSetup {
         let Call { arguments, environment, directory, home, input, output, most_output, token, progress } = call;
         // Where nobody listens: its complaints come back as its report.
         let events = progress.unwrap_or_else(|| mpsc::channel(1).0);
-        let wires = Wires { decoder: Box::new(Words::default()), stop, events };
+        let wires = Wires::one_way(Box::new(Words::default()), stop, events);
         let inherited = Inherited { stdin: input, secret: token.map(askpass::secret).transpose()? };
         let attempt = Attempt {
             launch: self.launch(arguments, &environment, home, inherited.secret.is_some()),
             install_hint: INSTALL_HINT.to_owned(),
             workspace: directory.to_owned(),
             limits: self.limits(most_output),
+            idle: None,
             cookie: self.cookie.clone(),
             stdout_path: output.to_owned(),
         };
-        let Ended { outcome, output } = runner.run_inheriting(attempt, inherited, wires).await;
+        let Ended { outcome, output, .. } = runner.run_inheriting(attempt, inherited, wires).await;
         Ok(Printed { cut_off: self.judge(outcome)?, output: output.unwrap_or_default() })
     }
 
@@ -154,6 +155,7 @@ impl GitSetup {
             env: fixed.chain(given).collect(),
             files: Vec::new(),
             stdin: Stdin { bytes: Vec::new(), open_until_turn_ends: false },
+            serves: false,
         }
     }
 
@@ -202,7 +204,7 @@ impl Words {
     }
 }
 
-impl Decoder for Words {
+impl Dialogue for Words {
     fn stdout(&mut self, _bytes: &[u8], _decoded: &mut Vec<Decoded>) {}
 
     fn stderr(&mut self, bytes: &[u8], decoded: &mut Vec<Decoded>) {
@@ -217,6 +219,6 @@ impl Decoder for Words {
             Some(0) => Verdict::Succeeded,
             _ => Verdict::failed(FailureReason::ExitNonzero, self.complaint()),
         };
-        AgentReport { verdict, result: None, session_id: None, usage: None, cost_usd: None, turns: None }
+        AgentReport::bare(verdict)
     }
 }

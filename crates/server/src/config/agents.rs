@@ -12,8 +12,8 @@ use super::secret::Secret;
 pub struct AgentSettings {
     /// The program; the one of that name on `PATH` where absent.
     pub program: Option<PathBuf>,
-    /// How much the agent may do without asking, in its own word. Claude Code: `default`, `acceptEdits`, `plan`,
-    /// `bypassPermissions`.
+    /// How much the agent may do without asking: `plan` (only look), `default` (ask before it changes something),
+    /// `acceptEdits` (change files), `bypassPermissions` (everything), or a word of the agent's own.
     pub permission_mode: Option<String>,
     /// Tools that every run may use without asking, in addition to those the caller allows.
     pub allow_tools: Vec<String>,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use legwork_model::{Clock, EventBody, ExecutionId, ExecutionState, Failure, FailureReason, Outcome, Verdict};
 use legwork_runner::workspace::PatchLimits;
-use legwork_runner::{Ended, Runner, StopReason};
+use legwork_runner::{Ended, Runner, StopReason, Wires};
 use tokio::sync::{mpsc, watch};
 
 use super::health::HealthCache;
@@ -113,7 +113,8 @@ impl Executor {
             Ok(prepared) => prepared,
             Err(verdict) => return (Outcome::without_run(verdict), Kept::default()),
         };
-        let Ended { outcome, output } = self.runner.run(prepared.attempt, prepared.decoder, stop, events.clone()).await;
+        let wires = Wires::one_way(prepared.dialogue, stop, events.clone());
+        let Ended { outcome, output, .. } = self.runner.run(prepared.attempt, wires).await;
         let patch = prepared.workspace.patch(&self.runner, &prepared.git, &prepared.dirs, PatchLimits::default()).await;
         let diff = match patch {
             Ok(patch) => Some(patch.diff),

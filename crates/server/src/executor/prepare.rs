@@ -4,7 +4,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use legwork_agents::{Agent, Credential, Decoder, Setup, find_agent};
+use legwork_agents::{Agent, Credential, Dialogue, Setup, find_agent};
 use legwork_model::{EventBody, FailureReason, Verdict};
 use legwork_runner::workspace::{
     Errand, Exclusive, GitSetup, PatchLimits, RemoteError, Source, bring_up_to_date, existing_or_new,
@@ -23,7 +23,7 @@ const PATCH_PATIENCE: Duration = Duration::from_secs(60);
 /// An attempt that is ready to start.
 pub(super) struct Prepared {
     pub(super) attempt: Attempt,
-    pub(super) decoder: Box<dyn Decoder>,
+    pub(super) dialogue: Box<dyn Dialogue>,
     pub(super) workspace: Workspace,
     /// Nobody else works in it until this is dropped.
     _alone: Option<Exclusive>,
@@ -101,10 +101,20 @@ impl Executor {
             install_hint: agent.install_hint().to_owned(),
             workspace: workspace.path().to_owned(),
             limits: task.limits.clone(),
+            idle: None,
             cookie,
             stdout_path: dirs.stdout(),
         };
-        Ok(Prepared { attempt, decoder: agent.decoder(), workspace, _alone: alone, home, placed, dirs, git })
+        Ok(Prepared {
+            attempt,
+            dialogue: agent.dialogue(task, &setup),
+            workspace,
+            _alone: alone,
+            home,
+            placed,
+            dirs,
+            git,
+        })
     }
 
     /// The execution's own directories, and those of the session that it continues (else the same).
@@ -210,6 +220,8 @@ impl Executor {
             permission_mode: record.task.permission_mode.clone().or(settings.permission_mode),
             max_retries: settings.max_retries,
             path: self.path.clone(),
+            mcp_servers: Default::default(),
+            model_api: None,
         }
     }
 }

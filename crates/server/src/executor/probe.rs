@@ -4,9 +4,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use legwork_agents::{AgentReport, Decoded, Decoder, Launch, Stdin};
+use legwork_agents::{AgentReport, Decoded, Dialogue, Launch, Stdin};
 use legwork_model::{Clock, Exit, FailureReason, Ids, Limits, Outcome, SystemClock, Verdict};
-use legwork_runner::{Attempt, Cookie, RunDirs, Runner};
+use legwork_runner::{Attempt, Cookie, RunDirs, Runner, Wires};
 use tokio::sync::{mpsc, watch};
 
 /// Some programs unpack themselves when they are first started.
@@ -40,7 +40,7 @@ impl Probe {
         let (_go_on, stop) = watch::channel(None);
         // Nobody listens: what it says comes back by itself.
         let (events, _) = mpsc::channel(1);
-        let ended = self.runner.run(attempt, Box::new(said.clone()), stop, events).await;
+        let ended = self.runner.run(attempt, Wires::one_way(Box::new(said.clone()), stop, events)).await;
         // What can't be removed holds nothing.
         let _ = dirs.remove();
         judge(ended.outcome, &said)
@@ -55,10 +55,11 @@ impl Probe {
             env: env.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
             files: Vec::new(),
             stdin: Stdin { bytes: Vec::new(), open_until_turn_ends: false },
+            serves: false,
         };
         let limits = Limits { timeout_seconds: SECONDS, max_output_bytes: MOST_OUTPUT, ..Limits::default() };
         let (install_hint, workspace, stdout_path) = (String::new(), dirs.work(), dirs.stdout());
-        Attempt { launch, install_hint, workspace, limits, cookie, stdout_path }
+        Attempt { launch, install_hint, workspace, limits, idle: None, cookie, stdout_path }
     }
 }
 
@@ -85,7 +86,7 @@ impl Said {
     }
 }
 
-impl Decoder for Said {
+impl Dialogue for Said {
     fn stdout(&mut self, bytes: &[u8], _decoded: &mut Vec<Decoded>) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
     }
@@ -100,6 +101,6 @@ impl Decoder for Said {
             }
             Exit { .. } => Verdict::failed(FailureReason::ExitNonzero, "it is killed by a signal"),
         };
-        AgentReport { verdict, result: None, session_id: None, usage: None, cost_usd: None, turns: None }
+        AgentReport::bare(verdict)
     }
 }

@@ -1,7 +1,7 @@
 //! Who owns a run is what the database says: a service takes over what nobody works on, and lets go of what is not its
 //! own any more.
 
-use legwork_model::{ExecutionId, Limits, Task};
+use legwork_model::{ExecutionId, Task};
 use legwork_server::store::append::Lease;
 use legwork_server::store::enqueue::{ClaimAtOnce, Enqueue, NewExecution};
 use legwork_server::store::lose::{Lose, Lost};
@@ -25,19 +25,7 @@ async fn watchful() -> TestApp {
 async fn put(app: &TestApp, node: &str) -> ExecutionId {
     let core = &app.service().app;
     let id = core.ids.execution(NOW);
-    let task = Task {
-        agent: "claude-code".into(),
-        prompt: "hello".into(),
-        model: None,
-        resume_session: None,
-        workspace: None,
-        repository: None,
-        limits: Limits::default(),
-        tools: Default::default(),
-        permission_mode: None,
-        door: None,
-        env: Default::default(),
-    };
+    let task = Task { agent: "claude-code".into(), prompt: "hello".into(), ..Task::default() };
     let execution = NewExecution {
         id,
         task,

@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, resume_unwind};
 
 use futures::FutureExt;
-use legwork_model::{EventBody, ExecutionId, ExecutionState, Ids, Limits, Outcome, Task, Timestamp, Verdict};
+use legwork_model::{EventBody, ExecutionId, ExecutionState, Ids, Outcome, Task, Timestamp, Verdict};
 use legwork_server::app::hex;
 use legwork_server::store::append::{Append, Fenced, Lease};
 use legwork_server::store::claim::{Claim, Claimed};
@@ -253,19 +253,7 @@ impl Answer {
 }
 
 pub(crate) fn job(id: ExecutionId) -> NewExecution {
-    let task = Task {
-        agent: "claude-code".into(),
-        prompt: "Say hello.".into(),
-        model: None,
-        resume_session: None,
-        workspace: None,
-        repository: None,
-        limits: Limits::default(),
-        tools: Default::default(),
-        permission_mode: None,
-        door: None,
-        env: Default::default(),
-    };
+    let task = Task { agent: "claude-code".into(), prompt: "Say hello.".into(), ..Task::default() };
     NewExecution {
         id,
         task,
