@@ -72,7 +72,11 @@ fn conversation() -> End {
 
 fn turn(prompt: &str) -> End {
     let commands = parse(prompt);
-    let mut speech = Speech::default();
+    let session = commands.iter().find_map(|command| match command {
+        Command::Session(name) => Some(name.as_str()),
+        _ => None,
+    });
+    let mut speech = Speech::of(session);
     if !commands.contains(&Command::Silent) {
         speech.init();
     }
@@ -87,7 +91,7 @@ fn turn(prompt: &str) -> End {
 
 fn perform(command: Command, speech: &mut Speech) -> Option<End> {
     match command {
-        Command::Silent => {}
+        Command::Silent | Command::Session(_) => {}
         Command::Text(text) => speech.text(&text),
         Command::Fail(text) => speech.fail(&text),
         Command::Sleep(time) => offspring::sleep(time),

@@ -4,6 +4,7 @@
 //! text WORDS              says so
 //! fail WORDS              ends the turn with an error
 //! silent                  (anywhere) says nothing at its start
+//! session NAME            (anywhere) calls its session so
 //! report                  says its arguments, environment and directory, as JSON
 //! sleep 500ms | 2s        does nothing for so long
 //! hang                    does nothing for ever
@@ -31,6 +32,7 @@ pub(crate) enum Command {
     Text(String),
     Fail(String),
     Silent,
+    Session(String),
     Report,
     Sleep(Duration),
     Hang,
@@ -68,6 +70,7 @@ fn command(line: &str) -> Option<Command> {
         "text" => Command::Text(rest.to_owned()),
         "fail" => Command::Fail(rest.to_owned()),
         "silent" => Command::Silent,
+        "session" => Command::Session(rest.to_owned()),
         "report" => Command::Report,
         "sleep" => Command::Sleep(duration(rest)?),
         "hang" => Command::Hang,

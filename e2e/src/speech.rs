@@ -14,13 +14,19 @@ pub(crate) struct Speech {
     said: String,
     failed: bool,
     messages: u32,
+    session: String,
 }
 
 impl Speech {
+    /// In the session of that name; in the one of all others where it has none.
+    pub(crate) fn of(session: Option<&str>) -> Self {
+        Self { session: session.unwrap_or(SESSION).to_owned(), ..Self::default() }
+    }
+
     pub(crate) fn init(&self) {
         let directory = std::env::current_dir().unwrap_or_default();
         line(&json!({
-            "type": "system", "subtype": "init", "cwd": directory, "session_id": SESSION, "tools": ["Bash"],
+            "type": "system", "subtype": "init", "cwd": directory, "session_id": self.session, "tools": ["Bash"],
             "mcp_servers": [], "model": MODEL, "permissionMode": "default", "apiKeySource": "none",
             "claude_code_version": "2.1.197",
         }));
@@ -30,7 +36,7 @@ impl Speech {
         self.messages += 1;
         text.clone_into(&mut self.said);
         line(&json!({
-            "type": "assistant", "session_id": SESSION, "parent_tool_use_id": null,
+            "type": "assistant", "session_id": self.session, "parent_tool_use_id": null,
             "message": {
                 "id": format!("msg_{}", self.messages), "type": "message", "role": "assistant", "model": MODEL,
                 "content": [{"type": "text", "text": text}], "stop_reason": null,
@@ -47,7 +53,7 @@ impl Speech {
     pub(crate) fn result(&self) {
         line(&json!({
             "type": "result", "subtype": "success", "is_error": self.failed, "duration_ms": 1, "duration_api_ms": 1,
-            "num_turns": 1, "result": self.said, "stop_reason": "end_turn", "session_id": SESSION,
+            "num_turns": 1, "result": self.said, "stop_reason": "end_turn", "session_id": self.session,
             "total_cost_usd": 0.000285, "permission_denials": [], "modelUsage": {},
             "usage": {
                 "input_tokens": 12, "output_tokens": 9, "cache_creation_input_tokens": 0, "cache_read_input_tokens": 0,

@@ -76,6 +76,7 @@ fn attempt(
         idle: None,
         cookie: Cookie::new("leaks", execution, 1),
         stdout_path: dirs.stdout(),
+        so_far: None,
     };
     Some((attempt, claude.dialogue(&task, &setup)))
 }

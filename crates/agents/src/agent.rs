@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use legwork_model::{Cost, EventBody, Exit, McpServer, Risk, Task, Usage, Verdict};
+use legwork_model::{Cost, EventBody, Exit, Failure, McpServer, Risk, Task, Usage, Verdict};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -271,6 +271,8 @@ pub enum Decoded {
     Input(Vec<u8>),
     /// It waits for [`Order::Begin`].
     Ready,
+    /// It goes wrong in a way that the agent will not tell, or not in time: the run is ended for this reason.
+    GiveUp(Failure),
     /// The agent took up another message after it had given an answer.
     TurnStarted,
     /// The agent has given its answer: unless there is more to come its standard input can be closed, and it should leave

@@ -10,6 +10,7 @@ pub mod framing;
 mod mcp;
 pub mod registry;
 pub mod risk;
+mod session_guard;
 mod stderr;
 
 pub use agent::{
@@ -17,3 +18,4 @@ pub use agent::{
     Setup, Stdin,
 };
 pub use registry::{find_agent, known_agents};
+pub use session_guard::SessionGuard;

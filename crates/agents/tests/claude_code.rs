@@ -105,6 +105,7 @@ fn kinds(decoded: &[Decoded]) -> String {
         Decoded::TurnEnded => "|".to_owned(),
         Decoded::TurnStarted => "^".to_owned(),
         Decoded::Ready => "ready".to_owned(),
+        Decoded::GiveUp(failure) => format!("!{}", failure.reason.as_str()),
         Decoded::Input(_) => "<".to_owned(),
     });
     let kinds: Vec<_> = kinds.collect();
@@ -160,6 +161,7 @@ fn events(recording: &Recording) -> String {
         Decoded::TurnEnded => "--- turn ended".to_owned(),
         Decoded::TurnStarted => "--- turn started".to_owned(),
         Decoded::Ready => "--- ready".to_owned(),
+        Decoded::GiveUp(failure) => format!("--- gives up: {}", failure.message),
         Decoded::Input(bytes) => format!("--- input: {}", String::from_utf8_lossy(bytes)),
     });
     format!("{}\n{report:#?}", lines.collect::<Vec<_>>().join("\n"))

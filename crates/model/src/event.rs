@@ -19,6 +19,9 @@ pub struct Event {
     pub seq: u64,
     /// When it was recorded.
     pub at: Timestamp,
+    /// The turn of the agent that it belongs to, from 1: each message that the agent gets begins one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turn: Option<u32>,
     /// What happened.
     #[serde(flatten)]
     pub body: EventBody,
@@ -80,10 +83,12 @@ pub enum EventBody {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         session_id: Option<String>,
     },
-    /// A further message was given to the agent.
+    /// A further message for the agent.
     UserMessage {
         /// The message.
         text: String,
+        /// Whether the agent got it: `false` where it came in the moment in which the run ended.
+        delivered: bool,
     },
     /// The agent said something.
     #[schema(rename_all = "camelCase")]
@@ -266,12 +271,12 @@ mod tests {
     fn an_event_is_kind_and_data() {
         let body =
             EventBody::ToolResult { id: "t1".into(), output: "ok".into(), is_error: false, parent_tool_call_id: None };
-        let event = Event { seq: 3, at: Timestamp::from_millis(0), body };
+        let event = Event { seq: 3, at: Timestamp::from_millis(0), turn: Some(1), body };
         let json = serde_json::to_value(&event).expect("serialises");
         assert_eq!(
             json,
             serde_json::json!({
-                "seq": 3, "at": "1970-01-01T00:00:00.000Z", "kind": "tool_result",
+                "seq": 3, "at": "1970-01-01T00:00:00.000Z", "turn": 1, "kind": "tool_result",
                 "data": {"id": "t1", "output": "ok", "isError": false},
             })
         );

@@ -112,5 +112,6 @@ fn attempt(agent: &dyn Agent, dirs: &RunDirs, execution: ExecutionId, program: P
         idle: None,
         cookie: Cookie::new("bench", execution, 1),
         stdout_path: dirs.stdout(),
+        so_far: None,
     }
 }

@@ -50,6 +50,8 @@ pub struct Attempt {
     /// Where its standard output goes as it comes, up to `limits.max_output_bytes`, unless the run is short and says
     /// little.
     pub stdout_path: PathBuf,
+    /// What an earlier process of the same run printed; it goes on behind that.
+    pub so_far: Option<Output>,
 }
 
 /// What an attempt talks to while it goes on.
@@ -262,6 +264,7 @@ impl Passage {
                 Decoded::Event(event) => self.event(event),
                 Decoded::Input(bytes) => self.stdin.push(&bytes),
                 Decoded::Ready => {}
+                Decoded::GiveUp(failure) => self.end_early(Verdict::Failed(failure)),
                 Decoded::TurnStarted => self.working(),
                 Decoded::TurnEnded => self.turn_ended(),
             }
@@ -305,7 +308,7 @@ impl Passage {
         match &order {
             Order::Message(text) => {
                 self.working();
-                self.events.push(EventBody::UserMessage { text: text.clone() });
+                self.events.push(EventBody::UserMessage { text: text.clone(), delivered: true });
             }
             Order::Decide { id, .. } => {
                 self.asked.remove(id);

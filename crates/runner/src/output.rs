@@ -73,9 +73,21 @@ enum Place {
 }
 
 impl Recorder {
-    /// Takes `cap` bytes. Where there is to be a file it is made at `path` (mode 0600), with its directory (0700).
-    pub(crate) fn new(path: PathBuf, cap: u64) -> Self {
-        Self { place: Place::Memory(Vec::new()), path, room: cap, in_memory: MOST_IN_MEMORY }
+    /// Takes `cap` bytes, those of `so_far` included. Where there is to be a file it is made at `path` (mode 0600), with its
+    /// directory (0700).
+    pub(crate) fn new(path: PathBuf, cap: u64, so_far: Option<Output>) -> io::Result<Self> {
+        let (place, path, taken) = match so_far.unwrap_or_default() {
+            Output::Memory(held) => {
+                let taken = held.len() as u64;
+                (Place::Memory(held), path, taken)
+            }
+            Output::File(path) => {
+                let file = OpenOptions::new().append(true).open(&path)?;
+                let taken = file.metadata()?.len();
+                (Place::File(file), path, taken)
+            }
+        };
+        Ok(Self { place, path, room: cap.saturating_sub(taken), in_memory: MOST_IN_MEMORY })
     }
 
     /// Keeps what fits and says how much of `bytes` that was.

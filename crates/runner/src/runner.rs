@@ -98,9 +98,11 @@ impl Runner {
     }
 
     async fn start(&self, attempt: Attempt, inherited: Inherited, wires: Wires) -> Result<Passage, Verdict> {
-        let Attempt { launch, install_hint, workspace, limits, idle, cookie, stdout_path } = attempt;
+        let Attempt { launch, install_hint, workspace, limits, idle, cookie, stdout_path, so_far } = attempt;
         let serves = launch.serves;
-        let output = Recorder::new(stdout_path, limits.max_output_bytes);
+        let output = Recorder::new(stdout_path, limits.max_output_bytes, so_far).map_err(|error| {
+            Verdict::failed(FailureReason::Internal, format!("The agent's output could not be kept: {error}."))
+        })?;
         let order = Start { launch, directory: &workspace, cookie: &cookie, install_hint: &install_hint, inherited };
         let running = start(&self.registry, order)
             .await

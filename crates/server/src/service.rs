@@ -18,7 +18,7 @@ use crate::app::{App, DataDir, StartError, open_store, secrets_of};
 use crate::config::{Config, Environment};
 use crate::doors::{Doors, Statistics, listen, redis, router};
 use crate::events::{Hub, Mask};
-use crate::executor::{Executor, HealthCache, Model, Vault};
+use crate::executor::{Bells, Executor, HealthCache, Model, Vault};
 use crate::lifecycle::{Phase, Stage, drain};
 use crate::scheduler::{Lanes, Schedule, SchedulerHandle, beat, prune, recover, rescue, schedule};
 
@@ -85,6 +85,7 @@ impl Service {
             model,
             mask: mask.clone(),
             health: HealthCache::default(),
+            bells: Bells::default(),
         });
         let app = App {
             keyring: Arc::new(Keyring::new(store.clone(), parts.own_key.as_deref())),

@@ -66,6 +66,7 @@ impl Lab {
             idle: None,
             cookie: Cookie::new("lab", execution, 1),
             stdout_path: dirs.stdout(),
+            so_far: None,
         };
         Self { _runs: runs, dirs, attempt }
     }

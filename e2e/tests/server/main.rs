@@ -6,6 +6,7 @@ mod claude;
 mod cli;
 mod clients;
 mod cluster;
+mod conversations;
 mod crash;
 mod doors;
 mod examples;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use legwork_model::{PermissionAction, Task};
 use serde_json::{Map, Value, json};
 
 use super::launch::credential_variable;
@@ -14,14 +15,42 @@ pub(super) type Asked = BTreeMap<String, Value>;
 /// The id of the request by which a program that waits says that it is ready.
 pub(super) const READY: &str = "legwork-ready";
 
+/// How long the program waits for what rules say, which they do at once.
+const HOOK_SECONDS: u32 = 60;
+
 /// The prompt as one message, in one line of JSON.
 pub(super) fn message(prompt: &str) -> String {
     line(&json!({"type": "user", "message": {"role": "user", "content": prompt}}))
 }
 
-/// Asks for an answer that only comes once everything is loaded.
-pub(super) fn initialize() -> String {
-    request(READY, &json!({"subtype": "initialize"}))
+/// What a program is told at its start.
+pub(super) fn opening(task: &Task) -> String {
+    let hooks = if task.permissions.is_some() { initialize(true) } else { String::new() };
+    hooks + &message(&task.prompt)
+}
+
+/// Asks for an answer that only comes once everything is loaded; with `hooked` also to be asked before each use of a tool.
+pub(super) fn initialize(hooked: bool) -> String {
+    let mut wanted = json!({"subtype": "initialize"});
+    if hooked {
+        wanted["hooks"] = json!({"PreToolUse": [{"hookCallbackIds": ["legwork"], "timeout": HOOK_SECONDS}]});
+    }
+    request(READY, &wanted)
+}
+
+/// What the program is told about a use of a tool that it asked about.
+pub(super) fn hook_answer(id: &str, action: PermissionAction) -> String {
+    let decision = match action {
+        PermissionAction::Allow => "allow",
+        PermissionAction::Ask => "ask",
+        PermissionAction::Deny => "deny",
+    };
+    let decided = json!({
+        "hookEventName": "PreToolUse",
+        "permissionDecision": decision,
+        "permissionDecisionReason": "The permissions of this job say so.",
+    });
+    respond(id, &json!({ "hookSpecificOutput": decided }))
 }
 
 /// What an order says to the program.
@@ -58,6 +87,10 @@ fn answer(id: &str, allowed: bool, input: &Value, reason: &str) -> String {
     } else {
         json!({"behavior": "deny", "message": reason})
     };
+    respond(id, &response)
+}
+
+fn respond(id: &str, response: &Value) -> String {
     line(&json!({
         "type": "control_response",
         "response": {"subtype": "success", "request_id": id, "response": response},

@@ -1,6 +1,8 @@
 //! From what Claude Code prints to events. A line that is not understood becomes [`EventBody::Unparsed`] as a whole.
 
-use legwork_model::{EventBody, Exit};
+use std::collections::{BTreeMap, BTreeSet};
+
+use legwork_model::{EventBody, Exit, PermissionAction, PermissionPolicy, ToolUse};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
@@ -9,11 +11,12 @@ use super::control::{self, Asked, READY};
 use super::risk::risk;
 use super::verdict::{Told, judge};
 use super::wire::{
-    ApiRetry, CanUseTool, Content, ControlRequest, Denial, Init, TextBlock, ThinkingBlock, ToolResultBlock,
-    ToolUseBlock, Turn, TurnResult,
+    ApiRetry, CanUseTool, Content, ControlRequest, Denial, HookInput, HookRequest, Init, TextBlock, ThinkingBlock,
+    ToolResultBlock, ToolUseBlock, Turn, TurnResult,
 };
 use crate::agent::{AgentReport, Decoded, Dialogue, Order};
 use crate::framing::{Line, LineSplitter};
+use crate::risk::detail;
 use crate::stderr::StderrLines;
 
 /// Lines that are known and passed on as they are. What else comes may be news in the program's protocol.
@@ -47,6 +50,13 @@ pub(super) struct ClaudeDialogue {
     run: Run,
 }
 
+impl ClaudeDialogue {
+    /// A dialogue in which `policy` decides about tools.
+    pub(super) fn new(policy: Option<PermissionPolicy>) -> Self {
+        Self { run: Run { policy, ..Run::default() }, ..Self::default() }
+    }
+}
+
 impl Dialogue for ClaudeDialogue {
     fn stdout(&mut self, bytes: &[u8], decoded: &mut Vec<Decoded>) {
         let Self { stdout, run, .. } = self;
@@ -58,6 +68,9 @@ impl Dialogue for ClaudeDialogue {
     }
 
     fn order(&mut self, order: Order, decoded: &mut Vec<Decoded>) {
+        if let Order::Decide { id, allowed: false, .. } = &order {
+            self.run.refused(id);
+        }
         control::write(order, &mut self.run.asked, decoded);
     }
 
@@ -85,6 +98,12 @@ struct Run {
     turn_open: bool,
     /// What the program asked and nobody answered yet.
     asked: Asked,
+    /// The tool calls of those questions.
+    calls: BTreeMap<String, String>,
+    /// The tool calls that somebody else than the program refused.
+    refused: BTreeSet<String>,
+    /// What decides about tools.
+    policy: Option<PermissionPolicy>,
     /// Whether a line was too long to be read.
     cut_line: bool,
 }
@@ -116,7 +135,10 @@ impl Run {
             ("assistant", _) => self.assistant(parse(fields)?, decoded)?,
             ("user", _) => user(parse(fields)?, decoded)?,
             ("result", _) => self.turn_ended(parse(fields)?, decoded),
-            ("control_request", _) if asks_permission(&fields) => self.permission_request(parse(fields)?, decoded),
+            ("control_request", _) if is_request(&fields, "can_use_tool") => {
+                self.permission_request(parse(fields)?, decoded)
+            }
+            ("control_request", _) if is_request(&fields, "hook_callback") => self.hook(parse(fields)?, decoded),
             ("control_cancel_request", _) => {
                 self.withdrawn(&fields);
                 push(decoded, message("control_cancel_request".to_owned(), fields));
@@ -129,10 +151,33 @@ impl Run {
     }
 
     fn permission_request(&mut self, asked: ControlRequest, decoded: &mut Vec<Decoded>) {
-        let ControlRequest { request_id: id, request: CanUseTool { tool_name: tool, input } } = asked;
+        let ControlRequest { request_id: id, request: CanUseTool { tool_name: tool, input, tool_use_id } } = asked;
         let risk = Some(risk(&tool, &input));
+        self.calls.extend(tool_use_id.map(|call| (id.clone(), call)));
         self.asked.insert(id.clone(), input.clone());
         push(decoded, EventBody::PermissionRequest { id, tool, input, risk });
+    }
+
+    /// The program asks before each use of a tool. What rules say it is told at once; where they say that somebody is to be
+    /// asked, it asks a second time.
+    fn hook(&mut self, asked: HookRequest, decoded: &mut Vec<Decoded>) {
+        let HookInput { tool_name: tool, tool_input: input, tool_use_id } = asked.request.input;
+        let call = ToolUse { tool: &tool, detail: detail(&input), risk: risk(&tool, &input) };
+        let action = self.policy.as_ref().map_or(PermissionAction::Ask, |policy| policy.decide(call));
+        decoded.push(Decoded::Input(control::hook_answer(&asked.request_id, action).into_bytes()));
+        if action == PermissionAction::Ask {
+            return;
+        }
+        let (id, allowed) = (tool_use_id.unwrap_or(asked.request_id), action == PermissionAction::Allow);
+        if !allowed {
+            self.refused.insert(id.clone());
+        }
+        push(decoded, EventBody::PermissionDecision { id, tool, allowed, by: Some("policy".to_owned()) });
+    }
+
+    /// Somebody refused what the program asked: that does not make its run a failure.
+    fn refused(&mut self, request: &str) {
+        self.refused.extend(self.calls.remove(request));
     }
 
     /// The program does not wait for that answer any more: its turn was interrupted.
@@ -173,6 +218,9 @@ impl Run {
 
     /// `None` for a refusal that is known: some versions tell of it when it happens and again in the result.
     fn denied(&mut self, denial: Denial) -> Option<EventBody> {
+        if self.refused.contains(&denial.tool_use_id) {
+            return None;
+        }
         if self.denials.iter().any(|known| known.tool_use_id == denial.tool_use_id) {
             return None;
         }
@@ -295,8 +343,8 @@ fn retrying(retry: ApiRetry) -> EventBody {
     }
 }
 
-fn asks_permission(fields: &Fields) -> bool {
-    fields.get("request").is_some_and(|request| request["subtype"] == "can_use_tool")
+fn is_request(fields: &Fields, subtype: &str) -> bool {
+    fields.get("request").is_some_and(|request| request["subtype"] == subtype)
 }
 
 fn answers(fields: &Fields, request: &str) -> bool {

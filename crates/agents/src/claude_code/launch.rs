@@ -23,19 +23,20 @@ pub(super) fn args(task: &Task, setup: &Setup) -> Vec<String> {
         // Asks on its standard output, and waits for the answer on its input.
         ("permission-prompt-tool", task.permissions.as_ref().map(|_| "stdio".to_owned())),
         ("model", task.model.clone()),
-        ("append-system-prompt", task.system_prompt.clone()),
         ("resume", task.resume_session.clone()),
         // The program takes 0 turns for no limit and refuses a budget of 0.
         ("max-turns", limits.max_turns.map(|turns| turns.max(1).to_string())),
         ("max-budget-usd", limits.max_cost_usd.map(|cost| dollars(cost.as_micros().max(1)))),
     ];
     let single = single.into_iter().filter_map(|(flag, value)| Some(format!("--{flag}={}", value?)));
+    let system = task.system_prompt.as_ref();
+    let system = system.map(|_| format!("--append-system-prompt-file={}", text(&setup.home.join(SYSTEM_FILE))));
     let fork = task.fork_session.then(|| "--fork-session".to_owned());
     let mcp = (!setup.mcp_servers.is_empty()).then(|| format!("--mcp-config={}", text(&setup.home.join(MCP_FILE))));
     let allow = task.tools.allow.iter().map(|rule| format!("--allowedTools={rule}"));
     let deny = task.tools.deny.iter().map(|rule| format!("--disallowedTools={rule}"));
     let fixed = PROTOCOL.into_iter().chain(DISTRUST).map(str::to_owned);
-    fixed.chain(single).chain(fork).chain(mcp).chain(allow).chain(deny).collect()
+    fixed.chain(single).chain(system).chain(fork).chain(mcp).chain(allow).chain(deny).collect()
 }
 
 /// Written out with all digits, because `1e-6` is not what the flag takes.
@@ -78,8 +79,12 @@ pub(super) const LOGIN_FILE: &str = ".claude/.credentials.json";
 /// The MCP servers of the run, with their secrets.
 pub(super) const MCP_FILE: &str = ".claude/mcp.json";
 
-/// The file of a subscription login, and that of the MCP servers.
-pub(super) fn files(setup: &Setup) -> Vec<PlacedFile> {
+/// What the model is told beside the program's own system prompt. In a file, as every text of a caller's: arguments are
+/// short and seen by all.
+const SYSTEM_FILE: &str = ".claude/legwork-system-prompt.md";
+
+/// The files that it needs.
+pub(super) fn files(task: &Task, setup: &Setup) -> Vec<PlacedFile> {
     let login = match &setup.credential {
         Some(Credential::LoginFile(contents)) => Some(contents.clone()),
         _ => None,
@@ -87,7 +92,9 @@ pub(super) fn files(setup: &Setup) -> Vec<PlacedFile> {
     let servers = (!setup.mcp_servers.is_empty()).then(|| mcp::config(&setup.mcp_servers).to_string());
     let placed = |path: &str, contents| PlacedFile { path: path.into(), contents };
     let login = login.map(|contents| placed(LOGIN_FILE, contents));
-    login.into_iter().chain(servers.map(|contents| placed(MCP_FILE, contents))).collect()
+    let servers = servers.map(|contents| placed(MCP_FILE, contents));
+    let system = task.system_prompt.clone().map(|contents| placed(SYSTEM_FILE, contents));
+    login.into_iter().chain(servers).chain(system).collect()
 }
 
 /// The first lines of input. It stays open during the turn: its end would take the control protocol away.

@@ -92,18 +92,21 @@ impl Agent for ClaudeCode {
             program: setup.program.clone(),
             args: launch::args(task, setup),
             env: environment(self, task, setup, launch::env(setup)),
-            files: launch::files(setup),
-            stdin: launch::stdin(control::message(&task.prompt)),
+            files: launch::files(task, setup),
+            stdin: launch::stdin(control::opening(task)),
             serves: false,
         }
     }
 
-    fn dialogue(&self, _task: &Task, _setup: &Setup) -> Box<dyn Dialogue> {
-        Box::new(decode::ClaudeDialogue::default())
+    fn dialogue(&self, task: &Task, _setup: &Setup) -> Box<dyn Dialogue> {
+        Box::new(decode::ClaudeDialogue::new(task.permissions.clone()))
     }
 
     fn waiting(&self, task: &Task, setup: &Setup) -> Option<(Launch, Box<dyn Dialogue>)> {
-        let launch = Launch { stdin: launch::stdin(control::initialize()), ..self.launch(task, setup) };
+        let launch = Launch {
+            stdin: launch::stdin(control::initialize(task.permissions.is_some())),
+            ..self.launch(task, setup)
+        };
         Some((launch, self.dialogue(task, setup)))
     }
 }

@@ -116,6 +116,29 @@ pub(super) struct CanUseTool {
     pub tool_name: String,
     #[serde(default)]
     pub input: Value,
+    #[serde(default)]
+    pub tool_use_id: Option<String>,
+}
+
+/// `{"type":"control_request"}` with the subtype `hook_callback`, before a tool is used.
+#[derive(Debug, Deserialize)]
+pub(super) struct HookRequest {
+    pub request_id: String,
+    pub request: HookCallback,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct HookCallback {
+    pub input: HookInput,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct HookInput {
+    pub tool_name: String,
+    #[serde(default)]
+    pub tool_input: Value,
+    #[serde(default)]
+    pub tool_use_id: Option<String>,
 }
 
 /// `{"type":"result"}`: a turn has ended.

@@ -116,6 +116,7 @@ impl GitSetup {
             idle: None,
             cookie: self.cookie.clone(),
             stdout_path: output.to_owned(),
+            so_far: None,
         };
         let Ended { outcome, output, .. } = runner.run_inheriting(attempt, inherited, wires).await;
         Ok(Printed { cut_off: self.judge(outcome)?, output: output.unwrap_or_default() })

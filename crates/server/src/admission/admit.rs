@@ -106,6 +106,50 @@ pub async fn retry(
     enqueue(app, scheduler, execution, request, body.as_bytes()).await
 }
 
+/// Puts a job on record that continues the session of a finished one with a further message.
+///
+/// # Errors
+/// Why it is refused; then nothing was recorded.
+pub(super) async fn follow_up(
+    app: &App,
+    scheduler: &SchedulerHandle,
+    request: Request<'_>,
+    earlier: &ExecutionRecord,
+    message: String,
+) -> Result<Accepted, Refusal> {
+    refuse_while_ending(app)?;
+    // It may have ended a moment ago.
+    let earlier = app.store.execution(earlier.id).await?.ok_or_else(|| Refusal::NotFound(earlier.id.to_string()))?;
+    if earlier.pinned {
+        return Err(Refusal::CredentialsGone);
+    }
+    let Some(session) = earlier.session_id.clone() else { return Err(Refusal::NoSession) };
+    let body = format!("{} {message}", earlier.id);
+    let task = Task {
+        prompt: message,
+        resume_session: Some(session),
+        fork_session: false,
+        // The workspace is where the session is.
+        workspace: None,
+        repository: None,
+        ..earlier.task.clone()
+    };
+    let execution = NewExecution {
+        id: request.id,
+        task,
+        lane: check::lane(Some(&earlier.lane), &app.config)?,
+        priority: earlier.priority,
+        metadata: earlier.metadata.clone(),
+        created_by: request.caller.key.clone(),
+        retry_of: None,
+        retry_when_lost: earlier.retry_when_lost,
+        pinned: false,
+        home: earlier.home,
+        at: app.clock.now(),
+    };
+    enqueue(app, scheduler, execution, request, body.as_bytes()).await
+}
+
 fn refuse_while_ending(app: &App) -> Result<(), Refusal> {
     if app.phase.stage() == Stage::Serving { Ok(()) } else { Err(Refusal::ShuttingDown) }
 }
@@ -120,6 +164,7 @@ async fn judge(app: &App, caller: &Caller, submission: Submission, id: Execution
     for (field, tools) in [("tools.allow", &submission.tools.allow), ("tools.deny", &submission.tools.deny)] {
         tools.iter().try_for_each(|tool| check::word(field, Some(tool)))?;
     }
+    check::conversation(&submission, agent, &config.limits)?;
     let limits = check::limits(&submission.limits, &config.limits)?;
     let settings = config.agent(agent.name());
     check::permission_mode(submission.permission_mode.as_deref(), settings.permission_mode.as_deref())?;
@@ -135,6 +180,11 @@ async fn judge(app: &App, caller: &Caller, submission: Submission, id: Execution
         agent: agent.name().to_owned(),
         prompt: submission.prompt,
         model: submission.model,
+        fork_session: submission.fork_session,
+        on_session_lost: submission.on_session_lost,
+        session_idle_seconds: submission.session_idle_timeout,
+        system_prompt: submission.system_prompt,
+        permissions: submission.permissions,
         resume_session: submission.resume_session,
         workspace,
         repository: submission.repository,

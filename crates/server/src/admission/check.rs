@@ -8,7 +8,7 @@ use legwork_runner::workspace::validate_repository;
 use serde_json::{Map, Value};
 
 use super::refusal::Refusal;
-use super::submission::LimitRequest;
+use super::submission::{LimitRequest, Submission};
 use crate::config::{Config, LimitSettings, RepositorySettings};
 use crate::parse::nearest;
 
@@ -18,12 +18,17 @@ const ENV_BYTES: usize = 64 * 1024;
 const NAME_CHARS: usize = 200;
 
 pub(super) fn prompt(prompt: &str, most: usize) -> Result<(), Refusal> {
+    prompt_named("prompt", prompt, most)
+}
+
+/// What an agent is told, in a field of any name.
+pub(super) fn prompt_named(field: &str, prompt: &str, most: usize) -> Result<(), Refusal> {
     if prompt.trim().is_empty() {
-        return Err(Refusal::invalid("prompt", "prompt_empty", "is empty; say what the agent is to do"));
+        return Err(Refusal::invalid(field, "prompt_empty", "is empty; say what the agent is to do"));
     }
     if prompt.contains('\0') {
         return Err(Refusal::invalid(
-            "prompt",
+            field,
             "prompt_invalid",
             "holds a NUL character, which no agent takes; remove it",
         ));
@@ -31,7 +36,7 @@ pub(super) fn prompt(prompt: &str, most: usize) -> Result<(), Refusal> {
     let length = prompt.chars().count();
     if length > most {
         return Err(Refusal::invalid(
-            "prompt",
+            field,
             "prompt_too_long",
             format!("has {length} characters; at most {most} are taken"),
         ));
@@ -67,6 +72,39 @@ fn unknown<'a>(
 /// What a caller wrote, short enough to be shown to them again.
 fn shown(written: &str) -> String {
     written.chars().take(64).filter(|character| !character.is_control()).collect()
+}
+
+/// What a caller wants to say to the agent beside the prompt, and what it is to ask.
+pub(super) fn conversation(
+    submission: &Submission,
+    agent: &dyn Agent,
+    settings: &LimitSettings,
+) -> Result<(), Refusal> {
+    let offered = agent.capabilities();
+    let wanted = [
+        ("resumeSession", submission.resume_session.is_some(), offered.resume),
+        ("forkSession", submission.fork_session, offered.fork),
+        ("sessionIdleTimeout", submission.session_idle_timeout.is_some(), offered.follow_up || offered.resume),
+        ("systemPrompt", submission.system_prompt.is_some(), offered.system_prompt),
+        ("permissions", submission.permissions.is_some(), offered.permissions),
+    ];
+    if let Some((field, _, _)) = wanted.into_iter().find(|(_, wanted, offered)| *wanted && !offered) {
+        return Err(Refusal::invalid(field, "not_offered", format!("is nothing that `{}` can do", agent.name())));
+    }
+    if submission.fork_session && submission.resume_session.is_none() {
+        return Err(Refusal::invalid("forkSession", "invalid_value", "needs `resumeSession`, the session to copy"));
+    }
+    if let Some(seconds) = submission.session_idle_timeout {
+        bounded("sessionIdleTimeout", Some(seconds), seconds, settings.most_timeout_seconds)?;
+    }
+    if let Some(text) = &submission.system_prompt {
+        prompt_named("systemPrompt", text, settings.max_prompt_chars)?;
+    }
+    let timeout = submission.permissions.as_ref().and_then(|policy| policy.timeout_seconds);
+    if let Some(seconds) = timeout {
+        bounded("permissions.timeoutSeconds", Some(seconds), seconds, settings.most_timeout_seconds)?;
+    }
+    Ok(())
 }
 
 pub(super) fn limits(request: &LimitRequest, settings: &LimitSettings) -> Result<Limits, Refusal> {

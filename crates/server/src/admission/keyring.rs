@@ -26,6 +26,8 @@ pub enum Permission {
     Execute,
     /// Look at executions, their events and output.
     Read,
+    /// Decide what agents may do that ask.
+    Approve,
     /// Everything.
     Admin,
 }
@@ -36,12 +38,15 @@ impl Permission {
         match self {
             Self::Execute => "execute",
             Self::Read => "read",
+            Self::Approve => "approve",
             Self::Admin => "admin",
         }
     }
 
     fn parse(text: &str) -> Option<Self> {
-        [Self::Execute, Self::Read, Self::Admin].into_iter().find(|permission| permission.as_str() == text)
+        [Self::Execute, Self::Read, Self::Approve, Self::Admin]
+            .into_iter()
+            .find(|permission| permission.as_str() == text)
     }
 }
 
@@ -72,7 +77,7 @@ impl std::str::FromStr for Permissions {
     fn from_str(text: &str) -> Result<Self, String> {
         let one = |name: &str| {
             Permission::parse(name.trim())
-                .ok_or_else(|| format!("`{name}` is no permission; use some of execute,read,admin"))
+                .ok_or_else(|| format!("`{name}` is no permission; use some of execute,read,approve,admin"))
         };
         text.split(',').map(one).collect::<Result<_, _>>().map(Self)
     }

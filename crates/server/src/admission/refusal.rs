@@ -5,6 +5,7 @@ use std::time::Duration;
 use legwork_model::ExecutionState;
 
 use crate::store::StoreError;
+use crate::store::approvals::ApprovalState;
 
 /// Why a request is refused. Nothing was recorded.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +35,31 @@ pub enum Refusal {
     /// The execution has not ended yet.
     #[error("the execution has not ended yet: {}", .0.as_str())]
     NotFinished(ExecutionState),
+    /// The execution waits and has no agent yet.
+    #[error("the execution does not run yet; cancel it instead")]
+    NotRunning,
+    /// The execution left no session to continue.
+    #[error("the execution left no session that could be continued; submit a new job")]
+    NoSession,
+    /// The agent can't do this.
+    #[error("`{agent}` does not offer `{capability}`; these agents do: {others}")]
+    NotOffered {
+        /// The agent.
+        agent: String,
+        /// What it can't do.
+        capability: &'static str,
+        /// Those that can.
+        others: String,
+    },
+    /// There is no such approval.
+    #[error("there is no approval {0}")]
+    NoApproval(String),
+    /// An approval was decided before.
+    #[error("this was decided before: {}", .0.as_str())]
+    Decided(ApprovalState),
+    /// Whoever submitted the job may not decide for it.
+    #[error("this key submitted the job; on this server somebody else has to decide what its agent may do")]
+    OwnApproval,
     /// The execution had credentials of its own, which are not kept.
     #[error("the execution ran with credentials of its own, which are not kept; submit the job again with them")]
     CredentialsGone,

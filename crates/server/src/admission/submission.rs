@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use legwork_model::{Cost, Repository, ToolPolicy};
+use legwork_model::{Cost, OnSessionLost, PermissionPolicy, Repository, ToolPolicy};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -33,6 +33,23 @@ pub struct Submission {
     /// The agent's session to continue, as an earlier execution told it (`sessionId`).
     #[serde(default)]
     pub resume_session: Option<String>,
+    /// Whether that session is left as it is, and a copy of it continued.
+    #[serde(default)]
+    pub fork_session: bool,
+    /// What becomes of the run where the agent does not find that session any more.
+    #[serde(default)]
+    pub on_session_lost: OnSessionLost,
+    /// Seconds for which the execution stays open for a further message after each turn of the agent; it ends with the first
+    /// turn where absent.
+    #[serde(default)]
+    #[schema(minimum = 1)]
+    pub session_idle_timeout: Option<u64>,
+    /// What the agent is told beside its own system prompt.
+    #[serde(default)]
+    pub system_prompt: Option<String>,
+    /// What the agent may do, decided call by call; the agent's own rules alone where absent.
+    #[serde(default, deserialize_with = "optional_object")]
+    pub permissions: Option<PermissionPolicy>,
     /// When to stop the run.
     #[serde(default, deserialize_with = "object")]
     pub limits: LimitRequest,

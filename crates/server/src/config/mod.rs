@@ -4,6 +4,7 @@
 //! One file a section, defaults visible. An unknown key is an error that names the nearest known one.
 
 mod agents;
+mod approvals;
 mod database;
 mod doors;
 mod environment;
@@ -28,6 +29,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use agents::AgentSettings;
+pub use approvals::ApprovalSettings;
 pub use database::DatabaseSettings;
 pub use doors::{
     ClaudeCodeSettings, DoorSettings, ExecuteSettings, GenerateSettings, RedisDoorSettings, UnifiedSettings,
@@ -68,6 +70,8 @@ pub struct Config {
     pub doors: DoorSettings,
     /// Agents by name (`claude-code`).
     pub agents: BTreeMap<String, AgentSettings>,
+    /// What people decide about calls of tools.
+    pub approvals: ApprovalSettings,
     /// Directories that agents may work in.
     pub workspaces: WorkspaceSettings,
     /// Git repositories that may be cloned.
@@ -92,6 +96,7 @@ impl Default for Config {
             limits: LimitSettings::default(),
             doors: DoorSettings::default(),
             agents: BTreeMap::new(),
+            approvals: ApprovalSettings::default(),
             workspaces: WorkspaceSettings::default(),
             repositories: RepositorySettings::default(),
             rehearsal: RehearsalSettings::default(),

@@ -37,6 +37,32 @@ pub struct RunLog {
     /// Events that are not on record yet.
     pending: Vec<NewEvent>,
     session_id: Option<String>,
+    turns: Turns,
+}
+
+/// Which turn of the agent goes on.
+#[derive(Debug, Default)]
+struct Turns {
+    /// From 1; 0 before the agent began.
+    number: u32,
+    /// Whether its answer was given.
+    ended: bool,
+}
+
+impl Turns {
+    /// The turn that an event belongs to.
+    fn of(&mut self, body: &EventBody) -> Option<u32> {
+        match body {
+            EventBody::Started { .. } | EventBody::UserMessage { .. } if self.number == 0 || self.ended => {
+                self.number += 1;
+                self.ended = false;
+            }
+            EventBody::TurnEnded { .. } => self.ended = true,
+            EventBody::Finished { .. } => return None,
+            _ => {}
+        }
+        (self.number > 0).then_some(self.number)
+    }
 }
 
 /// How recording went on.
@@ -47,6 +73,8 @@ pub enum Appended {
     Recorded,
     /// Another node owns the execution: stop the agent, write nothing more.
     LeaseLost,
+    /// There are orders that were not heard, so the execution was not ended. What was to be recorded is still held.
+    OrdersWait,
     /// The database could not be used for too long, or does not take this. What was to be recorded is still held.
     Failed(StoreError),
 }
@@ -54,7 +82,17 @@ pub enum Appended {
 impl RunLog {
     /// The log of the run that holds `lease`, whose last event so far is number `last_seq`.
     pub fn new(store: Store, hub: Hub, clock: Arc<dyn Clock>, mask: Mask, lease: Lease, last_seq: u64) -> Self {
-        Self { store, hub, clock, mask, lease, last_seq, pending: Vec::new(), session_id: None }
+        Self {
+            store,
+            hub,
+            clock,
+            mask,
+            lease,
+            last_seq,
+            pending: Vec::new(),
+            session_id: None,
+            turns: Turns::default(),
+        }
     }
 
     /// Takes an event that is recorded together with the next one.
@@ -63,6 +101,7 @@ impl RunLog {
             self.session_id = Some(session.clone());
         }
         let mut event = NewEvent::new(self.clock.now(), body);
+        event.turn = self.turns.of(body);
         event.data = capped(self.mask.apply(event.data), body);
         self.pending.push(event);
     }
@@ -107,8 +146,14 @@ impl RunLog {
     }
 
     /// Ends the execution: records what is held, the outcome and the last event, together. `record` is the execution as
-    /// it was claimed.
-    pub async fn finish(&mut self, record: &ExecutionRecord, mut outcome: Outcome, kept: &Kept) -> Appended {
+    /// it was claimed; `orders` is how many orders were heard.
+    pub async fn finish(
+        &mut self,
+        record: &ExecutionRecord,
+        mut outcome: Outcome,
+        kept: &Kept,
+        orders: u64,
+    ) -> Appended {
         let now = self.clock.now();
         outcome.session_id = outcome.session_id.or_else(|| self.session_id.clone());
         let mut last = finished_event(now, &outcome);
@@ -120,6 +165,7 @@ impl RunLog {
             events: self.pending.clone(),
             outcome: outcome.clone(),
             kept: kept.clone(),
+            orders,
             now,
         };
         let written = patiently(|| self.store.write(finish())).await;
@@ -131,7 +177,7 @@ impl RunLog {
             }
             Appended::LeaseLost => {}
             // The next try brings its own last event.
-            Appended::Failed(_) => drop(self.pending.pop()),
+            Appended::Failed(_) | Appended::OrdersWait => drop(self.pending.pop()),
         }
         appended
     }
@@ -150,6 +196,7 @@ impl RunLog {
                 Appended::Recorded
             }
             Ok(Fenced::LeaseLost) => Appended::LeaseLost,
+            Ok(Fenced::OrdersWait) => Appended::OrdersWait,
             Err(error) => Appended::Failed(error),
         }
     }

@@ -4,12 +4,20 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use legwork_model::{Clock, EventBody, ExecutionId, ExecutionState, Failure, FailureReason, Outcome, Verdict};
+use legwork_model::{
+    Clock, Cost, EventBody, ExecutionId, ExecutionState, Failure, FailureReason, Outcome, Task, Verdict,
+};
 use legwork_runner::workspace::PatchLimits;
-use legwork_runner::{Ended, Runner, StopReason, Wires};
+use legwork_runner::{Output, Runner, StopReason, Wires};
+use serde_json::Value;
 use tokio::sync::{mpsc, watch};
 
+use super::approvals::Approvals;
+use super::bells::{Bell, Bells};
 use super::health::HealthCache;
+use super::prepare::Prepared;
+use super::seat::Seat;
+use super::talk::{Overheard, Talk};
 use super::vault::Vault;
 use crate::alarm;
 use crate::config::Config;
@@ -21,6 +29,9 @@ use crate::store::{ExecutionRecord, Store, StoreError};
 
 /// Events that may wait between the agent and its log.
 const EVENTS: usize = 256;
+
+/// Orders that may wait for the agent.
+const ORDERS: usize = 16;
 
 /// How long to leave the database alone after it failed.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -65,12 +76,22 @@ pub struct Executor {
     pub vault: Vault,
     /// What is known of the agents' programs.
     pub health: HealthCache,
+    /// Tells runs that there are orders for them.
+    pub bells: Bells,
 }
 
 impl Executor {
     /// Runs a claimed execution to its end and records it. `stop` is heeded at any time; the run's own log uses it to
     /// stop an agent whose events can't be recorded.
-    pub async fn execute(&self, record: ExecutionRecord, stop: watch::Sender<Option<StopReason>>) {
+    ///
+    /// `seat` is given back while the agent has nothing to do, `bell` rings when there are orders for it.
+    pub async fn execute(
+        &self,
+        record: ExecutionRecord,
+        stop: watch::Sender<Option<StopReason>>,
+        seat: &dyn Seat,
+        bell: Bell,
+    ) {
         let lease = Lease { id: record.id, fence: record.fence };
         let mut log = RunLog::new(
             self.store.clone(),
@@ -81,7 +102,8 @@ impl Executor {
             record.last_seq,
         );
         let (events, mut inbox) = mpsc::channel(EVENTS);
-        let running = self.attempt(&record, events, stop.subscribe());
+        let mut talk = Talk::new(self, record.id, seat, bell, Approvals::new(self.patience(&record)));
+        let running = self.attempt(&record, events, stop.subscribe(), &mut talk);
         let recording = record_events(&mut log, &mut inbox, &stop);
         let ((outcome, kept), ()) = tokio::join!(running, recording);
         let stopped = stop.borrow().clone();
@@ -92,7 +114,7 @@ impl Executor {
             Some(StopReason::Shutdown) if outcome.verdict != Verdict::Succeeded => {
                 self.give_back(&mut log, lease, &outcome).await;
             }
-            _ => self.finish(&mut log, &record, outcome, kept).await,
+            _ => self.finish(&mut log, &record, outcome, kept, &mut talk).await,
         }
         self.vault.forget(record.id);
     }
@@ -102,19 +124,25 @@ impl Executor {
         self.vault.of(id).map_or_else(|| self.mask.clone(), |secrets| self.mask.and(secrets.each()))
     }
 
+    /// How long people have to decide what the agent of a run may do.
+    fn patience(&self, record: &ExecutionRecord) -> Duration {
+        let asked = record.task.permissions.as_ref().and_then(|policy| policy.timeout_seconds);
+        Duration::from_secs(asked.unwrap_or(self.config.approvals.timeout_seconds))
+    }
+
     /// The run itself; always gives an outcome. Dropping `events` at its end ends the recording.
     async fn attempt(
         &self,
         record: &ExecutionRecord,
         events: mpsc::Sender<EventBody>,
         stop: watch::Receiver<Option<StopReason>>,
+        talk: &mut Talk<'_>,
     ) -> (Outcome, Kept) {
-        let prepared = match self.prepare(record, &events, stop.clone()).await {
+        let mut prepared = match self.prepare(record, &events, stop.clone()).await {
             Ok(prepared) => prepared,
             Err(verdict) => return (Outcome::without_run(verdict), Kept::default()),
         };
-        let wires = Wires::one_way(prepared.dialogue, stop, events.clone());
-        let Ended { outcome, output, .. } = self.runner.run(prepared.attempt, wires).await;
+        let (outcome, output) = self.run_to_end(&mut prepared, record.orders > 0, &events, stop, talk).await;
         let patch = prepared.workspace.patch(&self.runner, &prepared.git, &prepared.dirs, PatchLimits::default()).await;
         let diff = match patch {
             Ok(patch) => Some(patch.diff),
@@ -128,16 +156,68 @@ impl Executor {
         (outcome, self.keep(record.id, prepared.dirs, output, diff).await)
     }
 
-    async fn finish(&self, log: &mut RunLog, record: &ExecutionRecord, outcome: Outcome, kept: Kept) {
+    /// Starts the agent, and again for what came too late for the process before.
+    async fn run_to_end(
+        &self,
+        prepared: &mut Prepared,
+        orders_wait: bool,
+        events: &mpsc::Sender<EventBody>,
+        mut stop: watch::Receiver<Option<StopReason>>,
+        talk: &mut Talk<'_>,
+    ) -> (Outcome, Option<Output>) {
+        let mut orders_wait = orders_wait;
+        let mut before: Option<Outcome> = None;
+        let mut so_far = None;
+        loop {
+            let (attempt, dialogue) = match prepared.start(so_far.take()) {
+                Ok(started) => started,
+                Err(verdict) => return (joined(before, Outcome::without_run(verdict)), None),
+            };
+            let (orders, heard) = mpsc::channel(ORDERS);
+            let (said, overheard) = overheard(&prepared.task, events);
+            let wires = Wires { dialogue, stop: stop.clone(), orders: Some(heard), events: said };
+            let run = self.runner.run(attempt, wires);
+            let (ended, ()) = tokio::join!(run, talk.go_on(orders, overheard, orders_wait));
+            orders_wait = false;
+            if prepared.begins_anew(&ended.outcome) {
+                let lost_session_id = prepared.task.resume_session.take().unwrap_or_default();
+                let _ = events.send(EventBody::SessionReplaced { lost_session_id, session_id: None }).await;
+                so_far = ended.output;
+                continue;
+            }
+            let outcome = joined(before, ended.outcome);
+            let next = talk.next_prompt(ended.undelivered, &outcome, prepared.patience(), &mut stop).await;
+            let (Some(prompt), Some(session)) = (next, outcome.session_id.clone()) else {
+                return (outcome, ended.output);
+            };
+            let _ = events.send(EventBody::UserMessage { text: prompt.clone(), delivered: true }).await;
+            prepared.goes_on(prompt, session);
+            (before, so_far) = (Some(outcome), ended.output);
+        }
+    }
+
+    async fn finish(
+        &self,
+        log: &mut RunLog,
+        record: &ExecutionRecord,
+        outcome: Outcome,
+        kept: Kept,
+        talk: &mut Talk<'_>,
+    ) {
         measure(&outcome);
         if let Verdict::Failed(failure) = &outcome.verdict {
             alarm::run_failed(record, failure.reason);
         }
         let (mut outcome, mut kept) = (self.masked(record.id, outcome), kept);
         loop {
-            match log.finish(record, outcome.clone(), &kept).await {
+            match log.finish(record, outcome.clone(), &kept, talk.heard()).await {
                 Appended::Recorded => return,
                 Appended::LeaseLost => return tracing::warn!("lost the lease of a run at its end"),
+                // They came in this moment.
+                Appended::OrdersWait => {
+                    talk.undelivered().await.iter().for_each(|message| log.hold(message));
+                    continue;
+                }
                 Appended::Failed(StoreError::Rejected(error)) => {
                     tracing::error!(execution = %record.id, %error, "the end of a run is not taken; recording the bare fact");
                     log.discard();
@@ -193,6 +273,11 @@ impl Executor {
         count(ExecutionState::Cancelled, NO_REASON);
     }
 
+    /// A value without what is kept out of everything that a run shows.
+    pub(super) fn masked_value(&self, id: ExecutionId, value: &Value) -> Value {
+        serde_json::from_str(&self.mask_of(id).apply(value.to_string())).unwrap_or_default()
+    }
+
     fn masked(&self, id: ExecutionId, mut outcome: Outcome) -> Outcome {
         let mask = self.mask_of(id);
         outcome.result = outcome.result.map(|result| mask.apply(result));
@@ -200,6 +285,37 @@ impl Executor {
             failure.message = mask.apply(std::mem::take(&mut failure.message));
         }
         outcome
+    }
+}
+
+/// Where the agent's events go. Those of a run that may ask or be idle pass through whoever talks with it.
+fn overheard(task: &Task, events: &mpsc::Sender<EventBody>) -> (mpsc::Sender<EventBody>, Option<Overheard>) {
+    if !task.is_conversation() {
+        return (events.clone(), None);
+    }
+    let (sender, said) = mpsc::channel(EVENTS);
+    (sender, Some(Overheard { said, log: events.clone() }))
+}
+
+/// One outcome of two processes that did one job, one after the other.
+fn joined(before: Option<Outcome>, last: Outcome) -> Outcome {
+    let Some(before) = before else { return last };
+    let usage = match (before.usage, last.usage) {
+        (Some(one), Some(other)) => Some(one + other),
+        (one, other) => one.or(other),
+    };
+    let cost = |cost: Option<Cost>| cost.map_or(0, Cost::as_micros);
+    let has_cost = before.cost_usd.is_some() || last.cost_usd.is_some();
+    let turns = |turns: Option<u32>| turns.unwrap_or_default();
+    let has_turns = before.turns.is_some() || last.turns.is_some();
+    Outcome {
+        result: last.result.or(before.result),
+        session_id: last.session_id.or(before.session_id),
+        usage,
+        cost_usd: has_cost.then(|| Cost::from_micros(cost(before.cost_usd) + cost(last.cost_usd))),
+        turns: has_turns.then(|| turns(before.turns).saturating_add(turns(last.turns))),
+        duration_ms: before.duration_ms + last.duration_ms,
+        ..last
     }
 }
 
@@ -211,7 +327,8 @@ async fn record_events(
     stop: &watch::Sender<Option<StopReason>>,
 ) {
     let reason = match log.record(inbox).await {
-        Appended::Recorded => return,
+        // Orders hold up nothing but the end.
+        Appended::Recorded | Appended::OrdersWait => return,
         Appended::LeaseLost => StopReason::LeaseLost,
         Appended::Failed(error) => {
             tracing::error!(%error, "a run is stopped because its events can't be recorded");

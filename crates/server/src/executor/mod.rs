@@ -1,15 +1,21 @@
 //! Runs one claimed execution: prepares its directories and workspace, hands the agent to the runner, records what it
 //! says, and ends the execution.
 
+mod approvals;
+mod bells;
 mod execute;
 mod files;
 mod health;
 mod prepare;
 mod probe;
+mod seat;
+mod talk;
 mod vault;
 
+pub use bells::{Bell, Bells};
 pub use execute::{Executor, Model};
 pub use health::{AgentHealth, HealthCache};
 pub use prepare::{credential, find_program};
 pub use probe::Probe;
+pub use seat::Seat;
 pub use vault::{RunSecrets, Vault};

@@ -4,12 +4,12 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use legwork_agents::{Agent, Credential, Dialogue, Setup, find_agent};
-use legwork_model::{EventBody, FailureReason, Verdict};
+use legwork_agents::{Agent, Credential, Dialogue, SessionGuard, Setup, find_agent};
+use legwork_model::{EventBody, FailureReason, OnSessionLost, Outcome, Task, Verdict};
 use legwork_runner::workspace::{
     Errand, Exclusive, GitSetup, PatchLimits, RemoteError, Source, bring_up_to_date, existing_or_new,
 };
-use legwork_runner::{Attempt, Cookie, RunDirs, StopReason, Workspace};
+use legwork_runner::{Attempt, Cookie, Output, RunDirs, StopReason, Workspace};
 use tokio::sync::{mpsc, watch};
 
 use super::execute::{Executor, Model};
@@ -22,8 +22,11 @@ const PATCH_PATIENCE: Duration = Duration::from_secs(60);
 
 /// An attempt that is ready to start.
 pub(super) struct Prepared {
-    pub(super) attempt: Attempt,
-    pub(super) dialogue: Box<dyn Dialogue>,
+    agent: &'static dyn Agent,
+    /// What it is to do; a further process gets a further prompt.
+    pub(super) task: Task,
+    setup: Setup,
+    cookie: Cookie,
     pub(super) workspace: Workspace,
     /// Nobody else works in it until this is dropped.
     _alone: Option<Exclusive>,
@@ -40,6 +43,54 @@ struct Place {
     workspace: Workspace,
     commit: Option<String>,
     alone: Option<Exclusive>,
+}
+
+impl Prepared {
+    /// What to start, and the other end of the dialogue with it. `so_far` is what an earlier process of this run printed.
+    pub(super) fn start(&mut self, so_far: Option<Output>) -> Result<(Attempt, Box<dyn Dialogue>), Verdict> {
+        let launch = self.agent.launch(&self.task, &self.setup);
+        self.home.place(&launch.files).map_err(|error| directory_failed(&self.home.home(), &error))?;
+        self.placed = launch.files.iter().map(|file| file.path.clone()).collect();
+        let dialogue = self.agent.dialogue(&self.task, &self.setup);
+        let dialogue = match &self.task.resume_session {
+            Some(session) if !self.task.fork_session => {
+                Box::new(SessionGuard::new(dialogue, session.clone(), self.task.on_session_lost))
+            }
+            _ => dialogue,
+        };
+        let stays = self.agent.capabilities().follow_up;
+        let attempt = Attempt {
+            launch,
+            install_hint: self.agent.install_hint().to_owned(),
+            workspace: self.workspace.path().to_owned(),
+            limits: self.task.limits.clone(),
+            idle: self.task.session_idle_seconds.filter(|_| stays).map(Duration::from_secs),
+            cookie: self.cookie.clone(),
+            stdout_path: self.dirs.stdout(),
+            so_far,
+        };
+        Ok((attempt, dialogue))
+    }
+
+    /// How long a further message is waited for once the process has ended: those that can stay wait themselves.
+    pub(super) fn patience(&self) -> Option<Duration> {
+        let stays = self.agent.capabilities().follow_up;
+        self.task.session_idle_seconds.filter(|_| !stays).map(Duration::from_secs)
+    }
+
+    /// Whether the agent did not find its session, and is to begin another.
+    pub(super) fn begins_anew(&self, outcome: &Outcome) -> bool {
+        let lost =
+            matches!(&outcome.verdict, Verdict::Failed(failure) if failure.reason == FailureReason::SessionNotFound);
+        lost && self.task.on_session_lost == OnSessionLost::Fresh && self.task.resume_session.is_some()
+    }
+
+    /// The next process goes on with the session, and is told `prompt`.
+    pub(super) fn goes_on(&mut self, prompt: String, session: String) {
+        self.task.prompt = prompt;
+        self.task.resume_session = Some(session);
+        self.task.fork_session = false;
+    }
 }
 
 impl Executor {
@@ -93,25 +144,15 @@ impl Executor {
         let _ = events.send(EventBody::Workspace { path, commit }).await;
 
         let setup = self.setup(agent, record, &home, workspace.path(), &secrets);
-        let launch = agent.launch(task, &setup);
-        home.place(&launch.files).map_err(|error| directory_failed(&home.home(), &error))?;
-        let placed = launch.files.iter().map(|file| file.path.clone()).collect();
-        let attempt = Attempt {
-            launch,
-            install_hint: agent.install_hint().to_owned(),
-            workspace: workspace.path().to_owned(),
-            limits: task.limits.clone(),
-            idle: None,
-            cookie,
-            stdout_path: dirs.stdout(),
-        };
         Ok(Prepared {
-            attempt,
-            dialogue: agent.dialogue(task, &setup),
+            agent,
+            task: task.clone(),
+            setup,
+            cookie,
             workspace,
             _alone: alone,
             home,
-            placed,
+            placed: Vec::new(),
             dirs,
             git,
         })

@@ -59,7 +59,7 @@ impl Probe {
         };
         let limits = Limits { timeout_seconds: SECONDS, max_output_bytes: MOST_OUTPUT, ..Limits::default() };
         let (install_hint, workspace, stdout_path) = (String::new(), dirs.work(), dirs.stdout());
-        Attempt { launch, install_hint, workspace, limits, idle: None, cookie, stdout_path }
+        Attempt { launch, install_hint, workspace, limits, idle: None, cookie, stdout_path, so_far: None }
     }
 }
 

@@ -49,6 +49,12 @@ impl Lanes {
         Some(Slot { _lane: Arc::clone(self.lanes.get(lane)?).try_acquire_owned().ok()?, only })
     }
 
+    /// The next slot of the lane that comes free; `None` where there is no such lane.
+    pub(super) async fn wait(&self, lane: &str) -> Option<Slot> {
+        let lane = Arc::clone(self.lanes.get(lane)?).acquire_owned().await.ok()?;
+        Some(Slot { _lane: lane, only: None })
+    }
+
     pub(super) fn names(&self) -> impl Iterator<Item = &String> {
         self.lanes.keys()
     }

@@ -5,6 +5,7 @@ mod beater;
 mod lanes;
 mod pruner;
 mod rescuer;
+mod run_slot;
 mod scheduler_loop;
 
 pub use beater::beat;

@@ -9,6 +9,7 @@ use legwork_runner::StopReason;
 use tokio::sync::{mpsc, watch};
 
 use super::lanes::{Lanes, Slot};
+use super::run_slot::RunSlot;
 use crate::events::{Hub, Signal};
 use crate::executor::Executor;
 use crate::lifecycle::{Phase, Stage};
@@ -38,6 +39,8 @@ pub enum Command {
     Stop(ExecutionId, StopReason),
     /// What this node still owns, according to the database, at the start of this look.
     Held(Vec<Held>),
+    /// There are orders for an execution, maybe of this node.
+    Ordered(ExecutionId),
     /// Claim nothing more.
     Drain,
     /// Stop everything that runs.
@@ -137,7 +140,8 @@ struct Run {
     stop: watch::Sender<Option<StopReason>>,
     /// The last look did not find its lease. A run claimed during that look is not in it, so one look proves nothing.
     missed: bool,
-    _slot: Slot,
+    /// How many orders its agent was told of.
+    orders: u64,
 }
 
 impl Scheduler {
@@ -163,6 +167,7 @@ impl Scheduler {
             Command::Run(claimed, slot) => self.start(*claimed, slot),
             Command::Stop(id, reason) => self.stop(id, reason),
             Command::Held(held) => self.compare(held),
+            Command::Ordered(id) => self.schedule.executor.bells.ring(id),
             Command::Drain => self.draining = true,
             Command::StopAll(reason) => {
                 self.draining = true;
@@ -216,14 +221,18 @@ impl Scheduler {
         let record = claimed.record;
         let cancelled = record.cancel_requested.clone().map(|message| StopReason::Cancelled { message });
         let stop = watch::Sender::new(cancelled.or_else(|| self.stopping.clone()));
-        self.runs.insert(record.id, Run { fence: record.fence, stop: stop.clone(), missed: false, _slot: slot });
+        // Hung before anybody can learn that it runs, so that no order is given in vain.
+        let bell = self.schedule.executor.bells.hang(record.id);
+        let run = Run { fence: record.fence, stop: stop.clone(), missed: false, orders: record.orders };
+        self.runs.insert(record.id, run);
+        let slot = RunSlot::new(self.schedule.lanes.clone(), record.lane.clone(), slot, self.to_self.clone());
         self.running.send_replace(self.runs.len());
         self.schedule.hub.publish(record.id, || Signal::Recorded([claimed.event].into()));
         let (executor, ended, id) = (Arc::clone(&self.schedule.executor), self.to_self.clone(), record.id);
         tokio::spawn(async move {
             // Told even when the run's task panics: the slot must come back.
             let _ending = Ending { ended, id };
-            executor.execute(record, stop).await;
+            executor.execute(record, stop, &slot, bell).await;
         });
     }
 
@@ -235,12 +244,17 @@ impl Scheduler {
 
     /// Stops runs that somebody wants cancelled through another node, and runs that the database gives to somebody else.
     fn compare(&mut self, held: Vec<Held>) {
-        let held: HashMap<Lease, Option<String>> =
-            held.into_iter().map(|held| (held.lease, held.cancel_requested)).collect();
+        let held: HashMap<Lease, Held> = held.into_iter().map(|held| (held.lease, held)).collect();
         for (id, run) in &mut self.runs {
             let found = held.get(&Lease { id: *id, fence: run.fence });
             match found {
-                Some(Some(message)) => stop_run(run, StopReason::Cancelled { message: message.clone() }),
+                Some(Held { cancel_requested: Some(message), .. }) => {
+                    stop_run(run, StopReason::Cancelled { message: message.clone() });
+                }
+                Some(held) if held.orders > run.orders => {
+                    run.orders = held.orders;
+                    self.schedule.executor.bells.ring(*id);
+                }
                 None if run.missed => stop_run(run, StopReason::LeaseLost),
                 _ => {}
             }

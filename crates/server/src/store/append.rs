@@ -9,7 +9,7 @@ use super::record::NewEvent;
 use super::transaction::Transaction;
 use super::write::Write;
 
-/// Rows of one statement at the most: SQLite takes 32,766 values, five a row.
+/// Rows of one statement at the most: SQLite takes 32,766 values, six a row.
 const ROWS: usize = 1_000;
 /// Bytes of data of one statement, unless a single event has more: MariaDB takes 16 MiB.
 const BYTES: usize = 4 * 1024 * 1024;
@@ -33,6 +33,8 @@ pub enum Fenced {
     Applied,
     /// Somebody else owns the execution by now; nothing was written.
     LeaseLost,
+    /// There are orders that were not heard; nothing was written.
+    OrdersWait,
 }
 
 /// Adds events after number `after`.
@@ -95,6 +97,7 @@ pub(super) async fn insert_events(
             at: ActiveValue::Set(event.at.as_millis()),
             kind: ActiveValue::Set(event.kind.to_owned()),
             data: ActiveValue::Set(event.data.clone()),
+            turn: ActiveValue::Set(event.turn.and_then(|turn| i32::try_from(turn).ok())),
         });
         tx.execute(event::Entity::insert_many(rows)).await?;
         last += i64::try_from(now.len()).unwrap_or(i64::MAX);

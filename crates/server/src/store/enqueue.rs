@@ -249,6 +249,7 @@ impl Enqueue {
             session_id: None,
             failure_reason: None,
             outcome: None,
+            orders: 0,
         })
     }
 }

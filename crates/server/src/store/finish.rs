@@ -25,6 +25,8 @@ pub struct Finish {
     pub outcome: Outcome,
     /// What is kept of it.
     pub kept: Kept,
+    /// How many orders it has heard. Where there are more, it is not ended.
+    pub orders: u64,
     /// When.
     pub now: Timestamp,
 }
@@ -38,14 +40,19 @@ impl Write for Finish {
             .col_expr(execution::Column::LastSeq, Expr::value(last))
             .col_expr(kept::Column::Output, Expr::value(self.kept.output.clone()))
             .col_expr(kept::Column::Patch, Expr::value(self.kept.patch.clone()));
-        let update = update.filter(execution::Column::LastSeq.eq(number(self.after)?));
+        let update = update
+            .filter(execution::Column::LastSeq.eq(number(self.after)?))
+            .filter(execution::Column::Orders.lte(number(self.orders)?));
         if tx.execute(update).await? == 0 {
             // Or the same end was committed before, and only its answer did not arrive.
             let ours = serde_json::to_string(&self.outcome).ok();
-            let row = row(tx, &self.lease.id.to_string()).await?;
-            let committed =
-                row.is_some_and(|row| row.fence == self.lease.fence && row.last_seq == last && row.outcome == ours);
-            return Ok(if committed { Fenced::Applied } else { Fenced::LeaseLost });
+            let Some(row) = row(tx, &self.lease.id.to_string()).await? else { return Ok(Fenced::LeaseLost) };
+            let own = row.fence == self.lease.fence;
+            return Ok(match own && row.outcome == ours && row.last_seq == last {
+                true => Fenced::Applied,
+                false if own && row.outcome.is_none() && row.orders > number(self.orders)? => Fenced::OrdersWait,
+                false => Fenced::LeaseLost,
+            });
         }
         insert_events(tx, &self.lease.id.to_string(), self.after, &self.events).await?;
         Ok(Fenced::Applied)

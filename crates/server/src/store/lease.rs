@@ -19,6 +19,8 @@ pub struct Held {
     pub lease: Lease,
     /// Who asked to cancel it, if anybody did.
     pub cancel_requested: Option<String>,
+    /// How many orders were given to it.
+    pub orders: u64,
 }
 
 /// Renews all leases of a node and tells which ones it still has.
@@ -58,13 +60,15 @@ impl Store {
             .column(execution::Column::Id)
             .column(execution::Column::Fence)
             .column(execution::Column::CancelRequested)
+            .column(execution::Column::Orders)
             .filter(execution::Column::State.eq(ExecutionState::Running.as_str()))
             .filter(execution::Column::LeaseOwner.eq(node))
-            .into_tuple::<(String, i64, Option<String>)>()
+            .into_tuple::<(String, i64, Option<String>, i64)>()
             .all(&self.reads)
             .await?;
-        let held =
-            |(id, fence, cancel_requested): (String, _, _)| Ok(Held { lease: lease(&id, fence)?, cancel_requested });
+        let held = |(id, fence, cancel_requested, orders): (String, _, _, i64)| {
+            Ok(Held { lease: lease(&id, fence)?, cancel_requested, orders: u64::try_from(orders).unwrap_or(0) })
+        };
         rows.into_iter().map(held).collect()
     }
 

@@ -14,6 +14,7 @@ mod write;
 
 pub mod api_keys;
 pub mod append;
+pub mod approvals;
 pub mod cancel;
 pub mod claim;
 pub mod enqueue;
@@ -23,6 +24,7 @@ pub mod finish;
 pub mod kept;
 pub mod lease;
 pub mod lose;
+pub mod orders;
 pub mod prune;
 pub mod quota;
 pub mod record;

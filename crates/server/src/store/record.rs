@@ -56,6 +56,8 @@ pub struct ExecutionRecord {
     pub session_id: Option<String>,
     /// How it ended.
     pub outcome: Option<Outcome>,
+    /// How many orders were given to it.
+    pub orders: u64,
 }
 
 impl ExecutionRecord {
@@ -103,6 +105,7 @@ impl TryFrom<execution::Model> for ExecutionRecord {
             cancel_requested: row.cancel_requested,
             session_id: row.session_id,
             outcome: row.outcome.as_deref().map(|outcome| json("an outcome", outcome)).transpose()?,
+            orders: u64::try_from(row.orders).unwrap_or(0),
         })
     }
 }
@@ -124,6 +127,8 @@ pub struct NewEvent {
     pub kind: &'static str,
     /// Its data as JSON.
     pub data: String,
+    /// The turn of the agent that it belongs to, from 1.
+    pub turn: Option<u32>,
 }
 
 impl NewEvent {
@@ -132,7 +137,7 @@ impl NewEvent {
         // Bodies hold strings, numbers and JSON values only, which always serialise.
         let json = serde_json::to_string(body).unwrap_or_default();
         let data = serde_json::from_str(&json).map_or("{}", |Written { data }| data.get());
-        Self { at, kind: body.kind(), data: data.to_owned() }
+        Self { at, kind: body.kind(), data: data.to_owned(), turn: None }
     }
 }
 
@@ -150,6 +155,9 @@ pub struct RecordedEvent {
     pub seq: u64,
     /// When it was recorded.
     pub at: Timestamp,
+    /// The turn of the agent that it belongs to, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub turn: Option<u32>,
     /// The kind of its body.
     pub kind: String,
     /// Its data.
@@ -160,7 +168,7 @@ impl RecordedEvent {
     /// `event` under the number it was given.
     pub(crate) fn numbered(seq: u64, event: &NewEvent) -> Result<Self, StoreError> {
         let data = raw(event.data.clone())?;
-        Ok(Self { seq, at: event.at, kind: event.kind.to_owned(), data })
+        Ok(Self { seq, at: event.at, turn: event.turn, kind: event.kind.to_owned(), data })
     }
 
     /// The event with its data decoded.
@@ -182,7 +190,8 @@ impl TryFrom<event::Model> for RecordedEvent {
 
     fn try_from(row: event::Model) -> Result<Self, StoreError> {
         let seq = u64::try_from(row.seq).map_err(|error| StoreError::unreadable("an event number", &error))?;
-        Ok(Self { seq, at: Timestamp::from_millis(row.at), kind: row.kind, data: raw(row.data)? })
+        let turn = row.turn.and_then(|turn| u32::try_from(turn).ok());
+        Ok(Self { seq, at: Timestamp::from_millis(row.at), turn, kind: row.kind, data: raw(row.data)? })
     }
 }
 

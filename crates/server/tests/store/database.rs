@@ -289,7 +289,7 @@ pub(crate) fn append(lease: Lease, after: u64, events: Vec<NewEvent>) -> Append 
 pub(crate) fn finish(lease: Lease, after: u64) -> Finish {
     let outcome = Outcome::without_run(Verdict::Succeeded);
     let last = NewEvent::new(NOW, &EventBody::Finished { outcome: outcome.clone() });
-    Finish { lease, after, events: vec![last], outcome, kept: Kept::default(), now: NOW }
+    Finish { lease, after, events: vec![last], outcome, kept: Kept::default(), orders: 0, now: NOW }
 }
 
 pub(crate) fn lose(lease: Lease) -> Lose {

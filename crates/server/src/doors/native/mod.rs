@@ -1,10 +1,12 @@
 //! The native API: executions as a resource. File = operation.
 
+pub mod approvals;
 pub mod cancel;
 pub mod create;
 pub mod events;
 pub mod get;
 pub mod list;
+pub mod messages;
 pub mod output;
 pub mod patch;
 pub mod retry;
@@ -31,6 +33,8 @@ pub(super) fn routes() -> Router<Doors> {
         .route("/{id}/events", get(events::events))
         .route("/{id}/output", get(output::output))
         .route("/{id}/patch", get(patch::patch))
+        .route("/{id}/messages", post(messages::message))
+        .route("/{id}/interrupt", post(messages::interrupt))
         .route("/{id}/cancel", post(cancel::cancel))
         .route("/{id}/retry", post(retry::retry))
 }

@@ -13,6 +13,8 @@ pub struct Model {
     pub kind: String,
     /// The event's data as JSON.
     pub data: String,
+    /// The turn of the agent that it belongs to.
+    pub turn: Option<i32>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

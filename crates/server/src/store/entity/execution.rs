@@ -43,6 +43,8 @@ pub struct Model {
     pub failure_reason: Option<String>,
     /// The `Outcome` as JSON.
     pub outcome: Option<String>,
+    /// How many orders were given to it.
+    pub orders: i64,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

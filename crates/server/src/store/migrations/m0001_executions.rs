@@ -33,7 +33,7 @@ pub(super) fn table(backend: DbBackend, name: &'static str) -> TableCreateStatem
 }
 
 /// Text without a limit of its own. MySQL's `text` ends at 64 KiB.
-fn long_text(backend: DbBackend, name: &'static str) -> ColumnDef {
+pub(super) fn long_text(backend: DbBackend, name: &'static str) -> ColumnDef {
     match backend {
         DbBackend::MySql => ColumnDef::new(name).custom("longtext").take(),
         _ => ColumnDef::new(name).text().take(),
@@ -41,7 +41,7 @@ fn long_text(backend: DbBackend, name: &'static str) -> ColumnDef {
 }
 
 /// Bytes without a limit of their own. MySQL's `blob` ends at 64 KiB.
-fn bytes(backend: DbBackend, name: &'static str) -> ColumnDef {
+pub(super) fn bytes(backend: DbBackend, name: &'static str) -> ColumnDef {
     match backend {
         DbBackend::MySql => ColumnDef::new(name).custom("longblob").take(),
         _ => ColumnDef::new(name).blob().take(),

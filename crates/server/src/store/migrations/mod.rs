@@ -5,12 +5,17 @@ use sea_orm_migration::{MigrationTrait, MigratorTrait};
 
 mod m0001_executions;
 mod m0002_quotas;
+mod m0003_conversations;
 
 pub(super) struct Migrator;
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m0001_executions::Migration), Box::new(m0002_quotas::Migration)]
+        vec![
+            Box::new(m0001_executions::Migration),
+            Box::new(m0002_quotas::Migration),
+            Box::new(m0003_conversations::Migration),
+        ]
     }
 }
 

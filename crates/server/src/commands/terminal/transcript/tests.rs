@@ -4,7 +4,7 @@ use serde_json::json;
 use super::*;
 
 fn shown(transcript: &mut Transcript, body: EventBody) -> String {
-    let event = Event { seq: 1, at: Timestamp::from_millis(0), body };
+    let event = Event { seq: 1, at: Timestamp::from_millis(0), turn: None, body };
     let lines = transcript.take(&event);
     lines.iter().map(|line| format!("{:<8}|{}\n", format!("{:?}", line.style), line.text)).collect()
 }
@@ -123,7 +123,7 @@ fn nothing_that_an_agent_says_reaches_the_terminal_as_a_command() {
     let is_harmless = |text: &str| !text.chars().any(|character| character.is_control() || character == '\u{202e}');
     for body in bodies {
         let kind = body.kind();
-        let lines = transcript.take(&Event { seq: 1, at: Timestamp::from_millis(0), body });
+        let lines = transcript.take(&Event { seq: 1, at: Timestamp::from_millis(0), turn: None, body });
         assert!(lines.iter().all(|line| is_harmless(&line.text)), "{kind}: {lines:?}");
         assert!(is_harmless(&transcript.status()), "{kind}: {:?}", transcript.status());
     }

@@ -1,0 +1,81 @@
+//! What somebody wants of an agent that runs, or ran.
+
+use legwork_agents::{Capabilities, find_agent, known_agents};
+use legwork_model::ExecutionState;
+
+use super::admit::{Accepted, Request, follow_up};
+use super::check;
+use super::keyring::Permission;
+use super::refusal::Refusal;
+use crate::app::App;
+use crate::scheduler::{Command, SchedulerHandle};
+use crate::store::ExecutionRecord;
+use crate::store::orders::{OrderBody, Ordered, PutOrder};
+
+/// Gives the agent of `record` a further message. Where its execution has ended, another one continues its session.
+///
+/// # Errors
+/// Why it is refused; then nothing was recorded.
+pub async fn message(
+    app: &App,
+    scheduler: &SchedulerHandle,
+    request: Request<'_>,
+    record: &ExecutionRecord,
+    text: String,
+) -> Result<Accepted, Refusal> {
+    request.caller.require(Permission::Execute)?;
+    check::prompt_named("message", &text, app.config.limits.max_prompt_chars)?;
+    offers(record, "resume", |agent| agent.resume || agent.follow_up)?;
+    if !record.state.is_finished() {
+        let body = OrderBody::Message { text: text.clone() };
+        if let Ordered::Recorded = put(app, scheduler, request, record, body).await? {
+            return Ok(Accepted { id: record.id, replayed: false });
+        }
+    }
+    follow_up(app, scheduler, request, record, text).await
+}
+
+/// Ends the turn that the agent of `record` is in.
+///
+/// # Errors
+/// Why it is refused; then nothing was recorded.
+pub async fn interrupt(
+    app: &App,
+    scheduler: &SchedulerHandle,
+    request: Request<'_>,
+    record: &ExecutionRecord,
+) -> Result<(), Refusal> {
+    request.caller.require(Permission::Execute)?;
+    offers(record, "interrupt", |agent| agent.interrupt)?;
+    match put(app, scheduler, request, record, OrderBody::Interrupt).await? {
+        Ordered::Recorded => Ok(()),
+        Ordered::Finished(state) => Err(Refusal::AlreadyFinished(state)),
+        Ordered::Unknown => Err(Refusal::NotFound(record.id.to_string())),
+    }
+}
+
+async fn put(
+    app: &App,
+    scheduler: &SchedulerHandle,
+    request: Request<'_>,
+    record: &ExecutionRecord,
+    body: OrderBody,
+) -> Result<Ordered, Refusal> {
+    if record.state == ExecutionState::Queued && body == OrderBody::Interrupt {
+        return Err(Refusal::NotRunning);
+    }
+    let (id, now) = (record.id, app.clock.now());
+    let ordered = app.store.write(PutOrder { id, body, created_by: request.caller.key.clone(), now }).await?;
+    scheduler.tell(Command::Ordered(id));
+    Ok(ordered)
+}
+
+/// Refuses what the agent of `record` is not capable of.
+fn offers(record: &ExecutionRecord, capability: &'static str, has: fn(Capabilities) -> bool) -> Result<(), Refusal> {
+    let agent = record.task.agent.as_str();
+    if find_agent(agent).is_some_and(|agent| has(agent.capabilities())) {
+        return Ok(());
+    }
+    let others = known_agents().iter().filter(|agent| has(agent.capabilities())).map(|agent| agent.name().to_owned());
+    Err(Refusal::NotOffered { agent: agent.to_owned(), capability, others: others.collect::<Vec<_>>().join(", ") })
+}

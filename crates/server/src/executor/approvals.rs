@@ -1,0 +1,125 @@
+//! What an agent asked and nobody has decided yet.
+
+use std::collections::BTreeMap;
+
+use legwork_agents::Order;
+use legwork_model::{EventBody, ExecutionId, Risk};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use tokio::time::{Duration, Instant};
+
+use super::execute::Executor;
+use crate::app::hex;
+use crate::store::approvals::{Approval, ApprovalState, Ask, Expire};
+
+/// What the database takes of the name of a tool.
+const TOOL_CHARS: usize = 200;
+
+/// What an agent asked and nobody has decided yet, by the agent's id of its request.
+#[derive(Debug)]
+pub(super) struct Approvals {
+    patience: Duration,
+    open: BTreeMap<String, Open>,
+}
+
+#[derive(Debug)]
+struct Open {
+    approval: String,
+    tool: String,
+    until: Instant,
+}
+
+/// A question that nobody decided.
+#[derive(Debug)]
+pub(super) struct Expired {
+    pub(super) request: String,
+    pub(super) approval: String,
+    pub(super) tool: String,
+}
+
+impl Approvals {
+    /// People have so long to decide.
+    pub(super) fn new(patience: Duration) -> Self {
+        Self { patience, open: BTreeMap::new() }
+    }
+
+    /// Puts a question on record; gives the event that tells of it. Where that fails, the order that refuses the call.
+    pub(super) async fn ask(
+        &mut self,
+        executor: &Executor,
+        execution: ExecutionId,
+        request: String,
+        tool: String,
+        input: Value,
+        risk: Option<Risk>,
+    ) -> Result<EventBody, Order> {
+        let now = executor.clock.now();
+        let id = format!("apr_{}", &hash(&[&execution.to_string(), &request])[..26]);
+        let approval = Approval {
+            id: id.clone(),
+            execution_id: execution,
+            request: request.clone(),
+            tool: tool.chars().take(TOOL_CHARS).collect(),
+            digest: hash(&[&tool, &input.to_string()]),
+            input: executor.masked_value(execution, &input),
+            risk: risk.unwrap_or(Risk::Dangerous),
+            state: ApprovalState::Pending,
+            created_at: now,
+            expires_at: now.plus_millis(i64::try_from(self.patience.as_millis()).unwrap_or(i64::MAX)),
+            decided_at: None,
+            decided_by: None,
+        };
+        if let Err(error) = executor.store.write(Ask(approval)).await {
+            tracing::error!(%execution, %error, "a question of an agent can't be put on record; it is refused");
+            let reason = "The question could not be put on record.".to_owned();
+            return Err(Order::Decide { id: request, allowed: false, reason });
+        }
+        let open = Open { approval: id.clone(), tool: tool.clone(), until: Instant::now() + self.patience };
+        self.open.insert(request, open);
+        Ok(EventBody::PermissionRequest { id, tool, input, risk })
+    }
+
+    /// A question was decided; gives the id of its approval, unless it is not open any more.
+    pub(super) fn decided(&mut self, request: &str) -> Option<String> {
+        self.open.remove(request).map(|open| open.approval)
+    }
+
+    /// The agent does not wait for any answer any more.
+    pub(super) fn forget(&mut self) {
+        // Their records expire by the clock.
+        self.open.clear();
+    }
+
+    /// When the next question expires.
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        self.open.values().map(|open| open.until).min()
+    }
+
+    /// Closes what nobody decided in time.
+    pub(super) async fn expire(&mut self, executor: &Executor) -> Vec<Expired> {
+        let now = Instant::now();
+        let due: Vec<String> =
+            self.open.iter().filter(|(_, open)| open.until <= now).map(|(request, _)| request.clone()).collect();
+        let mut expired = Vec::new();
+        for request in due {
+            let Some(open) = self.open.remove(&request) else { continue };
+            let closed = executor.store.write(Expire { id: open.approval.clone(), now: executor.clock.now() }).await;
+            match closed {
+                // Somebody decided in the last moment; the order is on its way.
+                Ok(false) => drop(self.open.insert(request, Open { until: now + self.patience, ..open })),
+                Ok(true) | Err(_) => expired.push(Expired { request, approval: open.approval, tool: open.tool }),
+            }
+        }
+        expired
+    }
+}
+
+/// SHA-256 over texts, each ended by a zero byte, in hex.
+fn hash(texts: &[&str]) -> String {
+    let mut hash = Sha256::new();
+    for text in texts {
+        hash.update(text.as_bytes());
+        hash.update([0]);
+    }
+    hex(&hash.finalize())
+}

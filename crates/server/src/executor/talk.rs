@@ -1,0 +1,234 @@
+//! The talk with one running agent: orders from outside reach it, questions of the agent reach those who decide, and what
+//! came too late for its process is told to the next one.
+
+use std::collections::VecDeque;
+
+use legwork_agents::Order;
+use legwork_model::{EventBody, ExecutionId, Outcome, Verdict};
+use legwork_runner::StopReason;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Duration, Instant, sleep_until};
+
+use super::approvals::Approvals;
+use super::bells::Bell;
+use super::execute::Executor;
+use super::seat::Seat;
+use crate::store::orders::{OrderBody, OrderRecord};
+
+/// Looked at again when nobody is asked anything.
+const FAR: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Both ends of the events of a run whose talk has to be listened to.
+pub(super) struct Overheard {
+    /// What the agent says.
+    pub(super) said: mpsc::Receiver<EventBody>,
+    /// Where that goes on to.
+    pub(super) log: mpsc::Sender<EventBody>,
+}
+
+/// The talk with one running agent.
+pub(super) struct Talk<'a> {
+    executor: &'a Executor,
+    id: ExecutionId,
+    seat: &'a dyn Seat,
+    bell: Bell,
+    /// The number of the last order that was heard.
+    heard: u64,
+    /// Whether the agent has nothing to do.
+    idle: bool,
+    /// Messages that no process took.
+    late: VecDeque<String>,
+    approvals: Approvals,
+}
+
+impl<'a> Talk<'a> {
+    pub(super) fn new(
+        executor: &'a Executor,
+        id: ExecutionId,
+        seat: &'a dyn Seat,
+        bell: Bell,
+        approvals: Approvals,
+    ) -> Self {
+        Self { executor, id, seat, bell, heard: 0, idle: false, late: VecDeque::new(), approvals }
+    }
+
+    /// How many orders were heard.
+    pub(super) fn heard(&self) -> u64 {
+        self.heard
+    }
+
+    /// Goes on until the process takes no more orders. `overheard` where the agent may ask or be idle; `waiting` says whether
+    /// orders may have come while nobody heard them.
+    pub(super) async fn go_on(&mut self, orders: mpsc::Sender<Order>, overheard: Option<Overheard>, waiting: bool) {
+        let mut overheard = overheard;
+        self.idle = false;
+        if waiting {
+            self.hear(&orders, overheard.as_ref()).await;
+        }
+        loop {
+            let alarm = self.approvals.next_deadline().unwrap_or_else(|| Instant::now() + FAR);
+            tokio::select! {
+                said = next(&mut overheard) => match said {
+                    Some(event) => self.said(event, &orders, overheard.as_ref()).await,
+                    None => return,
+                },
+                () = self.bell.rings() => self.hear(&orders, overheard.as_ref()).await,
+                () = orders.closed(), if overheard.is_none() => return,
+                () = sleep_until(alarm) => self.expire(&orders, overheard.as_ref()).await,
+            }
+        }
+    }
+
+    /// Passes on what the agent said.
+    async fn said(&mut self, event: EventBody, orders: &mpsc::Sender<Order>, overheard: Option<&Overheard>) {
+        let event = match event {
+            EventBody::PermissionRequest { id, tool, input, risk } => {
+                match self.approvals.ask(self.executor, self.id, id, tool, input, risk).await {
+                    Ok(asked) => asked,
+                    Err(refused) => {
+                        let _ = orders.send(refused).await;
+                        return;
+                    }
+                }
+            }
+            EventBody::TurnEnded { .. } => {
+                self.idle = true;
+                self.approvals.forget();
+                event
+            }
+            EventBody::Started { .. } | EventBody::UserMessage { .. } => {
+                self.idle = false;
+                event
+            }
+            event => event,
+        };
+        let idles = self.idle && matches!(event, EventBody::TurnEnded { .. });
+        log(overheard, event).await;
+        if idles {
+            self.seat.release();
+        }
+    }
+
+    /// Gives the agent the orders that came since the last look.
+    async fn hear(&mut self, orders: &mpsc::Sender<Order>, overheard: Option<&Overheard>) {
+        for OrderRecord { number, body } in self.fetch().await {
+            self.heard = number;
+            let order = match body {
+                OrderBody::Message { text } => {
+                    if self.idle {
+                        tokio::select! {
+                            () = self.seat.take() => {}
+                            () = orders.closed() => {}
+                        }
+                        self.idle = false;
+                    }
+                    Order::Message(text)
+                }
+                OrderBody::Interrupt => Order::Interrupt,
+                OrderBody::Decide { request, tool, allowed, reason, by } => {
+                    let Some(id) = self.approvals.decided(&request) else { continue };
+                    let event = EventBody::PermissionDecision { id, tool, allowed, by: Some(by) };
+                    log(overheard, event).await;
+                    Order::Decide { id: request, allowed, reason }
+                }
+            };
+            if let Err(mpsc::error::SendError(Order::Message(text))) = orders.send(order).await {
+                self.late.push_back(text);
+            }
+        }
+    }
+
+    /// Refuses what nobody decided in time.
+    async fn expire(&mut self, orders: &mpsc::Sender<Order>, overheard: Option<&Overheard>) {
+        for expired in self.approvals.expire(self.executor).await {
+            let (id, tool) = (expired.approval, expired.tool);
+            log(overheard, EventBody::PermissionDecision { id, tool, allowed: false, by: Some("timeout".into()) })
+                .await;
+            let reason = "Nobody decided in time whether this may be done.".to_owned();
+            let _ = orders.send(Order::Decide { id: expired.request, allowed: false, reason }).await;
+        }
+    }
+
+    async fn fetch(&self) -> Vec<OrderRecord> {
+        match self.executor.store.orders_after(self.id, self.heard).await {
+            Ok(orders) => orders,
+            Err(error) => {
+                tracing::warn!(execution = %self.id, %error, "orders for a run can't be read; the next look decides");
+                Vec::new()
+            }
+        }
+    }
+
+    /// What the next process is to be told, once one has ended with `outcome`: messages that came too late for it, or, for
+    /// up to `patience`, those that still come. `None` where there is nothing more to do.
+    pub(super) async fn next_prompt(
+        &mut self,
+        undelivered: Vec<String>,
+        outcome: &Outcome,
+        patience: Option<Duration>,
+        stop: &mut watch::Receiver<Option<StopReason>>,
+    ) -> Option<String> {
+        self.late.extend(undelivered);
+        self.collect().await;
+        if outcome.verdict != Verdict::Succeeded || outcome.session_id.is_none() {
+            return None;
+        }
+        if let (true, Some(patience)) = (self.late.is_empty(), patience) {
+            self.seat.release();
+            self.wait(Instant::now() + patience, stop).await;
+        }
+        if self.late.is_empty() {
+            return None;
+        }
+        self.seat.take().await;
+        Some(self.late.drain(..).collect::<Vec<_>>().join("\n\n"))
+    }
+
+    async fn wait(&mut self, until: Instant, stop: &mut watch::Receiver<Option<StopReason>>) {
+        while self.late.is_empty() {
+            tokio::select! {
+                () = self.bell.rings() => self.collect().await,
+                () = stopped(stop) => return,
+                () = sleep_until(until) => return,
+            }
+        }
+    }
+
+    /// Hears orders while no process is there to take them; tells which messages were among them.
+    async fn collect(&mut self) {
+        for OrderRecord { number, body } in self.fetch().await {
+            self.heard = number;
+            if let OrderBody::Message { text } = body {
+                self.late.push_back(text);
+            }
+        }
+    }
+
+    /// The messages that no agent will get any more.
+    pub(super) async fn undelivered(&mut self) -> Vec<EventBody> {
+        self.collect().await;
+        self.late.drain(..).map(|text| EventBody::UserMessage { text, delivered: false }).collect()
+    }
+}
+
+/// The next event; for ever where nobody listens.
+async fn next(overheard: &mut Option<Overheard>) -> Option<EventBody> {
+    match overheard {
+        Some(overheard) => overheard.said.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Waits until somebody stops the run; for ever where there is no one left to do so.
+async fn stopped(stop: &mut watch::Receiver<Option<StopReason>>) {
+    if stop.wait_for(Option::is_some).await.is_err() {
+        std::future::pending().await
+    }
+}
+
+async fn log(overheard: Option<&Overheard>, event: EventBody) {
+    if let Some(overheard) = overheard {
+        // The log may have ended the run already; then nobody misses the event.
+        let _ = overheard.log.send(event).await;
+    }
+}
