@@ -125,7 +125,11 @@ async fn a_message_reaches_a_run_of_one_turn_and_continues_one_that_has_ended() 
     assert_eq!((status, &problem["code"]), (409, &json!("no_session")), "{problem:#}");
     let (status, problem) = send(client, &format!("/v1/executions/{id}/interrupt"), &json!({})).await;
     assert_eq!((status, &problem["code"]), (409, &json!("already_finished")), "{problem:#}");
-    for (body, code) in [(json!({}), "invalid_field"), (json!({ "message": " " }), "prompt_empty"), (json!({ "message": "a", "b": 1 }), "unknown_field")] {
+    for (body, code) in [
+        (json!({}), "invalid_field"),
+        (json!({ "message": " " }), "prompt_empty"),
+        (json!({ "message": "a", "b": 1 }), "unknown_field"),
+    ] {
         let (status, problem) = send(client, &format!("/v1/executions/{id}/messages"), &body).await;
         assert_eq!((status, &problem["code"]), (422, &json!(code)), "{problem:#}");
     }
@@ -197,7 +201,8 @@ async fn people_decide_what_the_real_agent_may_do() {
     let asked = nth(client, &id, "permission_request", 1).await;
     let approval = asked["data"]["id"].as_str().expect("an id").to_owned();
     assert_eq!((&asked["data"]["tool"], &asked["data"]["risk"]), (&json!("Bash"), &json!("execute")), "{asked}");
-    let shown: Value = serde_json::from_str(&client.get_text(&format!("/v1/approvals/{approval}")).await).expect("JSON");
+    let shown: Value =
+        serde_json::from_str(&client.get_text(&format!("/v1/approvals/{approval}")).await).expect("JSON");
     assert_eq!((&shown["state"], &shown["input"]["command"]), (&json!("pending"), &json!("echo a > a.txt")));
 
     let path = format!("/v1/approvals/{approval}");
@@ -216,7 +221,11 @@ async fn people_decide_what_the_real_agent_may_do() {
     assert_eq!(send(client, &path, &no).await.0, 200);
 
     let execution = check_history(client, &id).await;
-    assert_eq!((&execution["state"], &execution["outcome"]["result"]), (&json!("succeeded"), &json!("done")), "{execution:#}");
+    assert_eq!(
+        (&execution["state"], &execution["outcome"]["result"]),
+        (&json!("succeeded"), &json!("done")),
+        "{execution:#}"
+    );
     let work = data.path().join("runs").join(&id).join("work");
     let there: Vec<_> = ["a.txt", "b.txt", "c.txt"].into_iter().filter(|file| work.join(file).exists()).collect();
     assert_eq!(there, ["a.txt", "c.txt"]);
@@ -225,12 +234,23 @@ async fn people_decide_what_the_real_agent_may_do() {
         .iter()
         .map(|event| {
             let data = &event["data"];
-            format!("{} {} {}", data["tool"].as_str().unwrap_or("?"), data["allowed"], data["by"].as_str().unwrap_or("?"))
+            format!(
+                "{} {} {}",
+                data["tool"].as_str().unwrap_or("?"),
+                data["allowed"],
+                data["by"].as_str().unwrap_or("?")
+            )
         })
         .collect();
-    assert_eq!(decisions, ["Bash true local", "Bash false local", "Bash false policy", "Read true policy", "Write true policy"]);
+    assert_eq!(
+        decisions,
+        ["Bash true local", "Bash false local", "Bash false policy", "Read true policy", "Write true policy"]
+    );
     let refused = of_kind(&events, "tool_result").into_iter().find(|event| event["data"]["isError"] == true);
-    assert!(refused.is_some_and(|event| event["data"]["output"].as_str().is_some_and(|text| text.contains("Not that file."))));
+    assert!(
+        refused
+            .is_some_and(|event| event["data"]["output"].as_str().is_some_and(|text| text.contains("Not that file.")))
+    );
     nothing_left(data.path()).await;
 }
 

@@ -52,6 +52,7 @@ fn routes() -> Vec<(String, String)> {
     let sources = [
         ("", include_str!("../../src/doors/mod.rs")),
         ("/v1/executions", include_str!("../../src/doors/native/mod.rs")),
+        ("/v1/approvals", include_str!("../../src/doors/native/approvals.rs")),
     ];
     let mut routes = Vec::new();
     for (prefix, source) in sources {

@@ -84,7 +84,7 @@ pub async fn one(
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct DecisionRequest {
     /// What is decided.
-    decision: Verdict,
+    decision: Choice,
     /// The `digest` of the approval: what is decided is this call and no other.
     digest: String,
     /// For the agent where the call may not be made: why.
@@ -95,7 +95,7 @@ pub struct DecisionRequest {
 /// What is decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-enum Verdict {
+enum Choice {
     /// The call may be made.
     Allow,
     /// The call may not be made.
@@ -124,6 +124,6 @@ pub async fn decide(
     caller.require(Permission::Approve)?;
     let body = json_body(&headers, body)?;
     let DecisionRequest { decision, digest, reason } = parse_json(&body)?;
-    let decision = Decision { allowed: decision == Verdict::Allow, digest, reason };
+    let decision = Decision { allowed: decision == Choice::Allow, digest, reason };
     Ok(Json(admission::approve(&doors.app, &doors.scheduler, &caller, &id, decision).await?))
 }
