@@ -2,12 +2,19 @@
 //! run without a key, and a test gets the same answers every time.
 //!
 //! What it answers stands in the prompt, as steps in double square brackets, or in a [`Script`] of rules. A request
-//! flows through the modules in this order; only `anthropic` knows a wire format, so that another API is another
-//! folder beside it.
+//! flows through the modules in this order; only `anthropic` knows a wire format, so that another API is another folder
+//! beside it.
 
 mod server;
 
+mod routes;
+
 mod anthropic;
+mod models;
+
+mod said;
+
+mod stage;
 
 mod directive;
 mod script;
@@ -17,18 +24,15 @@ mod conversation;
 
 mod attempts;
 mod reply;
+mod tokens;
+mod tool;
+
+mod frame;
+mod refusal;
+mod wire;
 
 #[cfg(test)]
 mod tests;
 
 pub use script::{Script, ScriptError};
 pub use server::Rehearsal;
-
-use self::attempts::Attempts;
-
-/// What all requests share.
-#[derive(Debug)]
-struct Stage {
-    script: Script,
-    attempts: Attempts,
-}

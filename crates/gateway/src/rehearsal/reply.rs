@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::step::{Call, Mishap, Step, TokenCounts};
+use super::tool::{ToolCall, Toolbox};
 
 /// The time from one token of a slow answer to the next.
 pub(crate) const TOKEN_INTERVAL: Duration = Duration::from_millis(100);
@@ -24,7 +25,7 @@ pub(crate) enum Block {
     Text(String),
     /// So many tokens, one every [`TOKEN_INTERVAL`].
     SlowText(u32),
-    Call(Call),
+    Call(ToolCall),
 }
 
 /// How an answer ends.
@@ -40,9 +41,39 @@ pub(crate) enum Ending {
     Mishap(Mishap),
 }
 
+/// A text, and how fast it is said.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Speech<'a> {
+    /// Without a pause.
+    Fluent(&'a str),
+    /// So many tokens, one every [`TOKEN_INTERVAL`].
+    Slow(u32),
+}
+
+impl Speech<'_> {
+    /// All of it at once.
+    pub(crate) fn text(self) -> String {
+        match self {
+            Self::Fluent(text) => text.to_owned(),
+            Self::Slow(tokens) => (1..=tokens).map(slow_token).collect(),
+        }
+    }
+}
+
+impl Block {
+    fn length(&self) -> usize {
+        match self {
+            Self::Thinking(text) | Self::Text(text) => text.len(),
+            Self::SlowText(tokens) => usize::try_from(*tokens).unwrap_or(usize::MAX).saturating_mul(4),
+            Self::Call(call) => call.input.to_string().len(),
+        }
+    }
+}
+
 impl Reply {
-    /// The answer that `steps` make when it is asked for the `attempt`-th time, counted from 1.
-    pub(crate) fn of(steps: &[Step], attempt: u32) -> Self {
+    /// The answer that `steps` make when it is asked for the `attempt`-th time, counted from 1. Calls become those of
+    /// the agent's own `tools`.
+    pub(crate) fn of(steps: &[Step], attempt: u32, tools: &Toolbox) -> Self {
         let mut reply = Self { blocks: Vec::new(), ending: Ending::Done, tokens: None };
         let mut attempt = attempt;
         for step in steps {
@@ -51,7 +82,7 @@ impl Reply {
                 Step::Think(text) => reply.blocks.push(Block::Thinking(text.clone())),
                 Step::Slow(duration) => reply.blocks.push(Block::SlowText(tokens_in(*duration))),
                 Step::Long(length) => reply.blocks.push(Block::Text(filler(*length))),
-                Step::Call(call) | Step::Loop(call) => return reply.calling(call.clone()),
+                Step::Call(call) | Step::Loop(call) => return reply.calling(call, tools),
                 Step::Mishap(mishap, None) => return reply.ending(Ending::Mishap(*mishap)),
                 Step::Mishap(mishap, Some(times)) if attempt <= *times => return reply.ending(Ending::Mishap(*mishap)),
                 Step::Mishap(_, Some(times)) => attempt -= times,
@@ -67,15 +98,28 @@ impl Reply {
         steps.iter().any(|step| matches!(step, Step::Mishap(_, Some(_))))
     }
 
+    /// How long it is, about, in bytes.
+    pub(crate) fn length(&self) -> usize {
+        self.blocks.iter().map(Block::length).sum()
+    }
+
     /// How long a slow answer takes.
     pub(crate) fn duration(&self) -> Duration {
         let tokens: u32 = self.blocks.iter().map(|block| if let Block::SlowText(n) = block { *n } else { 0 }).sum();
         TOKEN_INTERVAL * tokens
     }
 
-    fn calling(mut self, call: Call) -> Self {
-        self.blocks.push(Block::Call(call));
-        self.ending(Ending::ToolCall)
+    fn calling(mut self, call: &Call, tools: &Toolbox) -> Self {
+        match tools.call(call) {
+            Ok(call) => {
+                self.blocks.push(Block::Call(call));
+                self.ending(Ending::ToolCall)
+            }
+            Err(error) => {
+                self.blocks.push(Block::Text(format!("This step of the rehearsal is left out: {error}.")));
+                self
+            }
+        }
     }
 
     fn ending(mut self, ending: Ending) -> Self {
@@ -111,7 +155,7 @@ mod tests {
 
     fn reply(steps: &[&str], attempt: u32) -> Reply {
         let steps: Vec<_> = steps.iter().map(|step| Step::parse(step).unwrap()).collect();
-        Reply::of(&steps, attempt)
+        Reply::of(&steps, attempt, &Toolbox::default())
     }
 
     #[test]
@@ -128,6 +172,12 @@ mod tests {
         assert_eq!(reply(&["think: hm"], 1).blocks.len(), 2);
         assert_eq!(reply(&["truncate"], 1).blocks.len(), 1);
         assert_eq!(reply(&["slow: 1s"], 1).blocks, [Block::SlowText(10)]);
+    }
+
+    #[test]
+    fn a_call_without_a_tool_becomes_a_text() {
+        let reply = reply(&["say: a", "bash: ls"], 1);
+        assert_eq!((reply.blocks.len(), reply.ending), (2, Ending::Done));
     }
 
     #[test]

@@ -14,9 +14,9 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::attempts::Attempts;
+use super::routes;
 use super::script::Script;
-use super::{Stage, anthropic};
+use super::stage::Stage;
 
 /// How long accepting pauses after it failed, for want of file descriptors most likely.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -37,14 +37,15 @@ impl Rehearsal {
     pub async fn start(script: Option<Script>) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
-        let stage = Stage { script: script.unwrap_or_default(), attempts: Attempts::default() };
+        let stage = Stage::new(script.unwrap_or_default());
         let stop = CancellationToken::new();
         let (count, connections) = watch::channel(0);
-        let server = tokio::spawn(serve(listener, anthropic::router(stage), stop.clone(), count));
+        let server = tokio::spawn(serve(listener, routes::router(stage), stop.clone(), count));
         Ok(Self { address, stop, connections, server: AbortOnDropHandle::new(server) })
     }
 
-    /// `http://127.0.0.1:PORT`, which is what `ANTHROPIC_BASE_URL` takes.
+    /// `http://127.0.0.1:PORT`, which is what `ANTHROPIC_BASE_URL` and `GOOGLE_GEMINI_BASE_URL` take. Where a program
+    /// wants the base URL of an OpenAI API, it is this with `/v1` after it.
     pub fn base_url(&self) -> String {
         format!("http://{}", self.address)
     }

@@ -7,13 +7,14 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::super::conversation::Turn;
-use super::error::ApiError;
+use super::super::refusal::Refusal;
+use super::super::said::{asked, texts};
+use super::super::tokens::Usage;
+use super::super::tool::{Tool, Toolbox};
 
-const REMINDER_OPENS: &str = "<system-reminder>";
-const REMINDER_CLOSES: &str = "</system-reminder>";
-
-/// Characters of JSON for one token, roughly.
-const CHARS_PER_TOKEN: usize = 4;
+/// Claude Code's own tools, for a request that offers none:
+/// <https://docs.anthropic.com/en/docs/claude-code/settings#tools-available-to-claude>.
+const TOOLS: [&str; 4] = ["Bash", "Write", "Edit", "Read"];
 
 /// A request for a message, or for its number of tokens. Whatever else it holds makes no difference here.
 #[derive(Debug, Deserialize)]
@@ -44,33 +45,25 @@ struct Metadata {
     user_id: Option<String>,
 }
 
-/// How many tokens a request has, made up from its length.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct RequestTokens {
-    /// System prompt and tools, which a real API would have cached.
-    pub(super) cached: u64,
-    pub(super) fresh: u64,
-}
-
-impl RequestTokens {
-    pub(super) fn total(self) -> u64 {
-        self.cached + self.fresh
-    }
+#[derive(Debug, Deserialize)]
+struct Offered {
+    name: String,
+    input_schema: Option<Value>,
 }
 
 impl<'a> Request<'a> {
-    pub(super) fn parse(body: &'a [u8]) -> Result<Self, ApiError> {
+    pub(super) fn parse(body: &'a [u8]) -> Result<Self, Refusal> {
         let request: Self = serde_json::from_slice(body)
-            .map_err(|error| ApiError::invalid(&format!("the body is not a Messages request: {error}")))?;
+            .map_err(|error| Refusal::invalid(&format!("the body is not a Messages request: {error}")))?;
         if request.messages.is_empty() {
-            return Err(ApiError::invalid("messages: at least one message is required"));
+            return Err(Refusal::invalid("messages: at least one message is required"));
         }
         Ok(Self { length: body.len(), ..request })
     }
 
     /// Only a token count may do without.
-    pub(super) fn check_max_tokens(&self) -> Result<(), ApiError> {
-        self.max_tokens.map(drop).ok_or_else(|| ApiError::invalid("max_tokens: Field required"))
+    pub(super) fn check_max_tokens(&self) -> Result<(), Refusal> {
+        self.max_tokens.map(drop).ok_or_else(|| Refusal::invalid("max_tokens: Field required"))
     }
 
     /// Whoever the client says it asks for. Claude Code puts its session's id in here.
@@ -78,9 +71,22 @@ impl<'a> Request<'a> {
         self.metadata.as_ref()?.user_id.as_deref()
     }
 
-    pub(super) fn tokens(&self) -> RequestTokens {
+    pub(super) fn usage(&self) -> Usage {
         let stable = [self.system, self.tools].into_iter().flatten().map(|part| part.get().len()).sum::<usize>();
-        RequestTokens { cached: tokens_in(stable), fresh: tokens_in(self.length.saturating_sub(stable)).max(1) }
+        Usage::of_request(self.length, stable)
+    }
+
+    /// The tools that are offered; a bare request, which no agent sends, is taken for Claude Code's.
+    pub(super) fn toolbox(&self) -> Toolbox {
+        let offered: Vec<Offered> =
+            self.tools.and_then(|tools| serde_json::from_str(tools.get()).ok()).unwrap_or_default();
+        let mut tools: Vec<_> =
+            offered.iter().map(|tool| Tool::function(&tool.name, tool.input_schema.as_ref())).collect();
+        if tools.is_empty() {
+            tools.extend(TOOLS.map(|name| Tool::function(name, None)));
+        }
+        let system = self.system.and_then(|system| serde_json::from_str(system.get()).ok());
+        Toolbox::new(tools, &system.map_or_else(String::new, |system: Value| texts(&system).join("\n")))
     }
 
     /// Whether Claude Code asks on the side, for instance for a title of the session. Such a request quotes the user's
@@ -115,29 +121,6 @@ fn turn_of_block(block: &Value) -> Option<Turn> {
         "tool_result" => Some(Turn::ToolResult),
         _ => None,
     }
-}
-
-fn asked(text: &str) -> Option<Turn> {
-    let text = without_reminders(text);
-    (!text.trim().is_empty()).then_some(Turn::Asked(text))
-}
-
-/// Agents put instructions of their own between the user's words, marked as reminders: project files, for instance,
-/// which may well hold examples of steps.
-fn without_reminders(text: &str) -> String {
-    let mut kept = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((before, reminder)) = rest.split_once(REMINDER_OPENS) {
-        kept.push_str(before);
-        rest = reminder.split_once(REMINDER_CLOSES).map_or("", |(_, after)| after);
-    }
-    kept.push_str(rest);
-    kept
-}
-
-/// About how many tokens so many characters are.
-pub(super) fn tokens_in(chars: usize) -> u64 {
-    u64::try_from(chars.div_ceil(CHARS_PER_TOKEN)).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
