@@ -2,8 +2,8 @@
 //! run without a key, and a test gets the same answers every time.
 //!
 //! What it answers stands in the prompt, as steps in double square brackets, or in a [`Script`] of rules. A request
-//! flows through the modules in this order; only `anthropic` knows a wire format, so that another API is another folder
-//! beside it.
+//! flows through the modules in this order; only `anthropic` and `openai` know a wire format, so that another
+//! API is another folder beside them.
 
 mod server;
 
@@ -11,6 +11,7 @@ mod routes;
 
 mod anthropic;
 mod models;
+mod openai;
 
 mod said;
 

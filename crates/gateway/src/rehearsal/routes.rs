@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::Response;
 use axum::routing::{get, post};
 
 use super::refusal::Refusal;
 use super::stage::Stage;
-use super::{anthropic, models};
+use super::{anthropic, models, openai};
 
 /// The APIs' own limit for the body of a request, in bytes.
 const LARGEST_BODY: usize = 32 << 20;
@@ -20,16 +20,29 @@ pub(super) fn router(stage: Stage) -> Router {
     Router::new()
         .route("/v1/messages", post(anthropic::messages))
         .route("/v1/messages/count_tokens", post(anthropic::count_tokens))
+        .route("/v1/responses", post(openai::responses))
+        .route("/responses", post(openai::responses))
+        .route("/v1/chat/completions", post(openai::chat))
+        .route("/chat/completions", post(openai::chat))
         .route("/v1/models", get(models::list))
         .route("/models", get(models::list))
-        .fallback(|| async { refuse(StatusCode::NOT_FOUND, "there is no such path in the rehearsal model") })
-        .method_not_allowed_fallback(|| async {
-            refuse(StatusCode::METHOD_NOT_ALLOWED, "this path does not take that method")
+        .fallback(|uri: Uri, headers: HeaderMap| async move {
+            refuse(&uri, &headers, StatusCode::NOT_FOUND, "there is no such path in the rehearsal model")
+        })
+        .method_not_allowed_fallback(|uri: Uri, headers: HeaderMap| async move {
+            refuse(&uri, &headers, StatusCode::METHOD_NOT_ALLOWED, "this path does not take that method")
         })
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
         .with_state(Arc::new(stage))
 }
 
-fn refuse(status: StatusCode, problem: &str) -> Response {
-    Refusal::new(status, problem).respond(anthropic::error)
+/// Refuses in the words of the API that was most likely meant.
+fn refuse(uri: &Uri, headers: &HeaderMap, status: StatusCode, problem: &str) -> Response {
+    let shape = match uri.path() {
+        path if path.ends_with("/responses") || path.ends_with("/completions") => openai::error,
+        path if path.starts_with("/v1/messages") || headers.contains_key("anthropic-version") => anthropic::error,
+        _ if headers.contains_key(header::AUTHORIZATION) => openai::error,
+        _ => anthropic::error,
+    };
+    Refusal::new(status, problem).respond(shape)
 }
