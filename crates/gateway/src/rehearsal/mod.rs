@@ -2,7 +2,7 @@
 //! run without a key, and a test gets the same answers every time.
 //!
 //! What it answers stands in the prompt, as steps in double square brackets, or in a [`Script`] of rules. A request
-//! flows through the modules in this order; only `anthropic` and `openai` know a wire format, so that another
+//! flows through the modules in this order; only `anthropic`, `openai` and `gemini` know a wire format, so that another
 //! API is another folder beside them.
 
 mod server;
@@ -10,6 +10,7 @@ mod server;
 mod routes;
 
 mod anthropic;
+mod gemini;
 mod models;
 mod openai;
 

@@ -10,7 +10,7 @@ use axum::routing::{get, post};
 
 use super::refusal::Refusal;
 use super::stage::Stage;
-use super::{anthropic, models, openai};
+use super::{anthropic, gemini, models, openai};
 
 /// The APIs' own limit for the body of a request, in bytes.
 const LARGEST_BODY: usize = 32 << 20;
@@ -26,6 +26,8 @@ pub(super) fn router(stage: Stage) -> Router {
         .route("/chat/completions", post(openai::chat))
         .route("/v1/models", get(models::list))
         .route("/models", get(models::list))
+        .route("/v1beta/models", get(models::gemini))
+        .route("/v1beta/models/{call}", post(gemini::generate))
         .fallback(|uri: Uri, headers: HeaderMap| async move {
             refuse(&uri, &headers, StatusCode::NOT_FOUND, "there is no such path in the rehearsal model")
         })
@@ -39,8 +41,10 @@ pub(super) fn router(stage: Stage) -> Router {
 /// Refuses in the words of the API that was most likely meant.
 fn refuse(uri: &Uri, headers: &HeaderMap, status: StatusCode, problem: &str) -> Response {
     let shape = match uri.path() {
+        path if path.starts_with("/v1beta") => gemini::error,
         path if path.ends_with("/responses") || path.ends_with("/completions") => openai::error,
         path if path.starts_with("/v1/messages") || headers.contains_key("anthropic-version") => anthropic::error,
+        _ if headers.contains_key("x-goog-api-key") => gemini::error,
         _ if headers.contains_key(header::AUTHORIZATION) => openai::error,
         _ => anthropic::error,
     };
