@@ -9,6 +9,25 @@ use tokio::time::timeout;
 
 use super::{Rehearsal, Script};
 
+mod gemini;
+mod openai;
+
+/// A prompt for every kind of step that has an answer to its end.
+const STEPS: [&str; 12] = [
+    "hello",
+    "[[say: a]] [[say: b]]",
+    "[[think: a]] [[say: é]]",
+    "[[bash: ls]]",
+    "[[say: a]] [[write: a | b]]",
+    "[[read: a]]",
+    "[[edit: a | b | c]]",
+    r#"[[tool: missing | {"a":[1]}]]"#,
+    "[[loop: Bash true]]",
+    "[[slow: 300ms]]",
+    "[[long: 5000]]",
+    "[[usage: 1 2]] [[truncate]]",
+];
+
 /// Far longer than anything here takes: whatever reaches it hangs.
 const DEADLINE: Duration = Duration::from_secs(30);
 
@@ -73,6 +92,12 @@ fn events_in(text: &str) -> Vec<Value> {
         assert_eq!(data["type"], name);
         data
     };
+    text.split_terminator("\n\n").map(event).collect()
+}
+
+/// The data in the text of a stream whose events have no names.
+fn data_in(text: &str) -> Vec<Value> {
+    let event = |event: &str| serde_json::from_str(event.strip_prefix("data: ").unwrap()).unwrap();
     text.split_terminator("\n\n").map(event).collect()
 }
 
