@@ -55,7 +55,7 @@ fn opencode() -> Vec<Tool> {
 
 fn call(tools: Vec<Tool>, step: &str) -> Result<ToolCall, NoTool> {
     let Ok(Step::Call(call)) = Step::parse(step) else { panic!("{step} is a call") };
-    Toolbox::new(tools, "Current working directory: /work\nmore").call(&call)
+    Toolbox::new(tools, "Current working directory: /project\nmore").call(&call)
 }
 
 #[test]
@@ -82,9 +82,9 @@ fn every_agent_gets_its_own_tools() {
     edit: a | b | c -> replace {"file_path":"a","instruction":"Rehearse a change","new_string":"c","old_string":"b"}
     read: a -> read_file {"file_path":"a"}
     bash: ls -> bash {"command":"ls","description":"Rehearse a command"}
-    write: a | b -> create {"file_text":"b","path":"/work/a"}
-    edit: a | b | c -> edit {"new_str":"c","old_str":"b","path":"/work/a"}
-    read: a -> view {"path":"/work/a"}
+    write: a | b -> create {"file_text":"b","path":"/project/a"}
+    edit: a | b | c -> edit {"new_str":"c","old_str":"b","path":"/project/a"}
+    read: a -> view {"path":"/project/a"}
     bash: ls -> bash {"command":"ls"}
     write: a | b -> write {"content":"b","filePath":"a"}
     edit: a | b | c -> edit {"filePath":"a","newString":"c","oldString":"b"}
