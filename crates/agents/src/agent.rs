@@ -314,6 +314,13 @@ impl std::fmt::Debug for Order {
     }
 }
 
+impl std::fmt::Debug for Opening {
+    /// Without any of it.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Opening")
+    }
+}
+
 /// What a program that was started ahead of its job learns when that comes.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct Opening {

@@ -9,10 +9,10 @@ use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::Duration;
 
-use legwork_agents::{AgentReport, Decoded, Dialogue, Launch, Order};
+use legwork_agents::{AgentReport, Decoded, Dialogue, Launch, Opening, Order};
 use legwork_model::{EventBody, Exit, FailureReason, Limits, Outcome, Verdict};
 use tokio::process::Child;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::cookie::Cookie;
@@ -58,6 +58,13 @@ pub struct Attempt {
 pub struct Wires {
     /// The other end of the dialogue with the agent.
     pub dialogue: Box<dyn Dialogue>,
+    /// The lines to the outside.
+    pub lines: Lines,
+}
+
+/// What connects an attempt with the outside.
+#[derive(Debug)]
+pub struct Lines {
     /// Stops it.
     pub stop: watch::Receiver<Option<StopReason>>,
     /// What somebody wants of the agent while it runs.
@@ -73,8 +80,18 @@ impl Wires {
         stop: watch::Receiver<Option<StopReason>>,
         events: mpsc::Sender<EventBody>,
     ) -> Self {
-        Self { dialogue, stop, orders: None, events }
+        Self { dialogue, lines: Lines { stop, orders: None, events } }
     }
+}
+
+/// The job of a program that was started ahead of it, with what it is to be connected to.
+#[derive(Debug)]
+pub(crate) struct Takeover {
+    pub(crate) opening: Opening,
+    pub(crate) limits: Limits,
+    pub(crate) idle: Option<Duration>,
+    pub(crate) output: Recorder,
+    pub(crate) lines: Lines,
 }
 
 /// The terms of one passage.
@@ -102,6 +119,8 @@ pub(crate) struct Passage {
     idle: Option<Duration>,
     serves: bool,
     orders: Option<mpsc::Receiver<Order>>,
+    /// Told when a program that was started ahead of its job is ready.
+    ready: Option<watch::Sender<bool>>,
     alarm: Pin<Box<Sleep>>,
     stop: watch::Receiver<Option<StopReason>>,
     events: EventQueue,
@@ -169,10 +188,11 @@ impl Passage {
             asked: BTreeSet::new(),
             idle,
             serves,
-            orders: wires.orders,
+            orders: wires.lines.orders,
+            ready: None,
             alarm,
-            stop: wires.stop,
-            events: EventQueue::new(wires.events),
+            stop: wires.lines.stop,
+            events: EventQueue::new(wires.lines.events),
             graces,
             started,
             stage: Stage::Working,
@@ -186,20 +206,62 @@ impl Passage {
     /// Goes through to the end.
     pub(crate) async fn run(mut self) -> Left {
         while !matches!(self.stage, Stage::Over) {
-            match self.next().await {
-                Step::Stop(reason) => self.end_early(reason.verdict()),
-                Step::Order(Some(order)) => self.order(order),
-                Step::Order(None) => self.orders = None,
-                Step::Exited(status) => self.exited(status),
-                Step::Output(Stream::Stdout) => self.stdout(),
-                Step::Output(Stream::Stderr) => self.stderr(),
-                Step::Fed | Step::Flushed => {}
-                Step::Alarm => self.alarm(),
-                Step::TreeEnded => self.drain(),
-            }
-            self.over_if_drained();
+            let step = self.next().await;
+            self.take(step);
         }
         self.finish().await
+    }
+
+    /// Waits for its job, then goes through to the end. Without one, it ends as soon as nobody can have one for it.
+    pub(crate) async fn wait(mut self, mut job: oneshot::Receiver<Takeover>, ready: watch::Sender<bool>) -> Left {
+        self.ready = Some(ready);
+        while !matches!(self.stage, Stage::Over) {
+            tokio::select! {
+                biased;
+                job = &mut job => {
+                    match job {
+                        Ok(job) => self.take_over(job),
+                        Err(_) => self.leave(),
+                    }
+                    return self.run().await;
+                }
+                step = self.next() => self.take(step),
+            }
+        }
+        self.finish().await
+    }
+
+    fn take_over(&mut self, job: Takeover) {
+        let Takeover { opening, limits, idle, output, lines } = job;
+        self.started = Instant::now();
+        self.max_output_bytes = limits.max_output_bytes;
+        self.stderr_room = limits.max_output_bytes;
+        self.deadlines = Deadlines::new(limits, self.started);
+        (self.output, self.spilled, self.idle) = (output, false, idle);
+        (self.stop, self.orders, self.events) = (lines.stop, lines.orders, EventQueue::new(lines.events));
+        self.dialogue.order(Order::Begin(Box::new(opening)), &mut self.decoded);
+        self.act();
+        self.set_alarm();
+    }
+
+    /// The id of its main process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id().unwrap_or_default()
+    }
+
+    fn take(&mut self, step: Step) {
+        match step {
+            Step::Stop(reason) => self.end_early(reason.verdict()),
+            Step::Order(Some(order)) => self.order(order),
+            Step::Order(None) => self.orders = None,
+            Step::Exited(status) => self.exited(status),
+            Step::Output(Stream::Stdout) => self.stdout(),
+            Step::Output(Stream::Stderr) => self.stderr(),
+            Step::Fed | Step::Flushed => {}
+            Step::Alarm => self.alarm(),
+            Step::TreeEnded => self.drain(),
+        }
+        self.over_if_drained();
     }
 
     /// Waits for whatever comes first. Being stopped comes before everything, so that no flood can hide it.
@@ -263,7 +325,7 @@ impl Passage {
             match decoded {
                 Decoded::Event(event) => self.event(event),
                 Decoded::Input(bytes) => self.stdin.push(&bytes),
-                Decoded::Ready => {}
+                Decoded::Ready => self.is_ready(),
                 Decoded::GiveUp(failure) => self.end_early(Verdict::Failed(failure)),
                 Decoded::TurnStarted => self.working(),
                 Decoded::TurnEnded => self.turn_ended(),
@@ -271,6 +333,15 @@ impl Passage {
         }
         // Its room serves again.
         self.decoded = all;
+    }
+
+    fn is_ready(&mut self) {
+        if let Some(ready) = &self.ready {
+            ready.send_replace(true);
+            // From now on it has nothing to do, for as long as it is kept.
+            self.deadlines.idle(Instant::now(), FAR);
+            self.set_alarm();
+        }
     }
 
     fn working(&mut self) {

@@ -17,6 +17,8 @@ pub struct RunDirs {
 }
 
 const KEPT: &str = ".kept";
+/// Beside directories that were made ahead of a job, as long as no job has them.
+const AHEAD: &str = ".ahead";
 
 impl RunDirs {
     /// Where the directories of an execution are, whether or not they exist.
@@ -38,6 +40,51 @@ impl RunDirs {
         make_private(&dirs.home)?;
         make_private(&dirs.work())?;
         Ok(dirs)
+    }
+
+    /// Makes directories that no job has yet. Unless one [adopts](Self::adopt) them, the next start
+    /// [removes](Self::remove_abandoned) them.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn create_ahead(runs: &Path, id: ExecutionId) -> io::Result<Self> {
+        let dirs = Self::of(runs, id);
+        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(dirs.ahead())?;
+        Self::create(runs, id)
+    }
+
+    /// A job has these directories from now on.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn adopt(&self) -> io::Result<()> {
+        fs::remove_file(self.ahead())
+    }
+
+    /// Removes directories that were made ahead of jobs which never came.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn remove_abandoned(runs: &Path) -> io::Result<()> {
+        for entry in fs::read_dir(runs)? {
+            let name = entry?.file_name();
+            let id = name.to_str().and_then(|name| name.strip_suffix(AHEAD)?.parse().ok());
+            if let Some(id) = id {
+                Self::of(runs, id).remove()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn ahead(&self) -> PathBuf {
+        let mut path = self.home.clone().into_os_string();
+        path.push(AHEAD);
+        path.into()
+    }
+
+    /// The execution whose id its name is.
+    pub fn id(&self) -> Option<ExecutionId> {
+        Self::owner(self.home.file_name()?.to_str()?)
     }
 
     /// The agent's home directory.
@@ -125,7 +172,11 @@ impl RunDirs {
     /// # Errors
     /// What the file system says; what could be removed is gone.
     pub fn remove(&self) -> io::Result<()> {
-        remove_tree(&self.home).and(remove_tree(&self.kept))
+        remove_tree(&self.home).and(remove_tree(&self.kept))?;
+        match fs::remove_file(self.ahead()) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
     }
 }
 

@@ -8,6 +8,7 @@ mod attempt;
 mod output;
 mod runner;
 mod stop;
+mod waiting;
 
 pub mod dirs;
 pub mod workspace;
@@ -22,11 +23,12 @@ mod pause;
 mod pipes;
 mod stdin_feed;
 
-pub use attempt::{Attempt, Wires};
+pub use attempt::{Attempt, Lines, Wires};
 pub use cookie::{COOKIE_VARIABLE, Cookie};
 pub use dirs::RunDirs;
 pub use output::Output;
 pub use process_tree::Leftover;
 pub use runner::{Ended, Graces, Runner};
 pub use stop::StopReason;
+pub use waiting::{Job, Waiting};
 pub use workspace::Workspace;

@@ -50,7 +50,7 @@ impl Default for Graces {
 }
 
 impl Ended {
-    fn without_run(verdict: Verdict) -> Self {
+    pub(crate) fn without_run(verdict: Verdict) -> Self {
         Self { outcome: Outcome::without_run(verdict), output: None, undelivered: Vec::new() }
     }
 }
@@ -72,8 +72,8 @@ impl Runner {
 
     /// Runs one attempt to its end. When this returns, none of its processes is left.
     ///
-    /// Events go to [`Wires::events`] in the order they happen; the attempt waits for a slow reader but can be stopped
-    /// meanwhile. It is stopped by a value in [`Wires::stop`]. Where the events have no reader any more, they are dropped.
+    /// Events go to [`Lines::events`](crate::Lines::events) in the order they happen; the attempt waits for a slow reader but can be stopped
+    /// meanwhile. It is stopped by a value in [`Lines::stop`](crate::Lines::stop). Where the events have no reader any more, they are dropped.
     /// Giving the future up kills the main process at once and leaves the others to
     /// [`reap_forever`](Self::reap_forever).
     pub async fn run(&self, attempt: Attempt, wires: Wires) -> Ended {
@@ -82,22 +82,25 @@ impl Runner {
 
     /// Runs one attempt that gets open files.
     pub(crate) async fn run_inheriting(&self, attempt: Attempt, inherited: Inherited, wires: Wires) -> Ended {
-        if let Some(reason) = wires.stop.borrow().clone() {
+        if let Some(reason) = wires.lines.stop.borrow().clone() {
             return Ended::without_run(reason.verdict());
         }
         match self.start(attempt, inherited, wires).await {
-            Ok(passage) => {
-                let Left { outcome, output, undelivered, left_others } = passage.run().await;
-                if left_others {
-                    self.registry.end_orphans().await;
-                }
-                Ended { outcome, output: Some(output), undelivered }
-            }
+            Ok(passage) => self.ended(passage.run().await).await,
             Err(verdict) => Ended::without_run(verdict),
         }
     }
 
-    async fn start(&self, attempt: Attempt, inherited: Inherited, wires: Wires) -> Result<Passage, Verdict> {
+    /// What is left of a run, once nothing of it is left on the machine.
+    pub(crate) async fn ended(&self, left: Left) -> Ended {
+        let Left { outcome, output, undelivered, left_others } = left;
+        if left_others {
+            self.registry.end_orphans().await;
+        }
+        Ended { outcome, output: Some(output), undelivered }
+    }
+
+    pub(crate) async fn start(&self, attempt: Attempt, inherited: Inherited, wires: Wires) -> Result<Passage, Verdict> {
         let Attempt { launch, install_hint, workspace, limits, idle, cookie, stdout_path, so_far } = attempt;
         let serves = launch.serves;
         let output = Recorder::new(stdout_path, limits.max_output_bytes, so_far).map_err(|error| {

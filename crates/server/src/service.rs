@@ -18,7 +18,7 @@ use crate::app::{App, DataDir, StartError, open_store, secrets_of};
 use crate::config::{Config, Environment};
 use crate::doors::{Doors, Statistics, listen, redis, router};
 use crate::events::{Hub, Mask};
-use crate::executor::{Bells, Executor, HealthCache, Model, Vault};
+use crate::executor::{Bells, Executor, HealthCache, Model, Vault, WarmPool, keep};
 use crate::lifecycle::{Phase, Stage, drain};
 use crate::scheduler::{Lanes, Schedule, SchedulerHandle, beat, prune, recover, rescue, schedule};
 
@@ -86,6 +86,7 @@ impl Service {
             mask: mask.clone(),
             health: HealthCache::default(),
             bells: Bells::default(),
+            warm: WarmPool::new(config.warm.clone()),
         });
         let app = App {
             keyring: Arc::new(Keyring::new(store.clone(), parts.own_key.as_deref())),
@@ -110,13 +111,17 @@ impl Service {
                 async move { runner.reap_forever().await }
             }),
         ];
+        let tasks = TaskTracker::new();
+        if !app.config.server.ephemeral {
+            tasks.spawn(keep(Arc::clone(&app.executor), app.phase.clone()));
+        }
         Ok(Self {
             app,
             scheduler,
             metrics: parts.metrics,
             statistics: Statistics::default(),
             redis,
-            tasks: TaskTracker::new(),
+            tasks,
             agents,
             rehearsal,
             data_dir,

@@ -39,7 +39,8 @@ impl Setup {
             rehearse: false,
             ephemeral: false,
             log: None,
-            env: Vec::new(),
+            // Else an agent that waits looks like one that was left behind.
+            env: vec![("LEGWORK_WARM__MOST", "0".to_owned())],
         }
     }
 

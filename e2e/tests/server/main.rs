@@ -17,3 +17,4 @@ mod redis;
 mod sentry;
 mod shutdown;
 mod unified;
+mod warm;

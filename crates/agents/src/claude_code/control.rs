@@ -18,6 +18,9 @@ pub(super) const READY: &str = "legwork-ready";
 /// How long the program waits for what rules say, which they do at once.
 const HOOK_SECONDS: u32 = 60;
 
+/// The id of the request by which a program that waited learns of its job.
+pub(super) const SETTINGS: &str = "legwork-settings";
+
 /// The prompt as one message, in one line of JSON.
 pub(super) fn message(prompt: &str) -> String {
     line(&json!({"type": "user", "message": {"role": "user", "content": prompt}}))
@@ -77,7 +80,7 @@ fn begin(opening: &Opening) -> String {
     env.extend(
         credential.into_iter().chain(base_url).chain(opening.env.clone()).map(|(name, value)| (name, value.into())),
     );
-    let settings = request("legwork-settings", &json!({"subtype": "apply_flag_settings", "settings": {"env": env}}));
+    let settings = request(SETTINGS, &json!({"subtype": "apply_flag_settings", "settings": {"env": env}}));
     settings + &message(&opening.prompt)
 }
 

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::accounting::Accounts;
-use super::control::{self, Asked, READY};
+use super::control::{self, Asked, READY, SETTINGS};
 use super::risk::risk;
 use super::verdict::{Told, judge};
 use super::wire::{
@@ -144,6 +144,7 @@ impl Run {
                 push(decoded, message("control_cancel_request".to_owned(), fields));
             }
             ("control_response", _) if answers(&fields, READY) => decoded.push(Decoded::Ready),
+            ("control_response", _) if answers(&fields, SETTINGS) && fields["response"]["subtype"] == "success" => {}
             (topic, _) if OTHER_TYPES.contains(&topic) => push(decoded, message(topic.to_owned(), fields)),
             _ => return None,
         }

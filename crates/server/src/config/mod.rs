@@ -19,6 +19,7 @@ mod repositories;
 mod secret;
 mod server;
 mod shutdown;
+mod warm;
 mod worker_variables;
 mod workspaces;
 
@@ -46,6 +47,7 @@ pub use repositories::RepositorySettings;
 pub use secret::Secret;
 pub use server::ServerSettings;
 pub use shutdown::ShutdownSettings;
+pub use warm::WarmSettings;
 pub use workspaces::WorkspaceSettings;
 
 /// All settings. In `legwork.toml` each field is a section.
@@ -70,6 +72,8 @@ pub struct Config {
     pub doors: DoorSettings,
     /// Agents by name (`claude-code`).
     pub agents: BTreeMap<String, AgentSettings>,
+    /// Agents that are started ahead of their jobs.
+    pub warm: WarmSettings,
     /// What people decide about calls of tools.
     pub approvals: ApprovalSettings,
     /// Directories that agents may work in.
@@ -96,6 +100,7 @@ impl Default for Config {
             limits: LimitSettings::default(),
             doors: DoorSettings::default(),
             agents: BTreeMap::new(),
+            warm: WarmSettings::default(),
             approvals: ApprovalSettings::default(),
             workspaces: WorkspaceSettings::default(),
             repositories: RepositorySettings::default(),

@@ -8,7 +8,7 @@ use legwork_model::{
     Clock, Cost, EventBody, ExecutionId, ExecutionState, Failure, FailureReason, Outcome, Task, Verdict,
 };
 use legwork_runner::workspace::PatchLimits;
-use legwork_runner::{Output, Runner, StopReason, Wires};
+use legwork_runner::{Ended, Lines, Output, Runner, StopReason, Wires};
 use serde_json::Value;
 use tokio::sync::{mpsc, watch};
 
@@ -19,6 +19,7 @@ use super::prepare::Prepared;
 use super::seat::Seat;
 use super::talk::{Overheard, Talk};
 use super::vault::Vault;
+use super::warm::WarmPool;
 use crate::alarm;
 use crate::config::Config;
 use crate::events::{Appended, Hub, Mask, RunLog, Signal};
@@ -76,6 +77,8 @@ pub struct Executor {
     pub vault: Vault,
     /// What is known of the agents' programs.
     pub health: HealthCache,
+    /// Agents that were started ahead of their jobs.
+    pub warm: WarmPool,
     /// Tells runs that there are orders for them.
     pub bells: Bells,
 }
@@ -169,15 +172,15 @@ impl Executor {
         let mut before: Option<Outcome> = None;
         let mut so_far = None;
         loop {
-            let (attempt, dialogue) = match prepared.start(so_far.take()) {
-                Ok(started) => started,
-                Err(verdict) => return (joined(before, Outcome::without_run(verdict)), None),
-            };
             let (orders, heard) = mpsc::channel(ORDERS);
             let (said, overheard) = overheard(&prepared.task, events);
-            let wires = Wires { dialogue, stop: stop.clone(), orders: Some(heard), events: said };
-            let run = self.runner.run(attempt, wires);
+            let lines = Lines { stop: stop.clone(), orders: Some(heard), events: said };
+            let run = self.run_once(prepared, so_far.take(), lines);
             let (ended, ()) = tokio::join!(run, talk.go_on(orders, overheard, orders_wait));
+            let ended = match ended {
+                Ok(ended) => ended,
+                Err(verdict) => return (joined(before, Outcome::without_run(verdict)), None),
+            };
             orders_wait = false;
             if prepared.begins_anew(&ended.outcome) {
                 let lost_session_id = prepared.task.resume_session.take().unwrap_or_default();
@@ -194,6 +197,23 @@ impl Executor {
             prepared.goes_on(prompt, session);
             (before, so_far) = (Some(outcome), ended.output);
         }
+    }
+
+    /// Gives the job to a program that waits for it, else starts one.
+    async fn run_once(
+        &self,
+        prepared: &mut Prepared,
+        so_far: Option<Output>,
+        mut lines: Lines,
+    ) -> Result<Ended, Verdict> {
+        if let Some((waiting, job)) = prepared.take_waiting() {
+            match self.runner.run_waiting(waiting, job, lines).await {
+                Ok(ended) => return Ok(ended),
+                Err(back) => lines = back,
+            }
+        }
+        let (attempt, dialogue) = prepared.start(so_far)?;
+        Ok(self.runner.run(attempt, Wires { dialogue, lines }).await)
     }
 
     async fn finish(

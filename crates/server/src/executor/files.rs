@@ -107,6 +107,15 @@ impl Executor {
         }
     }
 
+    /// Removes directories that were made ahead of jobs which never came.
+    pub async fn remove_abandoned(&self) {
+        let runs = self.runs.clone();
+        let removed = tokio::task::spawn_blocking(move || RunDirs::remove_abandoned(&runs)).await;
+        if let Ok(Err(error)) = removed {
+            tracing::warn!(%error, "failed to remove directories that nobody uses");
+        }
+    }
+
     /// Kills what an earlier process of this node left running; says how many processes that were.
     pub async fn sweep(&self) -> usize {
         match self.runner.sweep(&self.node).await {

@@ -11,6 +11,7 @@ mod probe;
 mod seat;
 mod talk;
 mod vault;
+mod warm;
 
 pub use bells::{Bell, Bells};
 pub use execute::{Executor, Model};
@@ -19,3 +20,4 @@ pub use prepare::{credential, find_program};
 pub use probe::Probe;
 pub use seat::Seat;
 pub use vault::{RunSecrets, Vault};
+pub use warm::{WarmPool, keep};

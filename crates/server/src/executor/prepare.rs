@@ -4,18 +4,21 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use legwork_agents::{Agent, Credential, Dialogue, SessionGuard, Setup, find_agent};
-use legwork_model::{EventBody, FailureReason, OnSessionLost, Outcome, Task, Verdict};
+use legwork_agents::{Agent, Credential, Dialogue, Opening, SessionGuard, Setup, find_agent};
+use legwork_model::{EventBody, ExecutionId, FailureReason, OnSessionLost, Outcome, Task, Verdict};
 use legwork_runner::workspace::{
     Errand, Exclusive, GitSetup, PatchLimits, RemoteError, Source, bring_up_to_date, existing_or_new,
 };
-use legwork_runner::{Attempt, Cookie, Output, RunDirs, StopReason, Workspace};
+use legwork_runner::{Attempt, Cookie, Job, Output, RunDirs, StopReason, Waiting, Workspace};
 use tokio::sync::{mpsc, watch};
 
 use super::execute::{Executor, Model};
 use super::vault::RunSecrets;
+use super::warm::{Kept, Profile};
 use crate::config::AgentSettings;
 use crate::store::ExecutionRecord;
+use crate::store::append::{Fenced, Lease};
+use crate::store::home::MoveHome;
 
 /// How long working out a patch may take.
 const PATCH_PATIENCE: Duration = Duration::from_secs(60);
@@ -23,6 +26,8 @@ const PATCH_PATIENCE: Duration = Duration::from_secs(60);
 /// An attempt that is ready to start.
 pub(super) struct Prepared {
     agent: &'static dyn Agent,
+    /// A program that was started ahead of this job.
+    waiting: Option<Waiting>,
     /// What it is to do; a further process gets a further prompt.
     pub(super) task: Task,
     setup: Setup,
@@ -58,18 +63,35 @@ impl Prepared {
             }
             _ => dialogue,
         };
-        let stays = self.agent.capabilities().follow_up;
         let attempt = Attempt {
             launch,
             install_hint: self.agent.install_hint().to_owned(),
             workspace: self.workspace.path().to_owned(),
             limits: self.task.limits.clone(),
-            idle: self.task.session_idle_seconds.filter(|_| stays).map(Duration::from_secs),
+            idle: self.idle(),
             cookie: self.cookie.clone(),
             stdout_path: self.dirs.stdout(),
             so_far,
         };
         Ok((attempt, dialogue))
+    }
+
+    /// The program that waits for this job, and what it is told; once.
+    pub(super) fn take_waiting(&mut self) -> Option<(Waiting, Job)> {
+        let waiting = self.waiting.take()?;
+        let opening = Opening {
+            prompt: self.task.prompt.clone(),
+            credential: self.setup.credential.clone(),
+            base_url: self.setup.base_url.clone(),
+            env: self.task.env.clone(),
+        };
+        let (limits, stdout_path) = (self.task.limits.clone(), self.dirs.stdout());
+        Some((waiting, Job { opening, limits, idle: self.idle(), stdout_path }))
+    }
+
+    fn idle(&self) -> Option<Duration> {
+        let stays = self.agent.capabilities().follow_up;
+        self.task.session_idle_seconds.filter(|_| stays).map(Duration::from_secs)
     }
 
     /// How long a further message is waited for once the process has ended: those that can stay wait themselves.
@@ -121,7 +143,19 @@ impl Executor {
         let agent = find_agent(&task.agent).ok_or_else(|| {
             Verdict::failed(FailureReason::SpawnFailed, format!("This version knows no agent `{}`.", task.agent))
         })?;
-        let (dirs, home) = self.directories(record)?;
+        let secrets = self.vault.of(record.id);
+        if record.pinned && secrets.is_none() {
+            let message = "The job's own credentials are gone; submit it again.";
+            return Err(Verdict::failed(FailureReason::Lost, message));
+        }
+        let secrets = secrets.unwrap_or_default();
+        let (dirs, home, waiting) = match self.adopt(agent, record, &secrets).await {
+            Some(Kept { waiting, dirs, .. }) => (RunDirs::of(&self.runs, record.id), dirs, Some(waiting)),
+            None => {
+                let (dirs, home) = self.directories(record)?;
+                (dirs, home, None)
+            }
+        };
         let cookie = Cookie::new(&self.node, record.id, u64::try_from(record.fence).unwrap_or(0));
         let git = GitSetup {
             program: "git".into(),
@@ -130,12 +164,6 @@ impl Executor {
             deadline: PATCH_PATIENCE,
             askpass: self.askpass.clone(),
         };
-        let secrets = self.vault.of(record.id);
-        if record.pinned && secrets.is_none() {
-            let message = "The job's own credentials are gone; submit it again.";
-            return Err(Verdict::failed(FailureReason::Lost, message));
-        }
-        let secrets = secrets.unwrap_or_default();
         let errand = Errand { runner: &self.runner, git: &git, dirs: &dirs, stop, events: events.clone() };
         let token = secrets.repository_token.as_deref();
         let Place { workspace, commit, alone } = self.workspace(record, &home, errand, token).await?;
@@ -143,9 +171,10 @@ impl Executor {
         // The log may have ended the run already; then nobody misses the event.
         let _ = events.send(EventBody::Workspace { path, commit }).await;
 
-        let setup = self.setup(agent, record, &home, workspace.path(), &secrets);
+        let setup = self.setup(agent, task, &home, workspace.path(), &secrets, record.id);
         Ok(Prepared {
             agent,
+            waiting,
             task: task.clone(),
             setup,
             cookie,
@@ -156,6 +185,33 @@ impl Executor {
             dirs,
             git,
         })
+    }
+
+    /// A program that waits for a job like this, with its directories, which are the job's from now on.
+    async fn adopt(&self, agent: &dyn Agent, record: &ExecutionRecord, secrets: &RunSecrets) -> Option<Kept> {
+        if !self.warm.is_used() || record.home != record.id {
+            return None;
+        }
+        let nowhere = RunDirs::of(&self.runs, record.id);
+        let setup = self.setup(agent, &record.task, &nowhere, &nowhere.work(), secrets, record.id);
+        let kept = self.warm.take(&Profile::of(agent, &record.task, &setup)?)?;
+        let lease = Lease { id: record.id, fence: record.fence };
+        let moved = MoveHome { lease, home: kept.dirs.id()? };
+        match self.store.write(moved).await {
+            Ok(Fenced::Applied) => {
+                if let Err(error) = kept.dirs.adopt() {
+                    tracing::warn!(%error, "directories of a run will be taken for abandoned");
+                }
+                Some(kept)
+            }
+            moved => {
+                tracing::warn!(execution = %record.id, ?moved, "a program that waited can't be used");
+                kept.waiting.end().await;
+                // What can't be removed now is removed by the next start.
+                let _ = kept.dirs.remove();
+                None
+            }
+        }
     }
 
     /// The execution's own directories, and those of the session that it continues (else the same).
@@ -202,7 +258,7 @@ impl Executor {
                 make_dir(&place).map_err(|error| directory_failed(&place, &error))?;
                 Workspace::filled(place)
             }
-            (None, None) => Workspace::fresh(dirs.work()),
+            (None, None) => Workspace::fresh(home.work()),
         };
         if let Err(error) = workspace.take_baseline(&self.runner, git, dirs, PatchLimits::default()).await {
             tracing::warn!(execution = %record.id, %error, "the run will have no patch");
@@ -235,10 +291,11 @@ impl Executor {
     fn setup(
         &self,
         agent: &dyn Agent,
-        record: &ExecutionRecord,
+        task: &Task,
         home: &RunDirs,
         workspace: &Path,
         secrets: &RunSecrets,
+        id: ExecutionId,
     ) -> Setup {
         let settings = self.config.agent(agent.name());
         let (credential, base_url) = match &self.model {
@@ -247,7 +304,7 @@ impl Executor {
             }
             // Its own key for each run, so that the rehearsal model can tell them apart.
             Model::Rehearsal { base_url } => {
-                (Some(Credential::ApiKey(format!("rehearsal-{}", record.id))), Some(base_url.clone()))
+                (Some(Credential::ApiKey(format!("rehearsal-{id}"))), Some(base_url.clone()))
             }
         };
         let program = settings.program.clone().unwrap_or_else(|| agent.default_program().into());
@@ -258,7 +315,7 @@ impl Executor {
             tmp: home.tmp(),
             credential,
             base_url,
-            permission_mode: record.task.permission_mode.clone().or(settings.permission_mode),
+            permission_mode: task.permission_mode.clone().or(settings.permission_mode),
             max_retries: settings.max_retries,
             path: self.path.clone(),
             mcp_servers: Default::default(),

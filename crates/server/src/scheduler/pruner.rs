@@ -48,7 +48,8 @@ async fn prune_once(app: &App) -> Result<(), StoreError> {
 /// Whether nobody used the run directory since `before`. A session that was continued keeps it alive; a directory that
 /// the database does not know is left alone.
 async fn is_old(app: &App, home: ExecutionId, before: Timestamp) -> Result<bool, StoreError> {
-    let Some(owner) = app.store.execution(home).await? else { return Ok(false) };
+    let owner = app.store.execution(home).await?;
     let users = app.store.users_of_home(home).await?;
-    Ok(users.iter().chain([&owner]).all(|user| user.finished_at.is_some_and(|at| at < before)))
+    let known = owner.is_some() || !users.is_empty();
+    Ok(known && users.iter().chain(&owner).all(|user| user.finished_at.is_some_and(|at| at < before)))
 }

@@ -35,6 +35,7 @@ async fn rescue_once(app: &App) -> Result<usize, StoreError> {
 pub async fn recover(app: &App) -> Result<(), StoreError> {
     let swept = app.executor.sweep().await;
     app.executor.remove_credentials().await;
+    app.executor.remove_abandoned().await;
     let held = app.store.held_by(&app.node).await?;
     if swept > 0 || !held.is_empty() {
         tracing::warn!(

@@ -21,6 +21,7 @@ pub mod enqueue;
 pub mod events;
 pub mod executions;
 pub mod finish;
+pub mod home;
 pub mod kept;
 pub mod lease;
 pub mod lose;

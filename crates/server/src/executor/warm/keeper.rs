@@ -1,0 +1,188 @@
+//! Starts programs ahead of their jobs, and ends those that nobody took. One at a time, and when the machine has time for it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use legwork_agents::find_agent;
+use legwork_model::{Clock, FailureReason, Ids, Limits, SystemClock, Verdict};
+use legwork_runner::{Attempt, Cookie, RunDirs};
+
+use super::{Kept, Profile, WarmPool};
+use crate::executor::Executor;
+use crate::lifecycle::{Phase, Stage};
+
+/// How often is looked without being told.
+const LOOK: Duration = Duration::from_secs(5);
+/// How long a program may take to be ready.
+const START_SECONDS: u64 = 20;
+/// What is ready sooner is not worth to be kept.
+const WORTH: Duration = Duration::from_millis(100);
+/// How long a job that runs is given precedence.
+const PRECEDENCE: Duration = Duration::from_secs(5);
+
+/// Keeps programs ready until the server ends, then ends them.
+pub async fn keep(executor: Arc<Executor>, phase: Phase) {
+    let pool = executor.warm.clone();
+    if !pool.is_used() {
+        return;
+    }
+    loop {
+        let told = async { tokio::time::timeout(LOOK, pool.wake.notified()).await.is_ok() };
+        tokio::select! {
+            _ = told => {}
+            () = phase.reached(Stage::Draining) => break,
+        }
+        pool.end_old().await;
+        while let Some(profile) = pool.wanted() {
+            if phase.stage() >= Stage::Draining {
+                break;
+            }
+            executor.give_way().await;
+            executor.keep_one(profile).await;
+        }
+        pool.measure();
+    }
+    pool.end_all().await;
+}
+
+impl WarmPool {
+    /// A profile for which one more program should wait.
+    fn wanted(&self) -> Option<Profile> {
+        let (now, age) = (Instant::now(), self.max_age());
+        let most = usize::try_from(self.settings.most).unwrap_or(usize::MAX);
+        let mut shelves = self.lock();
+        let all: usize = shelves.values().map(|shelf| shelf.kept.len()).sum();
+        if all >= most || !has_memory(self.settings.reserve_memory_mb) {
+            return None;
+        }
+        let lacks = |(profile, shelf): (&Profile, &mut super::Shelf)| {
+            let useless = shelf.useless_until.is_some_and(|until| now < until);
+            let lacking = shelf.demand.peak(now, age).saturating_sub(shelf.kept.len());
+            (lacking > 0 && !useless).then(|| (lacking, profile.clone()))
+        };
+        let lacking = shelves.iter_mut().filter_map(lacks).max_by_key(|(lacking, _)| *lacking);
+        lacking.map(|(_, profile)| profile)
+    }
+
+    fn put(&self, profile: &Profile, kept: Kept) {
+        if let Some(shelf) = self.lock().get_mut(profile) {
+            shelf.kept.push(kept);
+        }
+    }
+
+    fn give_up(&self, profile: &Profile) {
+        if let Some(shelf) = self.lock().get_mut(profile) {
+            shelf.useless_until = Some(Instant::now() + self.max_age());
+        }
+    }
+
+    /// Ends what waits for too long, and forgets what nobody asks for any more.
+    async fn end_old(&self) {
+        let (now, age) = (Instant::now(), self.max_age());
+        let mut old = Vec::new();
+        self.lock().retain(|_, shelf| {
+            let peak = shelf.demand.peak(now, age);
+            let aged = |kept: &mut Kept| now.duration_since(kept.since) > age || !kept.waiting.is_alive();
+            old.extend(shelf.kept.extract_if(.., aged));
+            let surplus = shelf.kept.len().saturating_sub(peak);
+            old.extend(shelf.kept.drain(..surplus));
+            peak > 0 || !shelf.kept.is_empty() || shelf.useless_until.is_some_and(|until| now < until)
+        });
+        end(old).await;
+    }
+
+    async fn end_all(&self) {
+        let all: Vec<Kept> = self.lock().drain().flat_map(|(_, shelf)| shelf.kept).collect();
+        end(all).await;
+    }
+
+    fn measure(&self) {
+        let shelves = self.lock();
+        let kept = || shelves.values().flat_map(|shelf| &shelf.kept);
+        #[expect(clippy::cast_precision_loss, reason = "counts and sizes stay far below 2^53")]
+        let (count, bytes) = (kept().count() as f64, kept().map(|kept| kept.waiting.memory()).sum::<u64>() as f64);
+        metrics::gauge!("legwork_warm_processes").set(count);
+        metrics::gauge!("legwork_warm_memory_bytes").set(bytes);
+    }
+}
+
+async fn end(kept: Vec<Kept>) {
+    for Kept { waiting, dirs, .. } in kept {
+        waiting.end().await;
+        remove(&dirs);
+    }
+}
+
+fn remove(dirs: &RunDirs) {
+    if let Err(error) = dirs.remove() {
+        tracing::warn!(%error, "failed to remove the directories of a program that nobody took");
+    }
+}
+
+impl Executor {
+    /// Lets what runs have the machine for a while.
+    async fn give_way(&self) {
+        let until = Instant::now() + PRECEDENCE;
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let waiting = || self.warm.lock().values().map(|shelf| shelf.kept.len()).sum::<usize>();
+        while self.runner.live_runs().saturating_sub(waiting()) >= processors && Instant::now() < until {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    async fn keep_one(&self, profile: Profile) {
+        let begun = Instant::now();
+        match self.start_ahead(&profile).await {
+            Ok(kept) if begun.elapsed() < WORTH => {
+                self.warm.give_up(&profile);
+                end(vec![kept]).await;
+            }
+            Ok(kept) => self.warm.put(&profile, kept),
+            Err(verdict) => {
+                tracing::warn!(agent = profile.agent(), ?verdict, "a program could not be started ahead of its job");
+                self.warm.give_up(&profile);
+            }
+        }
+    }
+
+    async fn start_ahead(&self, profile: &Profile) -> Result<Kept, Verdict> {
+        let failed = |error: std::io::Error| Verdict::failed(FailureReason::WorkspaceFailed, error.to_string());
+        let agent = find_agent(profile.agent())
+            .ok_or_else(|| Verdict::failed(FailureReason::SpawnFailed, "The agent is not known."))?;
+        let id = Ids::from_system().execution(SystemClock.now());
+        let dirs = RunDirs::create_ahead(&self.runs, id).map_err(failed)?;
+        let setup = profile.setup(dirs.home(), dirs.tmp(), dirs.work());
+        let Some((launch, dialogue)) = agent.waiting(profile.task(), &setup) else {
+            remove(&dirs);
+            return Err(Verdict::failed(FailureReason::SpawnFailed, "The agent can't wait."));
+        };
+        dirs.place(&launch.files).map_err(failed)?;
+        let attempt = Attempt {
+            launch,
+            install_hint: agent.install_hint().to_owned(),
+            workspace: dirs.work(),
+            limits: Limits { first_event_seconds: START_SECONDS, ..Limits::default() },
+            idle: None,
+            cookie: Cookie::new(&self.node, id, 0),
+            stdout_path: dirs.stdout(),
+            so_far: None,
+        };
+        match self.runner.start_waiting(attempt, dialogue).await {
+            Ok(waiting) => Ok(Kept { waiting, dirs, since: Instant::now() }),
+            Err(verdict) => {
+                remove(&dirs);
+                Err(verdict)
+            }
+        }
+    }
+}
+
+/// Whether the machine has so much memory left, and some for one more program.
+fn has_memory(reserve_mb: u64) -> bool {
+    const ONE_MB: u64 = 170;
+    let info = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let available =
+        info.lines().find_map(|line| line.strip_prefix("MemAvailable:")?.trim().strip_suffix(" kB")?.parse().ok());
+    // Where the system does not tell, the operator's number of programs is the limit.
+    available.is_none_or(|kilobytes: u64| kilobytes / 1024 >= reserve_mb + ONE_MB)
+}

@@ -1,0 +1,85 @@
+//! Agents that are started ahead of their jobs. Starting one takes most of what a short job takes; one that waits begins to
+//! work at once.
+//!
+//! What waits was started for one [`Profile`], in fresh private directories of its own, and does one job in its life. How
+//! many wait is learnt from the jobs that come; they are started and ended by the [keeper](keep).
+
+mod demand;
+mod keeper;
+mod profile;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use legwork_runner::{RunDirs, Waiting};
+use tokio::sync::Notify;
+
+use demand::Demand;
+pub use keeper::keep;
+pub(super) use profile::Profile;
+
+use crate::config::WarmSettings;
+
+/// What waits on this node. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct WarmPool {
+    shelves: Arc<Mutex<HashMap<Profile, Shelf>>>,
+    wake: Arc<Notify>,
+    settings: WarmSettings,
+}
+
+/// A program that waits, and its directories.
+#[derive(Debug)]
+pub(super) struct Kept {
+    pub(super) waiting: Waiting,
+    pub(super) dirs: RunDirs,
+    since: Instant,
+}
+
+/// What waits for the jobs of one profile.
+#[derive(Debug, Default)]
+struct Shelf {
+    kept: Vec<Kept>,
+    demand: Demand,
+    /// Nothing is started for this profile until then: it was in vain.
+    useless_until: Option<Instant>,
+}
+
+impl WarmPool {
+    /// A pool in which nothing waits yet.
+    pub fn new(settings: WarmSettings) -> Self {
+        Self { shelves: Arc::default(), wake: Arc::default(), settings }
+    }
+
+    /// Whether anything is kept at all.
+    pub(super) fn is_used(&self) -> bool {
+        self.settings.most > 0
+    }
+
+    /// A program for a job of this profile, if one waits. Either way, more such jobs are expected.
+    pub(super) fn take(&self, profile: &Profile) -> Option<Kept> {
+        let now = Instant::now();
+        let taken = {
+            let mut shelves = self.lock();
+            let shelf = shelves.entry(profile.clone()).or_default();
+            shelf.demand.came(now);
+            shelf.kept.retain(|kept| kept.waiting.is_alive());
+            // The youngest knows most of how things are now.
+            shelf.kept.pop()
+        };
+        let outcome = if taken.is_some() { "hit" } else { "miss" };
+        metrics::counter!("legwork_warm_starts_total", "outcome" => outcome).increment(1);
+        self.wake.notify_one();
+        taken
+    }
+
+    fn max_age(&self) -> Duration {
+        Duration::from_secs(self.settings.max_age_seconds)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Profile, Shelf>> {
+        // Nothing panics while the lock is held.
+        self.shelves.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,94 @@
+//! What has to be the same for two jobs to be done by the same program.
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+
+use legwork_agents::{Agent, Credential, Setup};
+use legwork_model::{Limits, Task};
+use sha2::{Digest, Sha256};
+
+use crate::app::hex;
+
+/// Everything that a program must know when it starts: its version, arguments, configuration. Prompt, credential, address of
+/// the model and variables come later.
+#[derive(Debug, Clone)]
+pub(in crate::executor) struct Profile {
+    agent: String,
+    task: Task,
+    setup: Setup,
+    key: String,
+}
+
+impl Profile {
+    /// The profile of a job; `None` where a program that waits can't do it.
+    pub(in crate::executor) fn of(agent: &dyn Agent, task: &Task, setup: &Setup) -> Option<Self> {
+        let placed = task.workspace.is_some() || task.repository.is_some() || task.resume_session.is_some();
+        if placed || !agent.capabilities().warm {
+            return None;
+        }
+        let task = Task {
+            prompt: String::new(),
+            env: BTreeMap::new(),
+            // They are watched by the runner, but for those that the agent itself is told.
+            limits: Limits {
+                max_turns: task.limits.max_turns,
+                max_cost_usd: task.limits.max_cost_usd,
+                ..Limits::default()
+            },
+            session_idle_seconds: None,
+            door: None,
+            ..task.clone()
+        };
+        // A login is a file, and has to be there from the start.
+        let credential = setup.credential.clone().filter(|credential| matches!(credential, Credential::LoginFile(_)));
+        let nowhere = PathBuf::from("/");
+        let setup = Setup {
+            workspace: nowhere.clone(),
+            home: nowhere.clone(),
+            tmp: nowhere,
+            credential,
+            base_url: None,
+            ..setup.clone()
+        };
+        let (launch, _) = agent.waiting(&task, &setup)?;
+        let file = std::fs::metadata(&launch.program).ok()?;
+        let mut hash = Sha256::new();
+        let program = format!("{:?} {} {} {}", launch.program, file.ino(), file.size(), file.mtime());
+        hash.update(format!("{} {program} {:?} {:?}", agent.name(), launch.args, launch.env));
+        for placed in &launch.files {
+            hash.update(format!("{:?} {}", placed.path, placed.contents));
+        }
+        hash.update(&launch.stdin.bytes);
+        Some(Self { agent: agent.name().to_owned(), task, setup, key: hex(&hash.finalize()) })
+    }
+
+    /// The agent.
+    pub(super) fn agent(&self) -> &str {
+        &self.agent
+    }
+
+    /// What its program is started for.
+    pub(super) fn task(&self) -> &Task {
+        &self.task
+    }
+
+    /// The same as a setup with real directories.
+    pub(super) fn setup(&self, home: PathBuf, tmp: PathBuf, workspace: PathBuf) -> Setup {
+        Setup { home, tmp, workspace, ..self.setup.clone() }
+    }
+}
+
+impl PartialEq for Profile {
+    fn eq(&self, other: &Self) -> bool {
+        self.key == other.key
+    }
+}
+
+impl Eq for Profile {}
+
+impl std::hash::Hash for Profile {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.key.hash(state);
+    }
+}

@@ -1,0 +1,114 @@
+//! Agents that are started ahead of their jobs.
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use super::claude::rehearsing;
+use super::lab::{Client, Setup, check_history, nothing_left, processes_of};
+
+/// The value of a metric, 0 where it is not told.
+async fn metric(client: &Client, name: &str) -> f64 {
+    let metrics = client.get_text("/metrics").await;
+    let value = metrics.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
+    value.unwrap_or(0.0)
+}
+
+async fn until_waiting(client: &Client) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while metric(client, "legwork_warm_processes").await < 1.0 {
+        assert!(Instant::now() < deadline, "nothing waits");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// What is in the directory of runs of a job.
+fn directories(data: &Path) -> Vec<String> {
+    let names = std::fs::read_dir(data.join("runs"))
+        .expect("runs")
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    names.collect()
+}
+
+fn warm(data: &Path) -> Option<Setup> {
+    Some(rehearsing(data)?.env("LEGWORK_WARM__MOST", "1").env("LEGWORK_WARM__RESERVE_MEMORY_MB", "0"))
+}
+
+#[tokio::test]
+async fn a_job_is_done_by_an_agent_that_waits_for_it() {
+    let data = tempfile::tempdir().expect("a directory");
+    let Some(setup) = warm(data.path()) else { return };
+    let server = setup.start().await;
+    let client = &server.client;
+    let job = json!({
+        "prompt": "[[write: a.txt | 1]] [[bash: echo $COLOUR > b.txt]] [[say: first]]",
+        "tools": { "allow": ["Bash"] }, "env": { "COLOUR": "red" },
+    });
+    let cold = client.run(&job).await;
+    assert_eq!(cold["outcome"]["result"], "first", "{cold:#}");
+    assert_eq!(metric(client, "legwork_warm_starts_total{outcome=\"miss\"}").await, 1.0);
+    until_waiting(client).await;
+    assert!(metric(client, "legwork_warm_memory_bytes").await > 50e6);
+
+    let warm = client.run(&job).await;
+    assert_eq!((&warm["state"], &warm["outcome"]["result"]), (&json!("succeeded"), &json!("first")), "{warm:#}");
+    assert_eq!(metric(client, "legwork_warm_starts_total{outcome=\"hit\"}").await, 1.0);
+    let id = warm["id"].as_str().expect("an id");
+    check_history(client, id).await;
+    let events = client.events(id).await;
+    let path = events.iter().find(|event| event["kind"] == "workspace").expect("a workspace")["data"]["path"].clone();
+    let work = Path::new(path.as_str().expect("a path"));
+    assert_eq!(std::fs::read_to_string(work.join("b.txt")).expect("written"), "red\n");
+    assert!(client.get_text(&format!("/v1/executions/{id}/patch")).await.contains("+1"));
+    let kinds = |events: &[Value]| {
+        events.iter().filter_map(|event| event["kind"].as_str().map(str::to_owned)).collect::<Vec<_>>()
+    };
+    assert_eq!(kinds(&events), kinds(&client.events(cold["id"].as_str().expect("an id")).await));
+
+    // Its session goes on where it was.
+    let more = json!({ "prompt": "[[read: a.txt]] [[say: more]]", "resumeSession": warm["sessionId"] });
+    let more = client.run(&more).await;
+    assert_eq!((&more["state"], &more["sessionId"]), (&json!("succeeded"), &warm["sessionId"]), "{more:#}");
+    // Another kind of job does not get what waits.
+    until_waiting(client).await;
+    let other = client.run(&json!({ "prompt": "[[say: other]]", "model": "claude-haiku-4-5" })).await;
+    assert_eq!(other["state"], "succeeded", "{other:#}");
+    assert_eq!(metric(client, "legwork_warm_starts_total{outcome=\"hit\"}").await, 1.0);
+
+    server.signal(rustix::process::Signal::TERM);
+    assert_eq!(server.ended().await, Some(0));
+    nothing_left(data.path()).await;
+    assert!(directories(data.path()).iter().all(|name| !name.ends_with(".ahead")), "{:?}", directories(data.path()));
+}
+
+#[tokio::test]
+async fn what_waits_is_ended_by_the_next_server() {
+    let data = tempfile::tempdir().expect("a directory");
+    let Some(setup) = warm(data.path()) else { return };
+    let server = setup.start().await;
+    let first = server.client.run(&json!({ "prompt": "[[say: first]]" })).await;
+    until_waiting(&server.client).await;
+    assert!(directories(data.path()).iter().any(|name| name.ends_with(".ahead")));
+    server.kill().await;
+    assert!(!processes_of(data.path()).is_empty(), "it does not notice the end of its server");
+    let server = setup.start().await;
+    nothing_left(data.path()).await;
+    let first = first["id"].as_str().expect("an id");
+    let others: Vec<_> = directories(data.path()).into_iter().filter(|name| !name.starts_with(first)).collect();
+    assert!(others.is_empty(), "directory and mark are gone: {others:?}");
+    drop(server);
+}
+
+#[tokio::test]
+async fn what_starts_in_no_time_is_not_kept() {
+    let data = tempfile::tempdir().expect("a directory");
+    let server = Setup::scripted(data.path()).env("LEGWORK_WARM__MOST", "1").start().await;
+    for _ in 0..3 {
+        assert_eq!(server.client.run(&json!({ "prompt": "text hi" })).await["state"], "succeeded");
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+    assert_eq!(metric(&server.client, "legwork_warm_starts_total{outcome=\"hit\"}").await, 0.0);
+    nothing_left(data.path()).await;
+}
