@@ -137,20 +137,22 @@ impl RunDirs {
     /// # Errors
     /// What the file system says; also for a path that is absolute or leads out of the home directory.
     pub fn place(&self, files: &[PlacedFile]) -> io::Result<()> {
-        let home = self.home();
-        for file in files {
-            if !file.path.components().all(|part| matches!(part, Component::Normal(_))) {
-                let message = format!("{} is not a path inside the home directory", file.path.display());
-                return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
-            }
-            let path = home.join(&file.path);
-            if let Some(parent) = path.parent().filter(|parent| *parent != home) {
-                DirBuilder::new().recursive(true).mode(0o700).create(parent)?;
-            }
-            let mut target = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
-            target.write_all(file.contents.as_bytes())?;
+        files.iter().try_for_each(|file| self.place_bytes(&file.path, file.contents.as_bytes()))
+    }
+
+    /// Writes one file into the home directory.
+    pub(crate) fn place_bytes(&self, path: &Path, contents: &[u8]) -> io::Result<()> {
+        if !path.components().all(|part| matches!(part, Component::Normal(_))) {
+            let message = format!("{} is not a path inside the home directory", path.display());
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
         }
-        Ok(())
+        let home = self.home();
+        let path = home.join(path);
+        if let Some(parent) = path.parent().filter(|parent| *parent != home) {
+            DirBuilder::new().recursive(true).mode(0o700).create(parent)?;
+        }
+        let mut target = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+        target.write_all(contents)
     }
 
     /// Removes files that were placed.

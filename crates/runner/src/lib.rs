@@ -7,6 +7,7 @@
 mod attempt;
 mod output;
 mod runner;
+mod session_files;
 mod stop;
 mod waiting;
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use reqwest::StatusCode;
+use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -156,7 +157,7 @@ async fn another_session_than_the_one_to_continue_is_noticed() {
 }
 
 #[tokio::test]
-async fn the_real_agent_forks_a_session_and_begins_anew_where_it_is_gone() {
+async fn the_real_agent_forks_a_session_finds_it_again_and_begins_anew_where_it_is_gone() {
     let data = tempfile::tempdir().expect("a directory");
     let Some(setup) = rehearsing(data.path()) else { return };
     let server = setup.start().await;
@@ -169,7 +170,16 @@ async fn the_real_agent_forks_a_session_and_begins_anew_where_it_is_gone() {
 
     // Its files are gone.
     let home = data.path().join("runs").join(first["id"].as_str().expect("an id"));
-    std::fs::remove_dir_all(home.join(".claude/projects")).expect("removed");
+    let files = home.join(".claude/projects");
+    std::fs::remove_dir_all(&files).expect("removed");
+    let again = client.run(&json!({ "prompt": "[[say: again]]", "resumeSession": session })).await;
+    assert_eq!((&again["state"], &again["sessionId"]), (&json!("succeeded"), &json!(session)), "{again:#}");
+
+    // Nobody has them any more.
+    std::fs::remove_dir_all(&files).expect("removed");
+    let database = format!("sqlite://{}", data.path().join("legwork.db").display());
+    let database = sea_orm::Database::connect(&database).await.expect("the database");
+    database.execute_unprepared("DELETE FROM sessions").await.expect("deleted");
     let gone = client.run(&json!({ "prompt": "[[say: again]]", "resumeSession": session })).await;
     assert_eq!(gone["outcome"]["reason"], "session_not_found", "{gone:#}");
     let job = json!({ "prompt": "[[say: again]]", "resumeSession": session, "onSessionLost": "fresh" });

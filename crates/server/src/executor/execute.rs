@@ -169,6 +169,7 @@ impl Executor {
         talk: &mut Talk<'_>,
     ) -> (Outcome, Option<Output>) {
         let mut orders_wait = orders_wait;
+        talk.keeps_session(prepared.agent, prepared.home.clone());
         let mut before: Option<Outcome> = None;
         let mut so_far = None;
         loop {
@@ -189,6 +190,9 @@ impl Executor {
                 continue;
             }
             let outcome = joined(before, ended.outcome);
+            if let Some(session) = &outcome.session_id {
+                self.keep_session(prepared.agent, &prepared.home, session).await;
+            }
             let next = talk.next_prompt(ended.undelivered, &outcome, prepared.patience(), &mut stop).await;
             let (Some(prompt), Some(session)) = (next, outcome.session_id.clone()) else {
                 return (outcome, ended.output);

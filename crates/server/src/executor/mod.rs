@@ -9,6 +9,7 @@ mod health;
 mod prepare;
 mod probe;
 mod seat;
+mod sessions;
 mod talk;
 mod vault;
 mod warm;

@@ -16,16 +16,16 @@ use super::execute::{Executor, Model};
 use super::vault::RunSecrets;
 use super::warm::{Kept, Profile};
 use crate::config::AgentSettings;
-use crate::store::ExecutionRecord;
 use crate::store::append::{Fenced, Lease};
 use crate::store::home::MoveHome;
+use crate::store::{ExecutionRecord, StoreError};
 
 /// How long working out a patch may take.
 const PATCH_PATIENCE: Duration = Duration::from_secs(60);
 
 /// An attempt that is ready to start.
 pub(super) struct Prepared {
-    agent: &'static dyn Agent,
+    pub(super) agent: &'static dyn Agent,
     /// A program that was started ahead of this job.
     waiting: Option<Waiting>,
     /// What it is to do; a further process gets a further prompt.
@@ -156,6 +156,10 @@ impl Executor {
                 (dirs, home, None)
             }
         };
+        if let Some(session) = &task.resume_session {
+            let unavailable = |error: StoreError| Verdict::failed(FailureReason::Internal, error.to_string());
+            self.restore_session(agent, &home, session).await.map_err(unavailable)?;
+        }
         let cookie = Cookie::new(&self.node, record.id, u64::try_from(record.fence).unwrap_or(0));
         let git = GitSetup {
             program: "git".into(),

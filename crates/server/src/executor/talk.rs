@@ -3,9 +3,9 @@
 
 use std::collections::VecDeque;
 
-use legwork_agents::Order;
+use legwork_agents::{Agent, Order};
 use legwork_model::{EventBody, ExecutionId, Outcome, Verdict};
-use legwork_runner::StopReason;
+use legwork_runner::{RunDirs, StopReason};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Duration, Instant, sleep_until};
 
@@ -39,6 +39,9 @@ pub(super) struct Talk<'a> {
     /// Messages that no process took.
     late: VecDeque<String>,
     approvals: Approvals,
+    /// Whose session it is, and where its files are.
+    home: Option<(&'static dyn Agent, RunDirs)>,
+    session: Option<String>,
 }
 
 impl<'a> Talk<'a> {
@@ -49,7 +52,23 @@ impl<'a> Talk<'a> {
         bell: Bell,
         approvals: Approvals,
     ) -> Self {
-        Self { executor, id, seat, bell, heard: 0, idle: false, late: VecDeque::new(), approvals }
+        Self {
+            executor,
+            id,
+            seat,
+            bell,
+            heard: 0,
+            idle: false,
+            late: VecDeque::new(),
+            approvals,
+            home: None,
+            session: None,
+        }
+    }
+
+    /// From now on the session is kept after each turn.
+    pub(super) fn keeps_session(&mut self, agent: &'static dyn Agent, home: RunDirs) {
+        self.home = Some((agent, home));
     }
 
     /// How many orders were heard.
@@ -81,6 +100,9 @@ impl<'a> Talk<'a> {
 
     /// Passes on what the agent said.
     async fn said(&mut self, event: EventBody, orders: &mpsc::Sender<Order>, overheard: Option<&Overheard>) {
+        if let EventBody::Started { session_id: Some(session), .. } = &event {
+            self.session = Some(session.clone());
+        }
         let event = match event {
             EventBody::PermissionRequest { id, tool, input, risk } => {
                 match self.approvals.ask(self.executor, self.id, id, tool, input, risk).await {
@@ -106,6 +128,9 @@ impl<'a> Talk<'a> {
         log(overheard, event).await;
         if idles {
             self.seat.release();
+            if let (Some((agent, home)), Some(session)) = (&self.home, &self.session) {
+                self.executor.keep_session(*agent, home, session).await;
+            }
         }
     }
 

@@ -7,6 +7,7 @@ use legwork_model::{ExecutionId, Timestamp};
 use crate::app::App;
 use crate::store::StoreError;
 use crate::store::prune::{PruneIdempotencyKeys, PruneQuotas};
+use crate::store::sessions::PruneSessions;
 
 const HOUR: i64 = 3_600_000;
 /// No quota looks further back.
@@ -37,6 +38,7 @@ async fn prune_once(app: &App) -> Result<(), StoreError> {
         }
     }
     let before = now.plus_millis(-hours(app.config.workspaces.keep_hours));
+    app.store.write(PruneSessions { before }).await?;
     for id in app.executor.kept_runs().await {
         if is_old(app, id, before).await? {
             app.executor.remove_run(id).await?;

@@ -29,6 +29,7 @@ pub mod orders;
 pub mod prune;
 pub mod quota;
 pub mod record;
+pub mod sessions;
 
 pub use connect::Store;
 pub use error::StoreError;

@@ -1,0 +1,132 @@
+//! The files in which an agent keeps a session, as one archive, so that the session can be continued where they are not.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Component, Path, PathBuf};
+
+use crate::dirs::RunDirs;
+
+/// A session that is larger does not travel.
+const MOST_BYTES: u64 = 32 * 1024 * 1024;
+/// Agents keep few levels of directories.
+const MOST_DEPTH: usize = 8;
+
+impl RunDirs {
+    /// The files of a session in `places`, directories relative to the home, as a tar archive: those that have its id in their
+    /// name or are in a directory that has. `None` where there are none, or where they are too large.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn pack_session(&self, places: &[&str], session: &str) -> io::Result<Option<Vec<u8>>> {
+        let home = self.home();
+        let mut files = Vec::new();
+        for place in places {
+            collect(&home.join(place), session, false, MOST_DEPTH, &mut files)?;
+        }
+        files.sort();
+        let size: u64 = files.iter().map(|file| fs::metadata(file).map_or(0, |file| file.len())).sum();
+        if files.is_empty() || size > MOST_BYTES {
+            return Ok(None);
+        }
+        let mut archive = tar::Builder::new(Vec::new());
+        for file in files {
+            if let Ok(name) = file.strip_prefix(&home) {
+                archive.append_file(name, &mut File::open(&file)?)?;
+            }
+        }
+        archive.into_inner().map(Some)
+    }
+
+    /// Lays the files of a session where an agent looks for them.
+    ///
+    /// # Errors
+    /// What the file system says; also for an archive that holds anything but files in `places`.
+    pub fn unpack_session(&self, places: &[&str], archive: &[u8]) -> io::Result<()> {
+        let mut archive = tar::Archive::new(archive);
+        for entry in archive.entries()? {
+            let mut entry = entry?;
+            let path = entry.path()?.into_owned();
+            let plain = path.components().all(|part| matches!(part, Component::Normal(_)));
+            if !plain || !entry.header().entry_type().is_file() || !places.iter().any(|place| path.starts_with(place)) {
+                let message = format!("{} is no file of a session", path.display());
+                return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+            }
+            let mut contents = Vec::new();
+            entry.by_ref().take(MOST_BYTES).read_to_end(&mut contents)?;
+            self.place_bytes(&path, &contents)?;
+        }
+        Ok(())
+    }
+}
+
+/// The files below `dir` that belong to a session; all of them where `dir` itself does. Links are not followed.
+fn collect(dir: &Path, session: &str, inside: bool, depth: usize, files: &mut Vec<PathBuf>) -> io::Result<()> {
+    let entries = match fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    for entry in entries {
+        let entry = entry?;
+        let belongs = inside || entry.file_name().to_string_lossy().contains(session);
+        let kind = entry.file_type()?;
+        if kind.is_dir() && depth > 0 {
+            collect(&entry.path(), session, belongs, depth - 1, files)?;
+        } else if kind.is_file() && belongs {
+            files.push(entry.path());
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use legwork_model::{Ids, Timestamp};
+
+    use super::*;
+
+    fn run_dirs(runs: &Path, millis: i64) -> RunDirs {
+        RunDirs::create(runs, Ids::from_seed([0; 32]).execution(Timestamp::from_millis(millis))).expect("directories")
+    }
+
+    fn write(dirs: &RunDirs, path: &str) {
+        let path = dirs.home().join(path);
+        fs::create_dir_all(path.parent().expect("a directory")).expect("made");
+        fs::write(&path, path.file_name().expect("a name").as_encoded_bytes()).expect("written");
+    }
+
+    #[test]
+    fn a_session_travels_without_what_is_beside_it() {
+        let runs = tempfile::tempdir().expect("a directory");
+        let (from, to) = (run_dirs(runs.path(), 1), run_dirs(runs.path(), 2));
+        for path in
+            [".a/x/s1.jsonl", ".a/x/s2.jsonl", ".a/s1/deep/log", ".a/other", "secret-s1", ".b/2026/roll-s1.json"]
+        {
+            write(&from, path);
+        }
+        let places = [".a", ".b"];
+        let archive = from.pack_session(&places, "s1").expect("packed").expect("a session");
+        to.unpack_session(&places, &archive).expect("unpacked");
+        let there = |path: &str| to.home().join(path).exists();
+        let kept = [".a/x/s1.jsonl", ".a/s1/deep/log", ".b/2026/roll-s1.json"];
+        assert!(kept.into_iter().all(there));
+        assert!(![".a/x/s2.jsonl", ".a/other", "secret-s1"].into_iter().any(there));
+        assert_eq!(from.pack_session(&places, "s9").expect("packed"), None);
+        assert!(to.unpack_session(&[".c"], &archive).is_err(), "only where sessions are");
+    }
+
+    #[test]
+    fn an_archive_that_leads_out_is_refused() {
+        let runs = tempfile::tempdir().expect("a directory");
+        let dirs = run_dirs(runs.path(), 1);
+        let mut archive = tar::Builder::new(Vec::new());
+        let mut header = tar::Header::new_gnu();
+        header.set_size(1);
+        header.set_entry_type(tar::EntryType::Regular);
+        let name = b".a/../../out";
+        header.as_old_mut().name[..name.len()].copy_from_slice(name);
+        header.set_cksum();
+        archive.append(&header, &b"x"[..]).expect("added");
+        assert!(dirs.unpack_session(&[".a"], &archive.into_inner().expect("an archive")).is_err());
+    }
+}

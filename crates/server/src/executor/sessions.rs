@@ -1,0 +1,60 @@
+//! Sessions travel: their files are kept with the record, and laid down again where an agent is to continue one that it does
+//! not have.
+
+use legwork_agents::Agent;
+use legwork_runner::RunDirs;
+
+use super::execute::Executor;
+use crate::store::StoreError;
+use crate::store::sessions::KeepSession;
+
+/// What the database takes in one row.
+const MOST_IN_A_ROW: usize = 2 * 1024 * 1024;
+const LEVEL: i32 = 3;
+
+impl Executor {
+    /// Keeps the files of a session as they are now. Where that fails, it can be continued on this machine alone.
+    pub(super) async fn keep_session(&self, agent: &'static dyn Agent, home: &RunDirs, session_id: &str) {
+        let (places, dirs, session) = (agent.session_dirs(), home.clone(), session_id.to_owned());
+        if session.is_empty() || !places.iter().any(|place| home.home().join(place).is_dir()) {
+            return;
+        }
+        let pack = move || {
+            let archive = dirs.pack_session(places, &session)?;
+            archive.map(|archive| zstd::bulk::compress(&archive, LEVEL)).transpose()
+        };
+        let packed = tokio::task::spawn_blocking(pack).await;
+        let files = match packed {
+            Ok(Ok(Some(files))) if files.len() <= MOST_IN_A_ROW => files,
+            Ok(Ok(_)) | Err(_) => return,
+            Ok(Err(error)) => return tracing::warn!(%error, "the files of a session can't be kept"),
+        };
+        let (agent, session_id) = (agent.name().to_owned(), session_id.to_owned());
+        let kept = self.store.write(KeepSession { agent, session_id, files, now: self.clock.now() }).await;
+        if let Err(error) = kept {
+            tracing::warn!(%error, "the files of a session can't be kept");
+        }
+    }
+
+    /// Lays the files of a session down, where they are not there and were kept.
+    pub(super) async fn restore_session(
+        &self,
+        agent: &'static dyn Agent,
+        home: &RunDirs,
+        session_id: &str,
+    ) -> Result<(), StoreError> {
+        let (places, dirs, session) = (agent.session_dirs(), home.clone(), session_id.to_owned());
+        let is_there = move || dirs.pack_session(places, &session).is_ok_and(|files| files.is_some());
+        if places.is_empty() || tokio::task::spawn_blocking(is_there).await.unwrap_or(true) {
+            return Ok(());
+        }
+        let Some(files) = self.store.session_files(agent.name(), session_id).await? else { return Ok(()) };
+        let dirs = home.clone();
+        let unpack = move || dirs.unpack_session(places, &zstd::stream::decode_all(files.as_slice())?);
+        match tokio::task::spawn_blocking(unpack).await {
+            Ok(Err(error)) => tracing::warn!(%error, "the files of a session can't be laid down"),
+            _ => tracing::info!(session = session_id, "a session goes on here that began elsewhere"),
+        }
+        Ok(())
+    }
+}
