@@ -204,6 +204,7 @@ pub fn secrets_of(config: &Config) -> impl Iterator<Item = &str> {
         .flatten()
         .map(Secret::expose)
         .chain(of_logins)
+        .chain(config.secrets.values().map(Secret::expose))
 }
 
 fn private_file(path: &Path) -> io::Result<fs::File> {

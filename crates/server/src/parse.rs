@@ -96,6 +96,7 @@ fn in_words_of_json(message: &str) -> String {
         "f64" => "a number",
         "a sequence" => "a list",
         "a map" => "an object",
+        other if other.starts_with("struct ") => "an object",
         other => other,
     };
     format!("{found}, expected {expected}")

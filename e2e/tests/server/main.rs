@@ -12,6 +12,7 @@ mod doors;
 mod examples;
 mod http;
 mod lab;
+mod mcp;
 mod readme;
 mod redis;
 mod sentry;

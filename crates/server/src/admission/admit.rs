@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::check;
 use super::keyring::{Caller, Permission};
+use super::mcp;
 use super::refusal::Refusal;
 use super::submission::{OnLost, Submission};
 use crate::app::{App, hex};
@@ -170,6 +171,7 @@ async fn judge(app: &App, caller: &Caller, submission: Submission, id: Execution
     check::permission_mode(submission.permission_mode.as_deref(), settings.permission_mode.as_deref())?;
     check::env(&submission.env, agent)?;
     check::metadata(&submission.metadata)?;
+    let mcp_servers = mcp::servers(&submission.mcp_servers, config)?;
     let priority = check::priority(submission.priority)?;
     let lane = check::lane(submission.lane.as_deref(), config)?;
     let workspace = workspace(app, &submission)?;
@@ -185,6 +187,7 @@ async fn judge(app: &App, caller: &Caller, submission: Submission, id: Execution
         session_idle_seconds: submission.session_idle_timeout,
         system_prompt: submission.system_prompt,
         permissions: submission.permissions,
+        mcp_servers,
         resume_session: submission.resume_session,
         workspace,
         repository: submission.repository,

@@ -87,6 +87,7 @@ pub(super) fn conversation(
         ("sessionIdleTimeout", submission.session_idle_timeout.is_some(), offered.follow_up || offered.resume),
         ("systemPrompt", submission.system_prompt.is_some(), offered.system_prompt),
         ("permissions", submission.permissions.is_some(), offered.permissions),
+        ("mcpServers", !submission.mcp_servers.is_empty(), offered.mcp),
     ];
     if let Some((field, _, _)) = wanted.into_iter().find(|(_, wanted, offered)| *wanted && !offered) {
         return Err(Refusal::invalid(field, "not_offered", format!("is nothing that `{}` can do", agent.name())));

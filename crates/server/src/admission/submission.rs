@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+use super::mcp::McpRequest;
 use crate::executor::RunSecrets;
 use crate::parse::{object, optional_object};
 
@@ -50,6 +51,9 @@ pub struct Submission {
     /// What the agent may do, decided call by call; the agent's own rules alone where absent.
     #[serde(default, deserialize_with = "optional_object")]
     pub permissions: Option<PermissionPolicy>,
+    /// MCP servers that the agent may use, by name: `{}` for one that is known here, else a definition.
+    #[serde(default)]
+    pub mcp_servers: BTreeMap<String, McpRequest>,
     /// When to stop the run.
     #[serde(default, deserialize_with = "object")]
     pub limits: LimitRequest,

@@ -99,13 +99,16 @@ fn place_in(text: &str, offset: usize) -> String {
 }
 
 /// `LEGWORK_SERVER__MAX_BODY_BYTES=2097152` is `[server] max_body_bytes = 2097152`. Names of agents and lanes are
-/// written with `_` for `-`.
+/// written with `_` for `-`, those of secrets as they are.
 fn overlay_variables(table: &mut Table, environment: &Environment) -> Result<(), ConfigError> {
     for (name, value) in environment.with_prefix(PREFIX).filter(|(name, _)| name.contains("__") || *name == "DATA_DIR")
     {
         let mut keys: Vec<String> = name.split("__").map(str::to_ascii_lowercase).collect();
         if matches!(keys[0].as_str(), "agents" | "lanes") && keys.len() > 1 {
             keys[1] = keys[1].replace('_', "-");
+        }
+        if let Some(secret) = name.strip_prefix("SECRETS__") {
+            keys = vec!["secrets".to_owned(), secret.to_owned()];
         }
         set(table, &keys, value).map_err(|message| variable(name, message))?;
     }
@@ -182,6 +185,11 @@ fn resolve_secrets(config: &mut Config, environment: &Environment) -> Result<(),
     resolve("doors.generate.secret", &mut config.doors.generate.secret, environment)?;
     resolve("doors.execute.secret", &mut config.doors.execute.secret, environment)?;
     resolve("doors.unified.db_base_url", &mut config.doors.unified.db_base_url, environment)?;
+    for (name, secret) in &mut config.secrets {
+        let mut value = Some(secret.clone());
+        resolve(&format!("secrets.{name}"), &mut value, environment)?;
+        value.into_iter().for_each(|value| *secret = value);
+    }
     for (name, agent) in &mut config.agents {
         resolve(&format!("agents.{name}.api_key"), &mut agent.api_key, environment)?;
         resolve(&format!("agents.{name}.auth_token"), &mut agent.auth_token, environment)?;
@@ -218,6 +226,15 @@ fn has_scheme(url: &Secret, schemes: &[&str]) -> bool {
 
 fn validate(config: &Config) -> Result<(), ConfigError> {
     let invalid = |setting: &str, message: String| Err(ConfigError::Invalid { setting: setting.to_owned(), message });
+    let is_name = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    if let Some(name) = config.secrets.keys().find(|name| name.is_empty() || !is_name(name)) {
+        return invalid(&format!("secrets.{name}"), "is no name of a secret; use letters, digits and `_`".into());
+    }
+    for (name, server) in &config.mcp.servers {
+        if server.command.is_some() == server.url.is_some() {
+            return invalid(&format!("mcp.servers.{name}"), "needs either `command` or `url`".into());
+        }
+    }
     if let Some((name, _)) = config.lanes.iter().find(|(_, lane)| lane.concurrency == 0) {
         return invalid(&format!("lanes.{name}.concurrency"), "must be at least 1".into());
     }

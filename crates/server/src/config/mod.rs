@@ -12,6 +12,7 @@ mod lanes;
 mod limits;
 mod load;
 mod log;
+mod mcp;
 mod queue;
 mod redis;
 mod rehearsal;
@@ -40,6 +41,7 @@ pub use lanes::{LaneSettings, default_lanes};
 pub use limits::LimitSettings;
 pub use load::{ConfigError, load};
 pub use log::{LogFormat, LogSettings};
+pub use mcp::{McpServerSettings, McpSettings};
 pub use queue::QueueSettings;
 pub use redis::RedisSettings;
 pub use rehearsal::RehearsalSettings;
@@ -76,6 +78,10 @@ pub struct Config {
     pub warm: WarmSettings,
     /// What people decide about calls of tools.
     pub approvals: ApprovalSettings,
+    /// Servers of the Model Context Protocol.
+    pub mcp: McpSettings,
+    /// Secrets by name, for MCP servers: `${NAME}` stands for them.
+    pub secrets: BTreeMap<String, Secret>,
     /// Directories that agents may work in.
     pub workspaces: WorkspaceSettings,
     /// Git repositories that may be cloned.
@@ -102,6 +108,8 @@ impl Default for Config {
             agents: BTreeMap::new(),
             warm: WarmSettings::default(),
             approvals: ApprovalSettings::default(),
+            mcp: McpSettings::default(),
+            secrets: BTreeMap::new(),
             workspaces: WorkspaceSettings::default(),
             repositories: RepositorySettings::default(),
             rehearsal: RehearsalSettings::default(),

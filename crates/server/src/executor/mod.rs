@@ -6,6 +6,7 @@ mod bells;
 mod execute;
 mod files;
 mod health;
+mod mcp;
 mod prepare;
 mod probe;
 mod seat;

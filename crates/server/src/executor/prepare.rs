@@ -13,6 +13,7 @@ use legwork_runner::{Attempt, Cookie, Job, Output, RunDirs, StopReason, Waiting,
 use tokio::sync::{mpsc, watch};
 
 use super::execute::{Executor, Model};
+use super::mcp;
 use super::vault::RunSecrets;
 use super::warm::{Kept, Profile};
 use crate::config::AgentSettings;
@@ -175,7 +176,7 @@ impl Executor {
         // The log may have ended the run already; then nobody misses the event.
         let _ = events.send(EventBody::Workspace { path, commit }).await;
 
-        let setup = self.setup(agent, task, &home, workspace.path(), &secrets, record.id);
+        let setup = self.setup(agent, task, &home, workspace.path(), &secrets, record.id)?;
         Ok(Prepared {
             agent,
             waiting,
@@ -197,7 +198,7 @@ impl Executor {
             return None;
         }
         let nowhere = RunDirs::of(&self.runs, record.id);
-        let setup = self.setup(agent, &record.task, &nowhere, &nowhere.work(), secrets, record.id);
+        let setup = self.setup(agent, &record.task, &nowhere, &nowhere.work(), secrets, record.id).ok()?;
         let kept = self.warm.take(&Profile::of(agent, &record.task, &setup)?)?;
         let lease = Lease { id: record.id, fence: record.fence };
         let moved = MoveHome { lease, home: kept.dirs.id()? };
@@ -300,7 +301,8 @@ impl Executor {
         workspace: &Path,
         secrets: &RunSecrets,
         id: ExecutionId,
-    ) -> Setup {
+    ) -> Result<Setup, Verdict> {
+        let mcp_servers = mcp::with_secrets(task, &self.config)?;
         let settings = self.config.agent(agent.name());
         let (credential, base_url) = match &self.model {
             Model::Configured => {
@@ -312,7 +314,7 @@ impl Executor {
             }
         };
         let program = settings.program.clone().unwrap_or_else(|| agent.default_program().into());
-        Setup {
+        Ok(Setup {
             program: find_program(&program, &self.path).unwrap_or(program),
             workspace: workspace.to_owned(),
             home: home.home(),
@@ -322,9 +324,9 @@ impl Executor {
             permission_mode: task.permission_mode.clone().or(settings.permission_mode),
             max_retries: settings.max_retries,
             path: self.path.clone(),
-            mcp_servers: Default::default(),
+            mcp_servers,
             model_api: None,
-        }
+        })
     }
 }
 

@@ -14,6 +14,7 @@ mod following;
 mod keys;
 mod leftovers;
 mod listing;
+mod mcp_servers;
 mod repeating;
 mod sessions;
 mod settings;
