@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use legwork_server::commands::{Failure, config, doctor, executions, key, openapi, run, serve, worker};
+use legwork_server::commands::{Failure, agents, config, doctor, executions, key, openapi, run, serve, worker};
 use legwork_server::config::Environment;
 
 /// Runs coding agents as durable jobs: one binary, one API.
@@ -21,6 +21,7 @@ enum Command {
     Run(Box<run::Run>),
     Executions(executions::Executions),
     Doctor(doctor::Doctor),
+    Agents(agents::Agents),
     Key(key::Key),
     Config(config::Config),
     /// Prints the OpenAPI description of the native API
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
             Command::Run(run) => run.run(environment).await,
             Command::Executions(executions) => executions.run(environment).await.map(|()| ExitCode::SUCCESS),
             Command::Doctor(doctor) => doctor.run(environment).await,
+            Command::Agents(agents) => agents.run(environment).await,
             Command::Key(key) => key.run(environment).await.map(|()| ExitCode::SUCCESS),
             Command::Config(config) => config.run(&environment).map(|()| ExitCode::SUCCESS),
             Command::OpenApi => openapi::run().map(|()| ExitCode::SUCCESS),

@@ -18,7 +18,7 @@ use crate::app::{App, DataDir, StartError, open_store, secrets_of};
 use crate::config::{Config, Environment};
 use crate::doors::{Doors, Statistics, listen, redis, router};
 use crate::events::{Hub, Mask};
-use crate::executor::{Bells, Executor, HealthCache, Model, Vault, WarmPool, keep};
+use crate::executor::{Bells, Executor, HealthCache, Model, Programs, Vault, WarmPool, keep};
 use crate::lifecycle::{Phase, Stage, drain};
 use crate::scheduler::{Lanes, Schedule, SchedulerHandle, beat, prune, recover, rescue, schedule};
 
@@ -71,6 +71,7 @@ impl Service {
         let mask = Mask::new(secrets_of(&config));
         let config = Arc::new(config);
         let hub = Hub::default();
+        let path = parts.environment.get("PATH").unwrap_or("/usr/local/bin:/usr/bin:/bin");
         let executor = Arc::new(Executor {
             store: store.clone(),
             hub: hub.clone(),
@@ -81,7 +82,8 @@ impl Service {
             askpass: data_dir.askpass()?,
             vault: Vault::default(),
             node: node.clone(),
-            path: parts.environment.get("PATH").unwrap_or("/usr/local/bin:/usr/bin:/bin").to_owned(),
+            programs: Programs::new(data_dir.path(), path),
+            path: path.to_owned(),
             model,
             mask: mask.clone(),
             health: HealthCache::default(),

@@ -136,7 +136,7 @@ impl Run {
             ("user", _) => user(parse(fields)?, decoded)?,
             ("result", _) => self.turn_ended(parse(fields)?, decoded),
             ("control_request", _) if is_request(&fields, "can_use_tool") => {
-                self.permission_request(parse(fields)?, decoded)
+                self.permission_request(parse(fields)?, decoded);
             }
             ("control_request", _) if is_request(&fields, "hook_callback") => self.hook(parse(fields)?, decoded),
             ("control_cancel_request", _) => {

@@ -196,7 +196,6 @@ async fn judge(app: &App, caller: &Caller, submission: Submission, id: Execution
         permission_mode: submission.permission_mode,
         door: submission.door.map(str::to_owned),
         env: submission.env,
-        ..Task::default()
     };
     Ok(NewExecution {
         id,

@@ -1,5 +1,6 @@
 //! The commands of the binary. File = command.
 
+pub mod agents;
 pub mod config;
 pub mod doctor;
 pub mod executions;

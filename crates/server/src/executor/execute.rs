@@ -16,6 +16,7 @@ use super::approvals::Approvals;
 use super::bells::{Bell, Bells};
 use super::health::HealthCache;
 use super::prepare::Prepared;
+use super::programs::Programs;
 use super::seat::Seat;
 use super::talk::{Overheard, Talk};
 use super::vault::Vault;
@@ -69,6 +70,8 @@ pub struct Executor {
     pub askpass: PathBuf,
     /// `PATH` of agents.
     pub path: String,
+    /// Where their programs are.
+    pub programs: Programs,
     /// Which model they talk to.
     pub model: Model,
     /// Secrets to keep out of what is recorded.

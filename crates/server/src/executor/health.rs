@@ -7,7 +7,6 @@ use legwork_agents::find_agent;
 use tokio::sync::Mutex;
 
 use super::execute::Executor;
-use super::prepare::find_program;
 use super::probe::Probe;
 
 /// How long an answer is good: asking for somebody's health must cost nothing.
@@ -38,9 +37,10 @@ impl Executor {
 
     async fn ask_version(&self, agent: &str) -> AgentHealth {
         let found = find_agent(agent).ok_or_else(|| format!("there is no agent `{agent}`"))?;
-        let program = self.config.agent(agent).program.unwrap_or_else(|| found.default_program().into());
-        let program = find_program(&program, &self.path)
-            .ok_or_else(|| format!("{} is not there. {}", program.display(), found.install_hint()))?;
+        let settings = self.config.agent(agent);
+        let named = settings.program.clone().unwrap_or_else(|| found.default_program().into());
+        let program = self.programs.find(found, &settings);
+        let program = program.ok_or_else(|| format!("{} is not there. {}", named.display(), found.install_hint()))?;
         let probe = Probe {
             runner: self.runner.clone(),
             scratch: self.runs.clone(),

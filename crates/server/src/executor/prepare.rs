@@ -313,9 +313,9 @@ impl Executor {
                 (Some(Credential::ApiKey(format!("rehearsal-{id}"))), Some(base_url.clone()))
             }
         };
-        let program = settings.program.clone().unwrap_or_else(|| agent.default_program().into());
+        let named = settings.program.clone().unwrap_or_else(|| agent.default_program().into());
         Ok(Setup {
-            program: find_program(&program, &self.path).unwrap_or(program),
+            program: self.programs.find(agent, &settings).unwrap_or(named),
             workspace: workspace.to_owned(),
             home: home.home(),
             tmp: home.tmp(),
@@ -343,14 +343,6 @@ pub fn credential(settings: &AgentSettings) -> Option<Credential> {
 /// Directories that a door's callers name may not be there yet; all others are.
 fn make_dir(path: &Path) -> std::io::Result<()> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
-}
-
-/// The file that a program's name stands for on `path`; `None` where there is none.
-pub fn find_program(program: &Path, path: &str) -> Option<PathBuf> {
-    if program.components().count() > 1 {
-        return program.canonicalize().ok().filter(|file| file.is_file());
-    }
-    std::env::split_paths(path).map(|dir| dir.join(program)).find(|file| file.is_file())
 }
 
 fn directory_failed(path: &Path, error: &std::io::Error) -> Verdict {

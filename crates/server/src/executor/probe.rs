@@ -74,11 +74,18 @@ fn judge(outcome: Outcome, said: &Said) -> Result<String, String> {
     }
 }
 
-/// What a program printed.
+/// What a program printed, to its standard output and to its error output.
 #[derive(Debug, Clone, Default)]
-struct Said(Arc<Mutex<Vec<u8>>>);
+pub(super) struct Said(Arc<Mutex<Vec<u8>>>, Arc<Mutex<Vec<u8>>>);
 
 impl Said {
+    /// The last line of its error output.
+    pub(super) fn last_words(&self) -> String {
+        let bytes = self.1.lock().unwrap_or_else(PoisonError::into_inner);
+        let text = String::from_utf8_lossy(&bytes);
+        text.trim().lines().next_back().unwrap_or("it did not say why").trim().to_owned()
+    }
+
     fn first_line(&self) -> String {
         let bytes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let text = String::from_utf8_lossy(&bytes);
@@ -91,7 +98,9 @@ impl Dialogue for Said {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
     }
 
-    fn stderr(&mut self, _bytes: &[u8], _decoded: &mut Vec<Decoded>) {}
+    fn stderr(&mut self, bytes: &[u8], _decoded: &mut Vec<Decoded>) {
+        self.1.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+    }
 
     fn finish(&mut self, exit: Exit, _decoded: &mut Vec<Decoded>) -> AgentReport {
         let verdict = match exit {

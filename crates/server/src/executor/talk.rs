@@ -247,7 +247,7 @@ async fn next(overheard: &mut Option<Overheard>) -> Option<EventBody> {
 /// Waits until somebody stops the run; for ever where there is no one left to do so.
 async fn stopped(stop: &mut watch::Receiver<Option<StopReason>>) {
     if stop.wait_for(Option::is_some).await.is_err() {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

@@ -7,14 +7,15 @@ use legwork_agents::{Agent, Credential, known_agents};
 use super::report::{Check, Status};
 use super::version;
 use crate::config::{AgentSettings, Config};
-use crate::executor::{Probe, credential, find_program};
+use crate::executor::{Probe, Programs, credential};
 
 /// Two findings for each agent. One agent that can work is enough.
 pub(super) async fn examine(config: &Config, path: &str, probe: Option<&Probe>) -> Vec<Check> {
     let mut agents = Vec::new();
+    let programs = Programs::new(&config.data_dir, path);
     for agent in known_agents() {
         let settings = config.agent(agent.name());
-        let program = program(*agent, &settings, path, probe).await;
+        let program = program(*agent, &settings, &programs, probe).await;
         agents.push([program, access(*agent, &settings, config.rehearsal.enabled)]);
     }
     forgive(agents)
@@ -30,10 +31,10 @@ fn forgive(mut agents: Vec<[Check; 2]>) -> Vec<Check> {
     agents.into_iter().flatten().collect()
 }
 
-async fn program(agent: &dyn Agent, settings: &AgentSettings, path: &str, probe: Option<&Probe>) -> Check {
+async fn program(agent: &dyn Agent, settings: &AgentSettings, programs: &Programs, probe: Option<&Probe>) -> Check {
     let name = agent.name();
     let wanted = settings.program.clone().unwrap_or_else(|| PathBuf::from(agent.default_program()));
-    let Some(found) = find_program(&wanted, path) else {
+    let Some(found) = programs.find(agent, settings) else {
         let place = if wanted.components().count() > 1 { "does not exist" } else { "was not found in PATH" };
         let fix = format!("{} Or name it in the settings: [agents.{name}] program.", agent.install_hint());
         return Check::missing(name, format!("{} {place}", wanted.display()), fix);
@@ -111,12 +112,12 @@ mod tests {
     #[tokio::test]
     async fn a_program_that_is_not_there_comes_with_how_to_get_it() {
         let empty = tempfile::tempdir().expect("a directory");
-        let path = empty.path().to_str().expect("UTF-8");
-        let check = program(claude(), &AgentSettings::default(), path, None).await;
+        let path = Programs::new(empty.path(), empty.path().to_str().expect("UTF-8"));
+        let check = program(claude(), &AgentSettings::default(), &path, None).await;
         assert_eq!((check.status, check.found.as_str()), (Status::Missing, "claude was not found in PATH"));
         assert!(check.fix.is_some_and(|fix| fix.contains("npm install -g")));
         let named = AgentSettings { program: Some("/opt/claude".into()), ..AgentSettings::default() };
-        assert_eq!(program(claude(), &named, path, None).await.found, "/opt/claude does not exist");
+        assert_eq!(program(claude(), &named, &path, None).await.found, "/opt/claude does not exist");
     }
 
     #[test]

@@ -2,8 +2,8 @@
 
 use legwork_model::Verdict;
 
-use super::table::{aligned, moment, state};
-use crate::commands::terminal::{amounts, one_line, plain};
+use super::table::{moment, state};
+use crate::commands::terminal::{aligned, amounts, one_line, plain};
 use crate::doors::native::ExecutionView;
 
 /// A line for everything that is known, then prompt and answer in full.

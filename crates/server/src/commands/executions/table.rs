@@ -5,7 +5,7 @@ use std::time::Duration;
 use legwork_model::{Cost, Timestamp, Verdict};
 
 use crate::commands::client::Answer;
-use crate::commands::terminal::{dollars, duration, one_line, shorten};
+use crate::commands::terminal::{aligned, dollars, duration, one_line, shorten};
 use crate::doors::native::ExecutionView;
 
 const HEAD: [&str; 7] = ["ID", "STATE", "AGENT", "ACCEPTED (UTC)", "RAN", "COST", "PROMPT"];
@@ -53,15 +53,4 @@ pub(super) fn state(execution: &ExecutionView) -> String {
 /// `2026-03-01 12:00:00`
 pub(super) fn moment(at: Timestamp) -> String {
     at.to_string().chars().take(19).map(|character| if character == 'T' { ' ' } else { character }).collect()
-}
-
-/// Columns as wide as their widest entry.
-pub(super) fn aligned<const N: usize>(rows: &[[String; N]]) -> String {
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths: [usize; N] = std::array::from_fn(width);
-    let line = |row: &[String; N]| {
-        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}"));
-        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned() + "\n"
-    };
-    rows.iter().map(line).collect()
 }

@@ -5,10 +5,12 @@ mod amounts;
 mod plain;
 mod screen;
 mod style;
+mod table;
 mod transcript;
 
 pub use amounts::{amounts, dollars, duration, summary};
 pub use plain::{one_line, plain, plain_json, shorten};
 pub use screen::Screen;
 pub use style::{Line, Style};
+pub use table::aligned;
 pub use transcript::Transcript;
