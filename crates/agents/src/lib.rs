@@ -3,19 +3,29 @@
 //!
 //! To add an agent: one file here, one line in [`registry`], and recordings of its real output under `fixtures/`.
 
+mod acp;
 pub mod agent;
 pub mod claude_code;
+pub mod copilot;
+pub mod cursor;
+pub mod custom;
+mod ending;
 mod environment;
 pub mod framing;
+pub mod gemini;
+mod lenient;
+mod lines;
 mod mcp;
 pub mod registry;
 pub mod risk;
 mod session_guard;
+mod speech;
 mod stderr;
 
 pub use agent::{
     Agent, AgentReport, Capabilities, Credential, Decoded, Dialogue, Launch, Opening, Order, Package, PlacedFile,
     Setup, Stdin,
 };
-pub use registry::{find_agent, known_agents};
 pub use session_guard::SessionGuard;
+pub use custom::{Custom, CustomAgent};
+pub use registry::{Agents, find_agent, known_agents};

@@ -1,0 +1,131 @@
+//! Tool calls: what an agent tells of one in several updates becomes one call and one result.
+
+use std::collections::BTreeMap;
+
+use legwork_model::EventBody;
+use serde_json::{Map, Value, json};
+
+use super::dialect::Dialect;
+use super::wire::ToolFields;
+use crate::agent::Decoded;
+use crate::speech::Speech;
+
+/// The tool calls of a conversation, and whether each has its result.
+#[derive(Debug, Default)]
+pub(super) struct Tools {
+    known: BTreeMap<String, bool>,
+}
+
+impl Tools {
+    /// Whether the agent has not told of a call before; then it is put on record.
+    pub(super) fn introduce(
+        &mut self,
+        told: &ToolFields,
+        dialect: &Dialect,
+        speech: &mut Speech,
+        decoded: &mut Vec<Decoded>,
+    ) -> bool {
+        let new = !self.known.contains_key(&told.tool_call_id);
+        if new {
+            self.known.insert(told.tool_call_id.clone(), false);
+            speech.interrupted(decoded);
+            decoded.push(Decoded::Event(call(told, dialect)));
+        }
+        new
+    }
+
+    /// Takes what the agent tells of a call.
+    pub(super) fn told(
+        &mut self,
+        told: &ToolFields,
+        dialect: &Dialect,
+        speech: &mut Speech,
+        decoded: &mut Vec<Decoded>,
+    ) {
+        let new = self.introduce(told, dialect, speech, decoded);
+        let ended = self.known.entry(told.tool_call_id.clone()).or_default();
+        if is_over(told) && !*ended {
+            *ended = true;
+            decoded.push(Decoded::Event(result(told)));
+        } else if !new {
+            decoded.push(Decoded::Event(progress(told)));
+        }
+    }
+}
+
+fn is_over(told: &ToolFields) -> bool {
+    matches!(told.status.as_deref(), Some("completed" | "failed"))
+}
+
+fn call(told: &ToolFields, dialect: &Dialect) -> EventBody {
+    EventBody::ToolCall {
+        id: told.tool_call_id.clone(),
+        name: (dialect.tool)(told),
+        input: input(told, dialect),
+        parent_tool_call_id: None,
+    }
+}
+
+fn result(told: &ToolFields) -> EventBody {
+    EventBody::ToolResult {
+        id: told.tool_call_id.clone(),
+        output: output(told),
+        is_error: told.status.as_deref() == Some("failed") || command_failed(&told.raw_output),
+        parent_tool_call_id: None,
+    }
+}
+
+/// Without what it has printed so far: that comes again with the result.
+fn progress(told: &ToolFields) -> EventBody {
+    let fields = [("toolCallId", Some(&told.tool_call_id)), ("status", told.status.as_ref())];
+    let fields = fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), Value::from(value?.as_str()))));
+    EventBody::Message { topic: "tool_call_update".to_owned(), fields: fields.collect() }
+}
+
+/// What a tool is called with, or as much of it as the agent tells.
+pub(super) fn input(told: &ToolFields, dialect: &Dialect) -> Value {
+    if !told.raw_input.is_null() {
+        return told.raw_input.clone();
+    }
+    let is_command = dialect.command_is_title && told.kind.as_deref() == Some("execute");
+    let mut input = Map::new();
+    if let Some(title) = &told.title {
+        input.insert(if is_command { "command" } else { "title" }.to_owned(), json!(title));
+    }
+    if let Some(location) = told.locations.first() {
+        input.insert("path".to_owned(), json!(location.path));
+    }
+    let diff = told.content.iter().find(|item| item["type"] == "diff");
+    for field in ["path", "oldText", "newText"] {
+        if let Some(value) = diff.and_then(|diff| diff.get(field)) {
+            input.insert(field.to_owned(), value.clone());
+        }
+    }
+    Value::Object(input)
+}
+
+fn output(told: &ToolFields) -> String {
+    let raw = &told.raw_output;
+    let told_raw = raw.as_str().or_else(|| raw["content"].as_str()).or_else(|| raw["message"].as_str());
+    match told_raw {
+        Some(text) => text.to_owned(),
+        None => told.content.iter().map(flatten).collect::<Vec<_>>().join("\n"),
+    }
+}
+
+/// Content as text; what is no text is only named (`[diff] src/main.rs`).
+fn flatten(item: &Value) -> String {
+    let text = item["content"]["text"].as_str().or_else(|| item["text"].as_str());
+    match (text, item["type"].as_str()) {
+        (Some(text), _) => text.to_owned(),
+        (None, Some("diff")) => format!("[diff] {}", item["path"].as_str().unwrap_or_default()),
+        (None, Some(kind)) => format!("[{kind}]"),
+        (None, None) => item.to_string(),
+    }
+}
+
+/// Whether a command ended with an error although its tool did not. Copilot tells so.
+fn command_failed(raw_output: &Value) -> bool {
+    let contents = raw_output["contents"].as_array().into_iter().flatten();
+    contents.filter_map(|item| item["exitCode"].as_i64()).any(|code| code != 0)
+}

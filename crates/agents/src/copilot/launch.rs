@@ -1,0 +1,114 @@
+//! How Copilot CLI is started: arguments, environment, files.
+
+use std::collections::BTreeMap;
+
+use legwork_model::{McpServer, McpTransport, Task};
+use serde_json::{Value, json};
+
+use crate::agent::{Credential, PlacedFile, Setup};
+use crate::environment::text;
+
+/// What a task may not set beside what none may: where the agent sends its credential, what it may do, who watches it.
+pub(super) const RESERVED_ENV: &[&str] = &["COPILOT_*", "GH_*", "GITHUB_TOKEN", "OTEL_*"];
+
+/// Values are always written as `--flag=value`: a value that begins with `-` stays a value, and the flags that take lists do
+/// not swallow what follows them.
+pub(super) fn args(task: &Task, setup: &Setup) -> Vec<String> {
+    let protocol = if task.is_conversation() { "--acp" } else { "--output-format=json" };
+    let fixed = [protocol, "--no-auto-update", "--disable-client-telemetry", "--no-ask-user", "--no-color"];
+    let allow = task.tools.allow.iter().map(|rule| format!("--allow-tool={rule}"));
+    let deny = task.tools.deny.iter().map(|rule| format!("--deny-tool={rule}"));
+    let fixed = fixed.into_iter().map(str::to_owned);
+    fixed.chain(mode(task, setup)).chain(one_shot(task, setup)).chain(allow).chain(deny).collect()
+}
+
+/// The program's words for the permission mode. In a conversation it asks, and the answer is given by the policy or the mode;
+/// only where everything is allowed need it not ask.
+fn mode(task: &Task, setup: &Setup) -> Option<String> {
+    let word = match setup.permission_mode.as_deref()? {
+        "bypassPermissions" if task.permissions.is_none() => "--allow-all",
+        "acceptEdits" if !task.is_conversation() => "--allow-tool=write",
+        "plan" if !task.is_conversation() => "--mode=plan",
+        _ => return None,
+    };
+    Some(word.to_owned())
+}
+
+/// What the protocol brings in a conversation.
+fn one_shot(task: &Task, setup: &Setup) -> Vec<String> {
+    if task.is_conversation() {
+        return Vec::new();
+    }
+    let resume = task.resume_session.as_ref().map(|session| format!("--resume={session}"));
+    let mcp = (!setup.mcp_servers.is_empty())
+        .then(|| format!("--additional-mcp-config=@{}", text(&setup.home.join(MCP_FILE))));
+    resume.into_iter().chain(mcp).collect()
+}
+
+/// Its own variables. With an address of its own it talks to that alone; else to GitHub, as the owner of the token.
+pub(super) fn env(task: &Task, setup: &Setup) -> Vec<(&'static str, String)> {
+    let mut env =
+        vec![("COPILOT_HOME", text(&setup.home.join(".copilot"))), ("COPILOT_AUTO_UPDATE", "false".to_owned())];
+    env.extend(task.model.clone().map(|model| ("COPILOT_MODEL", model)));
+    match &setup.base_url {
+        Some(url) => env.extend(provider(url, setup)),
+        None => env.extend(setup.credential.as_ref().and_then(token).map(|token| ("COPILOT_GITHUB_TOKEN", token))),
+    }
+    env
+}
+
+fn provider(url: &str, setup: &Setup) -> Vec<(&'static str, String)> {
+    let mut env = vec![
+        ("COPILOT_PROVIDER_BASE_URL", url.to_owned()),
+        ("COPILOT_PROVIDER_TYPE", setup.model_api.clone().unwrap_or_else(|| "openai".to_owned())),
+        ("COPILOT_OFFLINE", "true".to_owned()),
+    ];
+    let variable = match &setup.credential {
+        Some(Credential::BearerToken(_) | Credential::OauthToken(_)) => "COPILOT_PROVIDER_BEARER_TOKEN",
+        _ => "COPILOT_PROVIDER_API_KEY",
+    };
+    env.extend(setup.credential.as_ref().and_then(token).map(|token| (variable, token)));
+    env
+}
+
+fn token(credential: &Credential) -> Option<String> {
+    match credential {
+        Credential::ApiKey(secret) | Credential::BearerToken(secret) | Credential::OauthToken(secret) => {
+            Some(secret.clone())
+        }
+        Credential::LoginFile(_) => None,
+    }
+}
+
+/// The MCP servers of the run, with their secrets.
+pub(super) const MCP_FILE: &str = ".copilot/legwork-mcp.json";
+
+/// What it tells its model beside its own system prompt, in every project.
+const INSTRUCTIONS_FILE: &str = ".copilot/copilot-instructions.md";
+
+/// The files that it finds in its home directory.
+pub(super) fn files(task: &Task, setup: &Setup) -> Vec<PlacedFile> {
+    let placed = |path: &str, contents: String| PlacedFile { path: path.into(), contents };
+    let instructions = task.system_prompt.clone().map(|text| placed(INSTRUCTIONS_FILE, text));
+    let servers = !setup.mcp_servers.is_empty() && !task.is_conversation();
+    let servers = servers.then(|| placed(MCP_FILE, mcp_config(&setup.mcp_servers).to_string()));
+    instructions.into_iter().chain(servers).collect()
+}
+
+/// The program wants each server's kind, and the tools of it that may be used.
+fn mcp_config(servers: &BTreeMap<String, McpServer>) -> Value {
+    let server = |server: &McpServer| match server {
+        McpServer::Program(program) => {
+            json!({"type": "local", "command": program.command, "args": program.args, "env": program.env, "tools": ["*"]})
+        }
+        McpServer::Remote(remote) => {
+            let kind = match remote.transport {
+                McpTransport::Http => "http",
+                McpTransport::Sse => "sse",
+            };
+            json!({"type": kind, "url": remote.url, "headers": remote.headers, "tools": ["*"]})
+        }
+    };
+    let servers: serde_json::Map<_, _> = servers.iter().map(|(name, value)| (name.clone(), server(value))).collect();
+    json!({ "mcpServers": servers })
+}

@@ -1,0 +1,120 @@
+//! GitHub Copilot CLI: `copilot --acp` where somebody may talk to it, else one run with lines of JSON.
+//!
+//! Everything here was measured on the real program: recordings of its output, and of which version, are under
+//! `fixtures/copilot/`.
+
+mod conversation;
+mod decode;
+mod launch;
+mod risk;
+mod verdict;
+mod wire;
+
+use legwork_model::{Risk, Task};
+use serde_json::Value;
+
+use crate::acp::{self, Job};
+use crate::agent::{Agent, Capabilities, Dialogue, Launch, Package, Setup, Stdin};
+use crate::environment::environment;
+use crate::lines::LineDialogue;
+
+/// As it is called in a sentence.
+const NAME: &str = "Copilot CLI";
+
+/// The adapter for GitHub Copilot CLI.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Copilot;
+
+impl Agent for Copilot {
+    fn name(&self) -> &str {
+        "copilot"
+    }
+
+    fn default_program(&self) -> &str {
+        "copilot"
+    }
+
+    fn install_hint(&self) -> &str {
+        "Install it with `legwork agents install copilot`, or with `npm install -g @github/copilot`."
+    }
+
+    fn package(&self) -> Option<Package> {
+        // The program itself, from the package of the platform. What npm puts on `PATH` starts it as a child, which
+        // outlives it.
+        Some(Package { name: "@github/copilot", version: "1.0.102", programs: &["@github/copilot-*/copilot"] })
+    }
+
+    /// The one that was tried; no older one was.
+    fn oldest_version(&self) -> Option<&'static str> {
+        Some("1.0.102")
+    }
+
+    /// It tells its tokens in a conversation alone. It takes its credential and its model from its environment, so that it
+    /// can't be started ahead of its job.
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            resume: true,
+            fork: false,
+            follow_up: true,
+            interrupt: true,
+            permissions: true,
+            tool_rules: true,
+            mcp: true,
+            system_prompt: true,
+            usage: false,
+            cost: false,
+            max_turns: false,
+            max_cost: false,
+            warm: false,
+            sessions_travel: false,
+        }
+    }
+
+    fn risk(&self, tool: &str, input: &Value) -> Risk {
+        risk::risk(tool, input)
+    }
+
+    fn credential_variables(&self) -> &'static [&'static str] {
+        &[
+            "COPILOT_GITHUB_TOKEN",
+            "COPILOT_PROVIDER_API_KEY",
+            "COPILOT_PROVIDER_BEARER_TOKEN",
+            "GH_TOKEN",
+            "GITHUB_TOKEN",
+        ]
+    }
+
+    fn reserved_env(&self) -> &'static [&'static str] {
+        launch::RESERVED_ENV
+    }
+
+    fn credential_files(&self) -> &'static [&'static str] {
+        &[launch::MCP_FILE]
+    }
+
+    /// In it a directory for each session, with the session's id as its name.
+    fn session_dirs(&self) -> &'static [&'static str] {
+        &[".copilot/session-state"]
+    }
+
+    fn launch(&self, task: &Task, setup: &Setup) -> Launch {
+        let conversation = task.is_conversation();
+        let prompt = Stdin { bytes: task.prompt.clone().into_bytes(), open_until_turn_ends: false };
+        Launch {
+            program: setup.program.clone(),
+            args: launch::args(task, setup),
+            env: environment(self, task, setup, launch::env(task, setup)),
+            files: launch::files(task, setup),
+            stdin: if conversation { acp::stdin() } else { prompt },
+            serves: conversation,
+        }
+    }
+
+    fn dialogue(&self, task: &Task, setup: &Setup) -> Box<dyn Dialogue> {
+        if task.is_conversation() {
+            acp::dialogue(&conversation::DIALECT, Job::new(NAME, task, setup))
+        } else {
+            Box::new(LineDialogue::new(decode::Run::default()))
+        }
+    }
+}

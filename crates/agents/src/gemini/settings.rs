@@ -1,0 +1,72 @@
+//! The files that Gemini CLI finds in its home directory.
+
+use std::collections::BTreeMap;
+
+use legwork_model::{McpServer, McpTransport, Task};
+use serde_json::{Value, json};
+
+use crate::agent::{Credential, PlacedFile, Setup};
+
+/// Its settings, with the MCP servers of the run and their secrets.
+pub(super) const SETTINGS_FILE: &str = ".gemini/settings.json";
+
+/// Where it looks for the file of a subscription login.
+pub(super) const LOGIN_FILE: &str = ".gemini/oauth_creds.json";
+
+/// What it tells its model beside its own system prompt, in every project.
+const MEMORY_FILE: &str = ".gemini/GEMINI.md";
+
+/// All files that it needs.
+pub(super) fn files(task: &Task, setup: &Setup) -> Vec<PlacedFile> {
+    let placed = |path: &str, contents: String| PlacedFile { path: path.into(), contents };
+    let mut files = vec![placed(SETTINGS_FILE, settings(task, setup).to_string())];
+    if let Some(Credential::LoginFile(contents)) = &setup.credential {
+        files.push(placed(LOGIN_FILE, contents.clone()));
+    }
+    files.extend(task.system_prompt.clone().map(|text| placed(MEMORY_FILE, text)));
+    files
+}
+
+fn settings(task: &Task, setup: &Setup) -> Value {
+    let login = match setup.credential {
+        Some(Credential::OauthToken(_) | Credential::LoginFile(_)) => "oauth-personal",
+        _ => "gemini-api-key",
+    };
+    let mut settings = json!({
+        "security": {"auth": {"selectedType": login}},
+        "general": {
+            "enableAutoUpdate": false,
+            "enableAutoUpdateNotification": false,
+            "maxAttempts": setup.max_retries.saturating_add(1),
+        },
+        "privacy": {"usageStatisticsEnabled": false},
+        "telemetry": {"enabled": false},
+        // What a repository brings could have its own commands run, and its own variables set.
+        "hooksConfig": {"enabled": false},
+        "advanced": {"ignoreLocalEnv": true},
+        "tools": {"allowed": task.tools.allow, "exclude": task.tools.deny},
+    });
+    if let Some(turns) = task.limits.max_turns {
+        settings["model"] = json!({"maxSessionTurns": turns.max(1)});
+    }
+    // In a conversation the protocol brings them.
+    if !setup.mcp_servers.is_empty() && !task.is_conversation() {
+        settings["mcpServers"] = mcp_servers(&setup.mcp_servers);
+    }
+    settings
+}
+
+/// The program takes `httpUrl` for streamable HTTP, and `url` for server-sent events.
+fn mcp_servers(servers: &BTreeMap<String, McpServer>) -> Value {
+    let server = |server: &McpServer| match server {
+        McpServer::Program(program) => json!(program),
+        McpServer::Remote(remote) => {
+            let address = match remote.transport {
+                McpTransport::Http => "httpUrl",
+                McpTransport::Sse => "url",
+            };
+            json!({address: remote.url, "headers": remote.headers})
+        }
+    };
+    servers.iter().map(|(name, value)| (name.clone(), server(value))).collect()
+}
