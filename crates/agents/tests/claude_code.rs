@@ -1,66 +1,17 @@
 //! Replays of real runs of Claude Code (`fixtures/claude-code`), and of what no program should print.
 #![expect(clippy::expect_used, reason = "a test may panic, also in its helpers")]
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use legwork_agents::{AgentReport, Decoded, Dialogue, Setup, find_agent};
 use legwork_model::{EventBody, Exit, Task, Verdict};
 use proptest::prelude::*;
-use serde::Deserialize;
 
-const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/claude-code");
+use recordings::{Recording, events, exited, kinds, load, show, summary, table};
 
-struct Recording {
-    /// Version and case: `2.1.197/text`.
-    name: String,
-    stdout: Vec<u8>,
-    stderr: Vec<u8>,
-    exit: Exit,
-}
+mod recordings;
 
-/// An entry of `index.json`.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Indexed {
-    exit_code: i32,
-}
-
-static RECORDINGS: LazyLock<Vec<Recording>> = LazyLock::new(|| {
-    let mut recordings: Vec<_> = folders().iter().flat_map(|folder| load(folder)).collect();
-    recordings.sort_by(|a, b| a.name.cmp(&b.name));
-    recordings
-});
-
-fn folders() -> Vec<PathBuf> {
-    let entries = fs::read_dir(FIXTURES).expect("the fixtures").map(|entry| entry.expect("an entry").path());
-    entries.filter(|path| path.is_dir()).collect()
-}
-
-fn load(folder: &Path) -> Vec<Recording> {
-    let index = fs::read(folder.join("index.json")).expect("an index");
-    let index: BTreeMap<String, Indexed> = serde_json::from_slice(&index).expect("an index");
-    let load = |(case, Indexed { exit_code })| Recording {
-        name: format!("{}/{case}", name_of(folder)),
-        stdout: fs::read(folder.join(format!("{case}.jsonl"))).expect("a recording of each case of the index"),
-        stderr: fs::read(folder.join(format!("{case}.stderr"))).unwrap_or_default(),
-        exit: match exit_code {
-            ..0 => Exit { code: None, signal: Some(-exit_code) },
-            0.. => exited(exit_code),
-        },
-    };
-    index.into_iter().map(load).collect()
-}
-
-fn name_of(path: &Path) -> String {
-    path.file_name().expect("a name").to_string_lossy().into_owned()
-}
-
-fn exited(code: i32) -> Exit {
-    Exit { code: Some(code), signal: None }
-}
+static RECORDINGS: LazyLock<Vec<Recording>> = LazyLock::new(|| load("claude-code"));
 
 fn recording(name: &str) -> &'static Recording {
     RECORDINGS.iter().find(|recording| recording.name == name).expect("a recording of that name")
@@ -73,98 +24,17 @@ fn dialogue() -> Box<dyn Dialogue> {
 
 /// Decodes in pieces of the given sizes, over and over.
 fn replay(stdout: &[u8], stderr: &[u8], exit: Exit, sizes: &[usize]) -> (Vec<Decoded>, AgentReport) {
-    let mut dialogue = dialogue();
-    let mut decoded = Vec::new();
-    for piece in pieces(stdout, sizes) {
-        dialogue.stdout(piece, &mut decoded);
-    }
-    for piece in pieces(stderr, sizes) {
-        dialogue.stderr(piece, &mut decoded);
-    }
-    let report = dialogue.finish(exit, &mut decoded);
-    (decoded, report)
-}
-
-fn pieces<'a>(mut bytes: &'a [u8], sizes: &'a [usize]) -> impl Iterator<Item = &'a [u8]> {
-    sizes.iter().cycle().map_while(move |size| {
-        let (piece, rest) = bytes.split_at((*size).min(bytes.len()));
-        bytes = rest;
-        (!piece.is_empty()).then_some(piece)
-    })
-}
-
-fn whole(recording: &Recording) -> (Vec<Decoded>, AgentReport) {
-    replay(&recording.stdout, &recording.stderr, recording.exit, &[usize::MAX])
-}
-
-/// The kinds in their order, a run of the same as `kind×3`, the end of a turn as `|`.
-fn kinds(decoded: &[Decoded]) -> String {
-    let kinds = decoded.iter().map(|item| match item {
-        Decoded::Event(EventBody::Message { topic, .. }) => format!("message:{topic}"),
-        Decoded::Event(event) => event.kind().to_owned(),
-        Decoded::TurnEnded => "|".to_owned(),
-        Decoded::TurnStarted => "^".to_owned(),
-        Decoded::Ready => "ready".to_owned(),
-        Decoded::GiveUp(failure) => format!("!{}", failure.reason.as_str()),
-        Decoded::Input(_) => "<".to_owned(),
-    });
-    let kinds: Vec<_> = kinds.collect();
-    let groups = kinds.chunk_by(|a, b| a == b).map(|group| match group.len() {
-        1 => group[0].clone(),
-        many => format!("{}×{many}", group[0]),
-    });
-    groups.collect::<Vec<_>>().join(" ")
-}
-
-fn summary(report: &AgentReport) -> String {
-    let verdict = match &report.verdict {
-        Verdict::Failed(failure) => {
-            let status = failure.api_status.map_or_else(String::new, |status| format!(" ({status})"));
-            format!("failed {}{status}: {}", failure.reason.as_str(), failure.message)
-        }
-        other => other.state().as_str().to_owned(),
-    };
-    let result = report.result.as_ref().map(|text| format!("{} bytes of result", text.len()));
-    let turns = report.turns.map(|turns| format!("{turns} turns"));
-    let cost = report.cost_usd.map(|cost| format!("${}", cost.as_dollars()));
-    let usage = report.usage.map(|usage| format!("{} in {} out", usage.input_tokens, usage.output_tokens));
-    let parts = [Some(verdict), result, turns, cost, usage];
-    parts.into_iter().flatten().collect::<Vec<_>>().join("; ")
+    recordings::replay(dialogue(), stdout, stderr, exit, sizes)
 }
 
 #[test]
 fn every_recording() {
-    let rows = RECORDINGS.iter().map(|recording| {
-        let (decoded, report) = whole(recording);
-        let exit = recording.exit.code.map_or("killed".to_owned(), |code| format!("exit {code}"));
-        format!("{} ({exit})\n    {}\n    {}\n", recording.name, kinds(&decoded), summary(&report))
-    });
-    insta::assert_snapshot!(rows.collect::<String>());
+    insta::assert_snapshot!(table(&RECORDINGS));
 }
 
 #[test]
 fn every_file_is_in_an_index() {
-    for folder in folders() {
-        let files = fs::read_dir(&folder).expect("a folder").map(|entry| name_of(&entry.expect("an entry").path()));
-        let stem = |file: &str| file.strip_suffix(".jsonl").or(file.strip_suffix(".stderr")).map(str::to_owned);
-        let cases = files.filter(|file| file != "index.json").map(|file| stem(&file).expect("a recording"));
-        let known = load(&folder).into_iter().map(|recording| name_of(Path::new(&recording.name)));
-        assert_eq!(cases.collect::<BTreeSet<_>>(), known.collect());
-    }
-}
-
-/// The whole events of a recording, one JSON object a line, and the report.
-fn events(recording: &Recording) -> String {
-    let (decoded, report) = whole(recording);
-    let lines = decoded.iter().map(|item| match item {
-        Decoded::Event(event) => serde_json::to_string(event).expect("JSON"),
-        Decoded::TurnEnded => "--- turn ended".to_owned(),
-        Decoded::TurnStarted => "--- turn started".to_owned(),
-        Decoded::Ready => "--- ready".to_owned(),
-        Decoded::GiveUp(failure) => format!("--- gives up: {}", failure.message),
-        Decoded::Input(bytes) => format!("--- input: {}", String::from_utf8_lossy(bytes)),
-    });
-    format!("{}\n{report:#?}", lines.collect::<Vec<_>>().join("\n"))
+    recordings::every_file_is_in_an_index("claude-code");
 }
 
 #[test]
@@ -190,8 +60,7 @@ fn the_events_in_full() {
 #[test]
 fn byte_by_byte_gives_the_same() {
     for recording in RECORDINGS.iter() {
-        let bytewise = replay(&recording.stdout, &recording.stderr, recording.exit, &[1]);
-        assert!(bytewise == whole(recording), "{} differs", recording.name);
+        assert!(recording.play(&[1]) == recording.whole(), "{} differs", recording.name);
     }
 }
 
@@ -202,8 +71,7 @@ proptest! {
         sizes in prop::collection::vec(1_usize..3000, 1..50),
     ) {
         let recording = index.get(&RECORDINGS);
-        let cut = replay(&recording.stdout, &recording.stderr, recording.exit, &sizes);
-        prop_assert!(cut == whole(recording), "{} differs", recording.name);
+        prop_assert!(recording.play(&sizes) == recording.whole(), "{} differs", recording.name);
     }
 
     #[test]
@@ -242,13 +110,9 @@ fn no_line_is_lost() {
 
 /// Decodes the standard output of a process that ended with exit code 0: kinds, then the verdict.
 fn check(stdout: &str, expected: &str) {
-    let (decoded, report) = replay(stdout.as_bytes(), b"", exited(0), &[usize::MAX]);
-    let verdict = match &report.verdict {
-        Verdict::Failed(failure) => failure.reason.as_str(),
-        other => other.state().as_str(),
-    };
+    let played = replay(stdout.as_bytes(), b"", exited(0), &[usize::MAX]);
     let shown: String = stdout.chars().take(300).collect();
-    assert_eq!(format!("{} -> {verdict}", kinds(&decoded)), expected, "{shown}");
+    assert_eq!(show(&played), expected, "{shown}");
 }
 
 #[test]
