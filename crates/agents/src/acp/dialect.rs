@@ -27,6 +27,8 @@ pub(crate) struct Dialect {
     pub(crate) command_is_title: bool,
     /// What a call may do.
     pub(crate) risk: fn(&str, &Value) -> Risk,
+    /// Whether a piece of what it says is a notice of the program itself.
+    pub(crate) notice: fn(&str) -> bool,
     /// The failure that an answer tells of which calls itself a success.
     pub(crate) hidden_failure: fn(&str, &Answer) -> Option<Failure>,
     /// The failure that an error means, in an agent's own way; the general one where it gives `None`.

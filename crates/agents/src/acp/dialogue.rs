@@ -341,7 +341,7 @@ impl Conversation {
             return Some(());
         }
         match kind.as_str() {
-            "agent_message_chunk" => self.speech.say(&text(update)?, decoded),
+            "agent_message_chunk" => self.said(&text(update)?, decoded),
             "agent_thought_chunk" => self.speech.think(&text(update)?, decoded),
             "tool_call" | "tool_call_update" => {
                 self.tools.told(&parse(update)?, self.dialect, &mut self.speech, decoded);
@@ -355,6 +355,15 @@ impl Conversation {
             }
         }
         Some(())
+    }
+
+    fn said(&mut self, piece: &str, decoded: &mut Vec<Decoded>) {
+        if (self.dialect.notice)(piece) {
+            self.speech.flush(decoded);
+            push(decoded, message("notice".to_owned(), json!({"text": piece})));
+        } else {
+            self.speech.say(piece, decoded);
+        }
     }
 
     /// What was said and done in a session that is being loaded was told when it happened.

@@ -17,6 +17,8 @@ pub(super) static DIALECT: Dialect = Dialect {
     tool,
     command_is_title: false,
     risk,
+    // Between the pieces of what its model says, as one of its own.
+    notice: |piece| piece.starts_with("Info: "),
     hidden_failure,
     failure: |_, _| None,
     unknown_session: |error: &RpcError| error.code == RESOURCE_NOT_FOUND,
@@ -39,9 +41,7 @@ fn tool(told: &ToolFields) -> String {
 /// It tells an error of the model's API as if the model had said it, and calls that a success: as a piece of its own, which
 /// begins with this word.
 fn hidden_failure(_: &str, answer: &Answer) -> Option<Failure> {
-    let after_notices = answer.text.rsplit_once("Retrying...").map_or(answer.text.as_str(), |(_, rest)| rest);
-    let notices = answer.text.matches("Info: ").count();
-    let said = after_notices.strip_prefix("Error: ").filter(|_| answer.pieces == notices + 1)?;
+    let said = answer.text.strip_prefix("Error: ").filter(|_| answer.pieces == 1)?;
     Some(api_failure(status_in(said), said))
 }
 
@@ -66,8 +66,7 @@ mod tests {
     fn an_error_is_told_in_the_words_of_an_answer() {
         check("Error: 400 context window exceeded", 1, Some(400));
         check("Error: Model 'x' not found on provider at http://a/v1 (HTTP 404).\n  Check that", 1, Some(404));
-        let retry = "Info: Request failed due to a transient API error. Retrying...";
-        check(&format!("{retry}{retry}Error: Authentication failed at http://a (HTTP 401)."), 3, Some(401));
+        check("Error: Authentication failed with provider at http://a (HTTP 401).\n  Check your", 1, Some(401));
         check("Error: something", 1, Some(0));
         check("Error: 400 is what the server says.", 4, None);
         check("There was an Error: 400", 1, None);

@@ -68,7 +68,7 @@ impl Lines for Run {
     }
 
     fn complaint(&mut self, line: &str) {
-        if self.complaint.is_none() && line.starts_with("Error") {
+        if self.complaint.is_none() && line.to_lowercase().starts_with("error") {
             self.complaint = Some(line.to_owned());
         }
     }

@@ -19,7 +19,7 @@ pub(super) fn args(task: &Task, setup: &Setup) -> Vec<String> {
     let allow = task.tools.allow.iter().map(|rule| format!("--allow-tool={rule}"));
     let deny = task.tools.deny.iter().map(|rule| format!("--deny-tool={rule}"));
     let fixed = fixed.into_iter().map(str::to_owned);
-    fixed.chain(mode(task, setup)).chain(one_shot(task, setup)).chain(allow).chain(deny).collect()
+    fixed.chain(mode(task, setup)).chain(resume(task)).chain(mcp(setup)).chain(allow).chain(deny).collect()
 }
 
 /// The program's words for the permission mode. In a conversation it asks, and the answer is given by the policy or the mode;
@@ -34,15 +34,15 @@ fn mode(task: &Task, setup: &Setup) -> Option<String> {
     Some(word.to_owned())
 }
 
-/// What the protocol brings in a conversation.
-fn one_shot(task: &Task, setup: &Setup) -> Vec<String> {
-    if task.is_conversation() {
-        return Vec::new();
-    }
-    let resume = task.resume_session.as_ref().map(|session| format!("--resume={session}"));
-    let mcp = (!setup.mcp_servers.is_empty())
-        .then(|| format!("--additional-mcp-config=@{}", text(&setup.home.join(MCP_FILE))));
-    resume.into_iter().chain(mcp).collect()
+/// The session to continue: in a conversation the protocol names it.
+fn resume(task: &Task) -> Option<String> {
+    task.resume_session.as_ref().filter(|_| !task.is_conversation()).map(|session| format!("--resume={session}"))
+}
+
+/// In a conversation as well: the program leaves out those that the protocol brings.
+fn mcp(setup: &Setup) -> Option<String> {
+    let servers = !setup.mcp_servers.is_empty();
+    servers.then(|| format!("--additional-mcp-config=@{}", text(&setup.home.join(MCP_FILE))))
 }
 
 /// Its own variables. With an address of its own it talks to that alone; else to GitHub, as the owner of the token.
@@ -90,8 +90,7 @@ const INSTRUCTIONS_FILE: &str = ".copilot/copilot-instructions.md";
 pub(super) fn files(task: &Task, setup: &Setup) -> Vec<PlacedFile> {
     let placed = |path: &str, contents: String| PlacedFile { path: path.into(), contents };
     let instructions = task.system_prompt.clone().map(|text| placed(INSTRUCTIONS_FILE, text));
-    let servers = !setup.mcp_servers.is_empty() && !task.is_conversation();
-    let servers = servers.then(|| placed(MCP_FILE, mcp_config(&setup.mcp_servers).to_string()));
+    let servers = (!setup.mcp_servers.is_empty()).then(|| placed(MCP_FILE, mcp_config(&setup.mcp_servers).to_string()));
     instructions.into_iter().chain(servers).collect()
 }
 

@@ -49,7 +49,7 @@ impl Agent for Copilot {
         Some("1.0.102")
     }
 
-    /// It tells its tokens in a conversation alone. It takes its credential and its model from its environment, so that it
+    /// It tells its tokens in a conversation alone, and ends its turn where it is refused a tool there. It takes its credential and its model from its environment, so that it
     /// can't be started ahead of its job.
     fn capabilities(&self) -> Capabilities {
         Capabilities {
@@ -112,7 +112,8 @@ impl Agent for Copilot {
 
     fn dialogue(&self, task: &Task, setup: &Setup) -> Box<dyn Dialogue> {
         if task.is_conversation() {
-            acp::dialogue(&conversation::DIALECT, Job::new(NAME, task, setup))
+            let job = Job { mcp_servers: Value::Array(Vec::new()), ..Job::new(NAME, task, setup) };
+            acp::dialogue(&conversation::DIALECT, job)
         } else {
             Box::new(LineDialogue::new(decode::Run::default()))
         }

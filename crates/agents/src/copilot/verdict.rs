@@ -26,7 +26,7 @@ pub(super) struct Outcome<'a> {
 pub(super) fn judge(told: &Outcome<'_>) -> Verdict {
     let failure = match (told.error, told.result) {
         (Some(error), _) => Some(failed(error)),
-        _ if told.aborted => Some(Failure::new(FailureReason::AgentError, format!("{NAME}'s turn was interrupted."))),
+        _ if told.aborted => Some(Failure::new(FailureReason::Interrupted, format!("{NAME}'s turn was interrupted."))),
         (None, None) => Some(unfinished(told)),
         (None, Some(RunResult { exit_code: Some(0), .. })) => refused_tools(NAME, told.refused),
         (None, Some(_)) => {

@@ -119,7 +119,8 @@ fn outcome(result: &Value) -> (String, bool) {
     let is_error = success.is_null() && other.is_some();
     let told = if is_error { other.unwrap_or(success) } else { success };
     let texts = ["content", "stdout", "output", "message", "error"];
-    let text = texts.into_iter().find_map(|field| told[field].as_str()).map(str::to_owned);
+    let text =
+        texts.into_iter().filter_map(|field| told[field].as_str()).find(|text| !text.is_empty()).map(str::to_owned);
     let failed = told["exitCode"].as_i64().is_some_and(|code| code != 0);
     let rest = || if told.is_null() { String::new() } else { told.to_string() };
     (text.unwrap_or_else(rest), is_error || failed)

@@ -16,6 +16,7 @@ pub(super) static DIALECT: Dialect = Dialect {
     tool: |told| told.kind.clone().unwrap_or_else(|| "other".to_owned()),
     command_is_title: false,
     risk,
+    notice: |_| false,
     hidden_failure: |_, _| None,
     failure: |_, _| None,
     unknown_session: |error| error.code == -32002 || error.text().to_lowercase().contains("not found"),

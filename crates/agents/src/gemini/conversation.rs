@@ -19,6 +19,7 @@ pub(super) static DIALECT: Dialect = Dialect {
     tool,
     command_is_title: true,
     risk,
+    notice: |_| false,
     hidden_failure: |_, _| None,
     failure,
     unknown_session: |error| {

@@ -15,6 +15,22 @@ use crate::speech::Speech;
 /// Fields that say nothing new on a line of a run.
 const ENVELOPE: [&str; 2] = ["type", "timestamp"];
 
+/// How lines of error output begin that say nothing about why it ends.
+const NOISE: [&str; 12] = [
+    " ",
+    "(node:",
+    "(Use `node",
+    "Approval mode",
+    "Attempt ",
+    "Error executing tool",
+    "MCP issues",
+    "Ripgrep",
+    "Security Warning",
+    "Warning",
+    "YOLO mode",
+    "[STARTUP]",
+];
+
 /// What is known of the run so far.
 #[derive(Debug, Default)]
 pub(super) struct Run {
@@ -26,7 +42,7 @@ pub(super) struct Run {
     refused: BTreeSet<String>,
     /// The program's last warning.
     warning: Option<String>,
-    /// The first line of error output that calls itself an error.
+    /// The first line of error output that is more than noise.
     complaint: Option<String>,
     answer: Option<String>,
     usage: Option<Usage>,
@@ -49,7 +65,8 @@ impl Lines for Run {
     }
 
     fn complaint(&mut self, line: &str) {
-        if self.complaint.is_none() && (line.starts_with("Error") || line.contains("must specify the GEMINI_API_KEY")) {
+        let is_noise = line.is_empty() || NOISE.iter().any(|start| line.starts_with(start));
+        if self.complaint.is_none() && !is_noise {
             self.complaint = Some(line.to_owned());
         }
     }

@@ -25,7 +25,17 @@ pub(super) fn one_shot(task: &Task, setup: &Setup) -> Vec<String> {
 fn common(task: &Task, setup: &Setup) -> impl Iterator<Item = String> {
     let mode = approval_mode(task, setup).map(|mode| format!("--approval-mode={mode}"));
     let model = task.model.as_ref().map(|model| format!("--model={model}"));
-    mode.into_iter().chain(model)
+    mode.into_iter().chain(model).chain(mcp_servers(setup))
+}
+
+/// The MCP servers that may be started. It would start those as well that a repository brings; where there are none this
+/// takes a name that none has.
+fn mcp_servers(setup: &Setup) -> Vec<String> {
+    let allowed = |name: &str| format!("--allowed-mcp-server-names={name}");
+    if setup.mcp_servers.is_empty() {
+        return vec![allowed("legwork-allows-none")];
+    }
+    setup.mcp_servers.keys().map(|name| allowed(name)).collect()
 }
 
 /// The program's word for the permission mode. With a policy it has to ask for everything that it may at all.

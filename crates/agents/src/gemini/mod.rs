@@ -74,7 +74,8 @@ impl Agent for Gemini {
         Some("0.61.0")
     }
 
-    /// A program that waits takes its credential with its job, but no variables ([`acp`]).
+    /// A program that waits takes its credential with its job, but no variables. It asks for no permission to run a command
+    /// that it knows to change nothing, such as `ls`: no rule of ours stops it.
     fn capabilities(&self) -> Capabilities {
         Capabilities {
             resume: true,

@@ -17,7 +17,7 @@ pub(super) struct Told<'a> {
     pub(super) result: Option<&'a RunResult>,
     /// The program's last warning.
     pub(super) warning: Option<&'a str>,
-    /// The first line of error output that calls itself an error.
+    /// The first line of error output that is more than noise.
     pub(super) complaint: Option<&'a str>,
     /// The tools that were refused.
     pub(super) refused: &'a BTreeSet<String>,
@@ -35,7 +35,7 @@ pub(super) fn judge(told: &Told<'_>) -> Verdict {
 }
 
 fn unfinished(told: &Told<'_>) -> Failure {
-    let said = told.complaint.or(told.end.stderr).unwrap_or("no details were given");
+    let said = told.complaint.unwrap_or("no details were given");
     match told.end.exit.code {
         Some(41) => {
             let message = format!("{NAME} has no credential that it can use. Give Legwork one for `gemini`: {said}");
@@ -49,7 +49,7 @@ fn unfinished(told: &Told<'_>) -> Failure {
         }
         Some(53) => turn_limit(),
         Some(code) if status_of(code).is_some() => api_failure(status_of(code), said),
-        _ => without_result(NAME, &End { stderr: told.complaint.or(told.end.stderr), ..*told.end }),
+        _ => without_result(NAME, &End { stderr: told.complaint, ..*told.end }),
     }
 }
 
