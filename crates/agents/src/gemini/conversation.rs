@@ -27,11 +27,10 @@ pub(super) static DIALECT: Dialect = Dialect {
     },
 };
 
-/// It takes the key and the address of the API with its login, beside the protocol's own fields.
+/// It takes the key and the address of the API with its login, beside the protocol's own fields. Other credentials need
+/// variables, and so can't come later.
 fn late_credential(opening: &Opening) -> Option<Value> {
-    let (Credential::ApiKey(secret) | Credential::BearerToken(secret)) = opening.credential.as_ref()? else {
-        return None;
-    };
+    let Credential::ApiKey(secret) = opening.credential.as_ref()? else { return None };
     let mut meta = json!({"api-key": secret});
     if let Some(url) = &opening.base_url {
         meta["gateway"] = json!({"baseUrl": url});
