@@ -46,6 +46,21 @@ pub trait Agent: Send + Sync {
     /// What a call of one of its tools may do.
     fn risk(&self, tool: &str, input: &Value) -> Risk;
 
+    /// Whether it says by itself, and at once, that it has no credential. Others try for a minute, or say something else.
+    fn misses_credential(&self) -> bool {
+        false
+    }
+
+    /// What follows the origin of its model's API in the base URL that it takes, such as `/v1`.
+    fn api_path(&self) -> &'static str {
+        ""
+    }
+
+    /// A model that it knows well enough to be rehearsed with, where it needs one or would ask for its own choice.
+    fn rehearsal_model(&self) -> Option<&'static str> {
+        None
+    }
+
     /// The variables that callers of other tools give its credential in, the usual one first; for the error where there is
     /// no credential.
     fn credential_variables(&self) -> &'static [&'static str];

@@ -26,6 +26,6 @@ pub use agent::{
     Agent, AgentReport, Capabilities, Credential, Decoded, Dialogue, Launch, Opening, Order, Package, PlacedFile,
     Setup, Stdin,
 };
-pub use session_guard::SessionGuard;
 pub use custom::{Custom, CustomAgent};
 pub use registry::{Agents, find_agent, known_agents};
+pub use session_guard::SessionGuard;

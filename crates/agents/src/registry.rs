@@ -22,32 +22,51 @@ pub fn find_agent(name: &str) -> Option<&'static dyn Agent> {
 }
 
 /// All agents of one service: those that this build knows, then those that the operator has described. Cheap to clone.
-#[derive(Debug, Clone, Default)]
-pub struct Agents {
-    custom: Arc<[Custom]>,
-}
+#[derive(Clone)]
+pub struct Agents(Arc<[&'static dyn Agent]>);
 
 impl Agents {
-    /// With these agents beside the known ones.
+    /// With these agents beside the known ones. They live as long as the process: whoever runs them holds them in many
+    /// places, and there is one configuration in the life of a process.
+    ///
+    /// # Errors
+    /// Where two would have the same name.
     pub fn with(custom: Vec<Custom>) -> Result<Self, NameTaken> {
-        for (index, agent) in custom.iter().enumerate() {
-            let name = agent.name();
-            if find_agent(name).is_some() || custom[..index].iter().any(|other| other.name() == name) {
-                return Err(NameTaken { name: name.to_owned() });
+        let mut agents = AGENTS.to_vec();
+        for agent in custom {
+            if agents.iter().any(|other| other.name() == agent.name()) {
+                return Err(NameTaken { name: agent.name().to_owned() });
             }
+            agents.push(Box::leak(Box::new(agent)));
         }
-        Ok(Self { custom: custom.into() })
+        Ok(Self(agents.into()))
     }
 
     /// All agents, in the order they are listed to users.
-    pub fn all(&self) -> impl Iterator<Item = &dyn Agent> {
-        let custom = self.custom.iter().map(|agent| agent as &dyn Agent);
-        AGENTS.iter().map(|agent| *agent as &dyn Agent).chain(custom)
+    pub fn all(&self) -> impl Iterator<Item = &'static dyn Agent> + Clone {
+        self.0.iter().copied()
+    }
+
+    /// Their names, in that order.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> + Clone {
+        self.all().map(Agent::name)
     }
 
     /// The agent of that name.
-    pub fn find(&self, name: &str) -> Option<&dyn Agent> {
+    pub fn find(&self, name: &str) -> Option<&'static dyn Agent> {
         self.all().find(|agent| agent.name() == name)
+    }
+}
+
+impl Default for Agents {
+    fn default() -> Self {
+        Self(AGENTS.as_slice().into())
+    }
+}
+
+impl std::fmt::Debug for Agents {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.names()).finish()
     }
 }
 

@@ -71,6 +71,10 @@ impl Agent for ClaudeCode {
         risk::risk(tool, input)
     }
 
+    fn misses_credential(&self) -> bool {
+        true
+    }
+
     fn credential_variables(&self) -> &'static [&'static str] {
         &["ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN", "CLAUDE_CODE_CREDENTIALS_JSON"]
     }

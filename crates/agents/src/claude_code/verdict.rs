@@ -117,6 +117,10 @@ fn refused_by_api(turn: &TurnResult, api_error: Option<&str>) -> Failure {
             let advice = "Check the API key or token that Legwork is given for claude-code";
             (reason, format!("The model's API refused the credential. {advice}: {text}"))
         }
+        reason @ FailureReason::CredentialsMissing => {
+            let advice = "Set ANTHROPIC_API_KEY or CLAUDE_CODE_OAUTH_TOKEN, or `api_key` under [agents.claude-code]";
+            (reason, format!("Claude Code has no credential. {advice}: {text}"))
+        }
         reason @ FailureReason::UsageLimit => {
             (reason, format!("A usage or rate limit of the model's API is reached; try again later: {text}"))
         }
@@ -135,11 +139,12 @@ fn refused_by_api(turn: &TurnResult, api_error: Option<&str>) -> Failure {
 /// The words are the program's own, from its `assistant.error`; the texts serve where it gives none.
 fn classify(status: Option<u16>, api_error: Option<&str>, text: &str) -> FailureReason {
     match (status, api_error) {
+        _ if mentions(text, &["not logged in"]) => FailureReason::CredentialsMissing,
         (_, Some("max_output_tokens")) => FailureReason::AnswerTruncated,
         (_, Some("rate_limit" | "billing_error")) | (Some(429 | 402), _) => FailureReason::UsageLimit,
         (_, Some("authentication_failed" | "oauth_org_not_allowed" | "account_on_hold" | "verification_required"))
         | (Some(401 | 403), _) => FailureReason::CredentialsRejected,
-        _ if mentions(text, &["not logged in", "invalid api key"]) => FailureReason::CredentialsRejected,
+        _ if mentions(text, &["invalid api key"]) => FailureReason::CredentialsRejected,
         _ if mentions(text, &["limit reached", "hit your"]) => FailureReason::UsageLimit,
         (Some(_), _) | (_, Some(_)) => FailureReason::ApiError,
         _ if mentions(text, &["api error", "request timed out", "connection"]) => FailureReason::ApiError,

@@ -159,7 +159,7 @@ fn refuse_while_ending(app: &App) -> Result<(), Refusal> {
 async fn judge(app: &App, caller: &Caller, submission: Submission, id: ExecutionId) -> Result<NewExecution, Refusal> {
     let config = &app.config;
     check::prompt(&submission.prompt, config.limits.max_prompt_chars)?;
-    let agent = check::agent(submission.agent.as_deref())?;
+    let agent = check::agent(submission.agent.as_deref(), &config.known_agents)?;
     check::word("model", submission.model.as_deref())?;
     check::word("resumeSession", submission.resume_session.as_deref())?;
     for (field, tools) in [("tools.allow", &submission.tools.allow), ("tools.deny", &submission.tools.deny)] {
@@ -181,7 +181,7 @@ async fn judge(app: &App, caller: &Caller, submission: Submission, id: Execution
     let task = Task {
         agent: agent.name().to_owned(),
         prompt: submission.prompt,
-        model: submission.model,
+        model: submission.model.or_else(|| settings.model.clone()),
         fork_session: submission.fork_session,
         on_session_lost: submission.on_session_lost,
         session_idle_seconds: submission.session_idle_timeout,

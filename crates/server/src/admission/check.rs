@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use legwork_agents::{Agent, find_agent, known_agents};
+use legwork_agents::{Agent, Agents};
 use legwork_model::{Limits, Repository};
 use legwork_runner::workspace::validate_repository;
 use serde_json::{Map, Value};
@@ -44,10 +44,9 @@ pub(super) fn prompt_named(field: &str, prompt: &str, most: usize) -> Result<(),
     Ok(())
 }
 
-pub(super) fn agent(name: Option<&str>) -> Result<&'static dyn Agent, Refusal> {
+pub(super) fn agent(name: Option<&str>, agents: &Agents) -> Result<&'static dyn Agent, Refusal> {
     let name = name.unwrap_or(DEFAULT_AGENT);
-    let known = || known_agents().iter().map(|agent| agent.name());
-    find_agent(name).ok_or_else(|| unknown("agent", "unknown_agent", name, known()))
+    agents.find(name).ok_or_else(|| unknown("agent", "unknown_agent", name, agents.names()))
 }
 
 pub(super) fn lane(name: Option<&str>, config: &Config) -> Result<String, Refusal> {

@@ -1,6 +1,6 @@
 //! What somebody wants of an agent that runs, or ran.
 
-use legwork_agents::{Capabilities, find_agent, known_agents};
+use legwork_agents::{Agent, Capabilities};
 use legwork_model::ExecutionState;
 
 use super::admit::{Accepted, Request, follow_up};
@@ -25,7 +25,7 @@ pub async fn message(
 ) -> Result<Accepted, Refusal> {
     request.caller.require(Permission::Execute)?;
     check::prompt_named("message", &text, app.config.limits.max_prompt_chars)?;
-    offers(record, "resume", |agent| agent.resume || agent.follow_up)?;
+    offers(app, record, "resume", |agent| agent.resume || agent.follow_up)?;
     if !record.state.is_finished() {
         let body = OrderBody::Message { text: text.clone() };
         if let Ordered::Recorded = put(app, scheduler, request, record, body).await? {
@@ -46,7 +46,7 @@ pub async fn interrupt(
     record: &ExecutionRecord,
 ) -> Result<(), Refusal> {
     request.caller.require(Permission::Execute)?;
-    offers(record, "interrupt", |agent| agent.interrupt)?;
+    offers(app, record, "interrupt", |agent| agent.interrupt)?;
     match put(app, scheduler, request, record, OrderBody::Interrupt).await? {
         Ordered::Recorded => Ok(()),
         Ordered::Finished(state) => Err(Refusal::AlreadyFinished(state)),
@@ -71,11 +71,16 @@ async fn put(
 }
 
 /// Refuses what the agent of `record` is not capable of.
-fn offers(record: &ExecutionRecord, capability: &'static str, has: fn(Capabilities) -> bool) -> Result<(), Refusal> {
-    let agent = record.task.agent.as_str();
-    if find_agent(agent).is_some_and(|agent| has(agent.capabilities())) {
+fn offers(
+    app: &App,
+    record: &ExecutionRecord,
+    capability: &'static str,
+    has: fn(Capabilities) -> bool,
+) -> Result<(), Refusal> {
+    let (agent, agents) = (record.task.agent.as_str(), &app.config.known_agents);
+    if agents.find(agent).is_some_and(|agent| has(agent.capabilities())) {
         return Ok(());
     }
-    let others = known_agents().iter().filter(|agent| has(agent.capabilities())).map(|agent| agent.name().to_owned());
-    Err(Refusal::NotOffered { agent: agent.to_owned(), capability, others: others.collect::<Vec<_>>().join(", ") })
+    let others: Vec<_> = agents.all().filter(|agent| has(agent.capabilities())).map(Agent::name).collect();
+    Err(Refusal::NotOffered { agent: agent.to_owned(), capability, others: others.join(", ") })
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use legwork_agents::{Agent, find_agent, known_agents};
+use legwork_agents::Agent;
 use legwork_runner::Runner;
 
 use super::terminal::aligned;
@@ -57,8 +57,8 @@ impl Agents {
 async fn list(config: &Config, environment: &Environment) -> Result<ExitCode, Failure> {
     let installer = installer(config, environment)?;
     let mut rows = vec![["NAME", "VERSION", "PROGRAM"].map(str::to_owned)];
-    for agent in known_agents() {
-        let [version, program] = match installer.programs.find(*agent, &config.agent(agent.name())) {
+    for agent in config.known_agents.all() {
+        let [version, program] = match installer.programs.find(agent, &config.agent(agent.name())) {
             Some(program) => {
                 let version = installer.probe.first_line(&program, "--version").await;
                 [version.unwrap_or_else(|why| format!("does not work: {why}")), program.display().to_string()]
@@ -72,18 +72,18 @@ async fn list(config: &Config, environment: &Environment) -> Result<ExitCode, Fa
 }
 
 async fn install(name: &str, config: &Config, environment: &Environment) -> Result<ExitCode, Failure> {
-    let agent = known(name)?;
+    let agent = known(name, config)?;
     let installer = installer(config, environment)?;
     let installed = installer.install(agent).await.map_err(Failure::new)?;
     print(&format!("{} {} is installed: {}", agent.name(), installed.version, installed.program.display()))?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn known(name: &str) -> Result<&'static dyn Agent, Failure> {
-    let names = || known_agents().iter().map(|agent| agent.name());
+fn known(name: &str, config: &Config) -> Result<&'static dyn Agent, Failure> {
+    let names = || config.known_agents.names();
     let near = nearest(name, names()).map_or_else(String::new, |near| format!(" Did you mean `{near}`?"));
     let unknown = || format!("there is no agent `{name}`.{near} Known: {}", names().collect::<Vec<_>>().join(", "));
-    find_agent(name).ok_or_else(|| Failure::usage(unknown()))
+    config.known_agents.find(name).ok_or_else(|| Failure::usage(unknown()))
 }
 
 fn installer(config: &Config, environment: &Environment) -> Result<Installer, Failure> {

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
+use super::custom_agent::CustomAgentSettings;
 use super::secret::Secret;
 
 /// `[agents.NAME]`
@@ -30,6 +31,12 @@ pub struct AgentSettings {
     pub login_file: Option<Secret>,
     /// How often the agent may repeat a failed call to its model.
     pub max_retries: u32,
+    /// Which API the model speaks, for agents that know several: `openai` or `anthropic`.
+    pub model_api: Option<String>,
+    /// The model that jobs use which name none.
+    pub model: Option<String>,
+    /// Makes this an agent of your own.
+    pub custom: Option<CustomAgentSettings>,
 }
 
 impl Default for AgentSettings {
@@ -44,6 +51,9 @@ impl Default for AgentSettings {
             oauth_token: None,
             login_file: None,
             max_retries: 3,
+            model_api: None,
+            model: None,
+            custom: None,
         }
     }
 }

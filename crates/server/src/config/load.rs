@@ -11,6 +11,7 @@ use super::lanes::default_lanes;
 use super::secret::Secret;
 use super::worker_variables;
 use crate::parse::explain_unknown_field;
+use legwork_agents::{Agents, Custom};
 
 /// Variables of the form `LEGWORK_SECTION__KEY` are settings.
 const PREFIX: &str = "LEGWORK_";
@@ -74,6 +75,7 @@ pub fn load(file: Option<&Path>, environment: &Environment) -> Result<Config, Co
     }
     apply_known_variables(&mut config, environment);
     resolve_secrets(&mut config, environment)?;
+    config.known_agents = all_agents(&config)?;
     validate(&config)?;
     Ok(config)
 }
@@ -176,6 +178,14 @@ fn apply_known_variables(config: &mut Config, environment: &Environment) {
     if claude.base_url.is_none() {
         claude.base_url = environment.get("ANTHROPIC_BASE_URL").map(str::to_owned);
     }
+    for agent in legwork_agents::known_agents().iter().filter(|agent| agent.name() != "claude-code") {
+        let Some(key) = agent.credential_variables().iter().find_map(|name| secret(name)) else { continue };
+        let settings = config.agents.entry(agent.name().to_owned()).or_default();
+        let has_none = settings.api_key.is_none() && settings.auth_token.is_none();
+        if has_none && settings.oauth_token.is_none() && settings.login_file.is_none() {
+            settings.api_key = Some(key);
+        }
+    }
 }
 
 fn resolve_secrets(config: &mut Config, environment: &Environment) -> Result<(), ConfigError> {
@@ -218,6 +228,34 @@ fn resolve(setting: &str, secret: &mut Option<Secret>, environment: &Environment
     }
     *secret = Some(Secret::new(value));
     Ok(())
+}
+
+/// Those that are known, and those that the settings describe.
+fn all_agents(config: &Config) -> Result<Agents, ConfigError> {
+    let mut custom = Vec::new();
+    for (name, settings) in &config.agents {
+        let Some(own) = &settings.custom else { continue };
+        let program = settings.program.as_deref().map(|program| program.to_string_lossy().into_owned());
+        let agent = Custom::new(own.described(name, &program.unwrap_or_default())).map_err(|error| {
+            let place = match error.field {
+                "name" => format!("agents.{name}"),
+                "program" => format!("agents.{name}.program"),
+                field => format!("agents.{name}.custom.{}", snake_case(field)),
+            };
+            ConfigError::Invalid { setting: place, message: error.problem }
+        })?;
+        custom.push(agent);
+    }
+    Agents::with(custom).map_err(|taken| ConfigError::Invalid {
+        setting: format!("agents.{}.custom", taken.name),
+        message: taken.to_string(),
+    })
+}
+
+fn snake_case(name: &str) -> String {
+    let letter =
+        |one: char| if one.is_ascii_uppercase() { format!("_{}", one.to_ascii_lowercase()) } else { one.into() };
+    name.chars().map(letter).collect()
 }
 
 fn has_scheme(url: &Secret, schemes: &[&str]) -> bool {
@@ -280,9 +318,10 @@ fn validate(config: &Config) -> Result<(), ConfigError> {
     if config.limits.max_cost_usd.is_some_and(|cost| legwork_model::Cost::from_dollars(cost).is_none()) {
         return invalid("limits.max_cost_usd", "must be an amount of dollars such as 2.50".into());
     }
-    if let Some(name) = config.agents.keys().find(|name| legwork_agents::find_agent(name).is_none()) {
-        let known: Vec<_> = legwork_agents::known_agents().iter().map(|agent| agent.name()).collect();
-        return invalid(&format!("agents.{name}"), format!("there is no such agent; known: {}", known.join(", ")));
+    if let Some(name) = config.agents.keys().find(|name| config.known_agents.find(name).is_none()) {
+        let known = config.known_agents.names().collect::<Vec<_>>().join(", ");
+        let own = "an agent of your own needs `custom`";
+        return invalid(&format!("agents.{name}"), format!("there is no such agent; known: {known}; {own}"));
     }
     Ok(())
 }

@@ -5,6 +5,7 @@
 
 mod agents;
 mod approvals;
+mod custom_agent;
 mod database;
 mod doors;
 mod environment;
@@ -27,11 +28,13 @@ mod workspaces;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use legwork_agents::Agents;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use agents::AgentSettings;
 pub use approvals::ApprovalSettings;
+pub use custom_agent::CustomAgentSettings;
 pub use database::DatabaseSettings;
 pub use doors::{
     ClaudeCodeSettings, DoorSettings, ExecuteSettings, GenerateSettings, RedisDoorSettings, UnifiedSettings,
@@ -74,6 +77,9 @@ pub struct Config {
     pub doors: DoorSettings,
     /// Agents by name (`claude-code`).
     pub agents: BTreeMap<String, AgentSettings>,
+    /// All agents that there are: those that are known, and those that the settings describe.
+    #[serde(skip)]
+    pub known_agents: Agents,
     /// Agents that are started ahead of their jobs.
     pub warm: WarmSettings,
     /// What people decide about calls of tools.
@@ -106,6 +112,7 @@ impl Default for Config {
             limits: LimitSettings::default(),
             doors: DoorSettings::default(),
             agents: BTreeMap::new(),
+            known_agents: Agents::default(),
             warm: WarmSettings::default(),
             approvals: ApprovalSettings::default(),
             mcp: McpSettings::default(),

@@ -54,6 +54,7 @@ pub struct Doors {
 pub fn router(doors: Doors) -> Router {
     let routes = Router::new()
         .nest("/v1/executions", native::routes())
+        .route("/v1/agents", get(native::agents::list))
         .nest("/v1/approvals", native::approvals::routes())
         .route("/generate", post(generate::generate))
         .route("/claude-code", post(claude_code::ask))

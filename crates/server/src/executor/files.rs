@@ -8,7 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use legwork_agents::known_agents;
+use legwork_agents::Agent;
 use legwork_model::ExecutionId;
 use legwork_runner::{Output, RunDirs};
 
@@ -101,7 +101,7 @@ impl Executor {
     /// Removes the credentials that runs of an earlier process of this node left in their directories.
     pub async fn remove_credentials(&self) {
         let files: Vec<PathBuf> =
-            known_agents().iter().flat_map(|agent| agent.credential_files()).map(PathBuf::from).collect();
+            self.config.known_agents.all().flat_map(Agent::credential_files).map(PathBuf::from).collect();
         for id in self.kept_runs().await {
             RunDirs::of(&self.runs, id).unplace(&files);
         }

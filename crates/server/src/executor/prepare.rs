@@ -4,7 +4,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use legwork_agents::{Agent, Credential, Dialogue, Opening, SessionGuard, Setup, find_agent};
+use legwork_agents::{Agent, Credential, Dialogue, Opening, SessionGuard, Setup};
 use legwork_model::{EventBody, ExecutionId, FailureReason, OnSessionLost, Outcome, Task, Verdict};
 use legwork_runner::workspace::{
     Errand, Exclusive, GitSetup, PatchLimits, RemoteError, Source, bring_up_to_date, existing_or_new,
@@ -141,7 +141,7 @@ impl Executor {
         stop: watch::Receiver<Option<StopReason>>,
     ) -> Result<Prepared, Verdict> {
         let task = &record.task;
-        let agent = find_agent(&task.agent).ok_or_else(|| {
+        let agent = self.config.known_agents.find(&task.agent).ok_or_else(|| {
             Verdict::failed(FailureReason::SpawnFailed, format!("This version knows no agent `{}`.", task.agent))
         })?;
         let secrets = self.vault.of(record.id);
@@ -310,9 +310,19 @@ impl Executor {
             }
             // Its own key for each run, so that the rehearsal model can tell them apart.
             Model::Rehearsal { base_url } => {
-                (Some(Credential::ApiKey(format!("rehearsal-{id}"))), Some(base_url.clone()))
+                let base_url = format!("{base_url}{}", agent.api_path());
+                (Some(Credential::ApiKey(format!("rehearsal-{id}"))), Some(base_url))
             }
         };
+        let needed = agent.credential_variables();
+        if credential.is_none() && !needed.is_empty() && !agent.misses_credential() {
+            let message = format!(
+                "There is no credential for {name}. Set {}, or `api_key` under [agents.{name}].",
+                needed.join(" or "),
+                name = agent.name(),
+            );
+            return Err(Verdict::failed(FailureReason::CredentialsMissing, message));
+        }
         let named = settings.program.clone().unwrap_or_else(|| agent.default_program().into());
         Ok(Setup {
             program: self.programs.find(agent, &settings).unwrap_or(named),
@@ -325,7 +335,7 @@ impl Executor {
             max_retries: settings.max_retries,
             path: self.path.clone(),
             mcp_servers,
-            model_api: None,
+            model_api: settings.model_api,
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use legwork_agents::{Agent, Credential, known_agents};
+use legwork_agents::{Agent, Credential};
 
 use super::report::{Check, Status};
 use super::version;
@@ -13,10 +13,10 @@ use crate::executor::{Probe, Programs, credential};
 pub(super) async fn examine(config: &Config, path: &str, probe: Option<&Probe>) -> Vec<Check> {
     let mut agents = Vec::new();
     let programs = Programs::new(&config.data_dir, path);
-    for agent in known_agents() {
+    for agent in config.known_agents.all() {
         let settings = config.agent(agent.name());
-        let program = program(*agent, &settings, &programs, probe).await;
-        agents.push([program, access(*agent, &settings, config.rehearsal.enabled)]);
+        let program = program(agent, &settings, &programs, probe).await;
+        agents.push([program, access(agent, &settings, config.rehearsal.enabled)]);
     }
     forgive(agents)
 }

@@ -1,5 +1,6 @@
 //! The native API: executions as a resource. File = operation.
 
+pub mod agents;
 pub mod approvals;
 pub mod cancel;
 pub mod create;

@@ -25,6 +25,7 @@ use crate::doors::{claude_code, execute, generate, native, redis, web};
         native::retry::retry,
         native::messages::message,
         native::messages::interrupt,
+        native::agents::list,
         native::approvals::list,
         native::approvals::one,
         native::approvals::decide,

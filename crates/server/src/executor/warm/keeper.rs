@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use legwork_agents::find_agent;
 use legwork_model::{Clock, FailureReason, Ids, Limits, SystemClock, Verdict};
 use legwork_runner::{Attempt, Cookie, RunDirs};
 
@@ -147,7 +146,10 @@ impl Executor {
 
     async fn start_ahead(&self, profile: &Profile) -> Result<Kept, Verdict> {
         let failed = |error: std::io::Error| Verdict::failed(FailureReason::WorkspaceFailed, error.to_string());
-        let agent = find_agent(profile.agent())
+        let agent = self
+            .config
+            .known_agents
+            .find(profile.agent())
             .ok_or_else(|| Verdict::failed(FailureReason::SpawnFailed, "The agent is not known."))?;
         let id = Ids::from_system().execution(SystemClock.now());
         let dirs = RunDirs::create_ahead(&self.runs, id).map_err(failed)?;

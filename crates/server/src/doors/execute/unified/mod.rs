@@ -7,7 +7,7 @@ use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::http::{Extensions, HeaderMap, StatusCode};
 use axum::response::Response;
-use legwork_agents::{Credential, find_agent, known_agents};
+use legwork_agents::{Agents, Credential};
 use legwork_model::{Repository, ToolPolicy};
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -140,7 +140,7 @@ async fn answer(
     let body = json_body(headers, body)?;
     let request: Unified = parse_json(&body)?;
     let app = &doors.app;
-    let provider = provider(request.coding_assistant_provider.as_deref())?;
+    let provider = provider(request.coding_assistant_provider.as_deref(), &app.config.known_agents)?;
     let settings = &app.config.doors.unified;
     let operators_mode = app.config.agent(provider).permission_mode;
     let (submission, database) = submission(request, provider, settings, operators_mode.as_deref())?;
@@ -169,13 +169,13 @@ async fn answer(
 }
 
 /// The name of the agent, of those that are known.
-fn provider(name: Option<&str>) -> Result<&'static str, Problem> {
-    let known = || known_agents().iter().map(|agent| agent.name()).collect::<Vec<_>>().join(", ");
+fn provider(name: Option<&str>, agents: &Agents) -> Result<&'static str, Problem> {
+    let known = || agents.names().collect::<Vec<_>>().join(", ");
     let problem = |code, message: String| {
         let detail = format!("codingAssistantProvider: {message}. Known: {}", known());
         Err(Problem::new(StatusCode::BAD_REQUEST, code, detail).in_field("codingAssistantProvider".into()))
     };
-    match name.map(|name| (name, find_agent(name))) {
+    match name.map(|name| (name, agents.find(name))) {
         Some((_, Some(agent))) => Ok(agent.name()),
         Some((name, None)) => problem(
             "unknown_provider",
