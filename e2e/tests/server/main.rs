@@ -2,6 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "scenarios start programs and read what the test script provides")]
 #![expect(clippy::expect_used, clippy::panic, reason = "what goes wrong in a scenario is a failed test")]
 
+mod agents;
 mod claude;
 mod cli;
 mod clients;

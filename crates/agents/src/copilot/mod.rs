@@ -74,6 +74,14 @@ impl Agent for Copilot {
         risk::risk(tool, input)
     }
 
+    fn api_path(&self) -> &'static str {
+        "/v1"
+    }
+
+    fn rehearsal_model(&self) -> Option<&'static str> {
+        Some("gpt-4.1")
+    }
+
     fn credential_variables(&self) -> &'static [&'static str] {
         &[
             "COPILOT_GITHUB_TOKEN",

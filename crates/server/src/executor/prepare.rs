@@ -176,11 +176,15 @@ impl Executor {
         // The log may have ended the run already; then nobody misses the event.
         let _ = events.send(EventBody::Workspace { path, commit }).await;
 
-        let setup = self.setup(agent, task, &home, workspace.path(), &secrets, record.id)?;
+        let mut task = task.clone();
+        if self.model != Model::Configured && task.model.is_none() {
+            task.model = agent.rehearsal_model().map(str::to_owned);
+        }
+        let setup = self.setup(agent, &task, &home, workspace.path(), &secrets, record.id)?;
         Ok(Prepared {
             agent,
             waiting,
-            task: task.clone(),
+            task,
             setup,
             cookie,
             workspace,
