@@ -38,6 +38,8 @@ pub struct RunLog {
     pending: Vec<NewEvent>,
     session_id: Option<String>,
     turns: Turns,
+    /// Whether the agent said something that is not known.
+    has_drifted: bool,
 }
 
 /// Which turn of the agent goes on.
@@ -92,11 +94,15 @@ impl RunLog {
             pending: Vec::new(),
             session_id: None,
             turns: Turns::default(),
+            has_drifted: false,
         }
     }
 
     /// Takes an event that is recorded together with the next one.
     pub fn hold(&mut self, body: &EventBody) {
+        if let EventBody::Unparsed { line, .. } = body {
+            self.notice_drift(line);
+        }
         if let EventBody::Started { session_id: Some(session), .. } = body {
             self.session_id = Some(session.clone());
         }
@@ -104,6 +110,15 @@ impl RunLog {
         event.turn = self.turns.of(body);
         event.data = capped(self.mask.apply(event.data), body);
         self.pending.push(event);
+    }
+
+    /// The agent says something that its adapter does not know: a newer version may speak otherwise.
+    fn notice_drift(&mut self, line: &str) {
+        metrics::counter!("legwork_agent_unknown_output_total").increment(1);
+        if !std::mem::replace(&mut self.has_drifted, true) {
+            let line: String = self.mask.apply(line.chars().take(200).collect());
+            tracing::warn!(execution = %self.lease.id, line, "the agent says what is not known; it is kept as it came");
+        }
     }
 
     /// Records and publishes `events` as they come, until their sender is dropped. What came last is left for

@@ -148,7 +148,8 @@ impl Executor {
             Ok(prepared) => prepared,
             Err(verdict) => return (Outcome::without_run(verdict), Kept::default()),
         };
-        let (outcome, output) = self.run_to_end(&mut prepared, record.orders > 0, &events, stop, talk).await;
+        let (mut outcome, output) = self.run_to_end(&mut prepared, record.orders > 0, &events, stop, talk).await;
+        self.blame_age(prepared.agent, &mut outcome).await;
         let patch = prepared.workspace.patch(&self.runner, &prepared.git, &prepared.dirs, PatchLimits::default()).await;
         let diff = match patch {
             Ok(patch) => Some(patch.diff),

@@ -15,6 +15,7 @@ mod seat;
 mod sessions;
 mod talk;
 mod vault;
+mod version;
 mod warm;
 
 pub use bells::{Bell, Bells};
@@ -26,4 +27,5 @@ pub use probe::Probe;
 pub use programs::{Programs, find_program};
 pub use seat::Seat;
 pub use vault::{RunSecrets, Vault};
+pub use version::too_old;
 pub use warm::{WarmPool, keep};

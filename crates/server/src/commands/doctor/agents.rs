@@ -7,7 +7,7 @@ use legwork_agents::{Agent, Credential};
 use super::report::{Check, Status};
 use super::version;
 use crate::config::{AgentSettings, Config};
-use crate::executor::{Probe, Programs, credential};
+use crate::executor::{Probe, Programs, credential, too_old};
 
 /// Two findings for each agent. One agent that can work is enough.
 pub(super) async fn examine(config: &Config, path: &str, probe: Option<&Probe>) -> Vec<Check> {
@@ -40,7 +40,10 @@ async fn program(agent: &dyn Agent, settings: &AgentSettings, programs: &Program
         return Check::missing(name, format!("{} {place}", wanted.display()), fix);
     };
     match version(probe, &found).await {
-        Ok(version) => Check::ok(name, format!("{} ({version})", found.display())),
+        Ok(version) => match too_old(agent, &version) {
+            Some(problem) => Check::missing(name, problem, agent.install_hint()),
+            None => Check::ok(name, format!("{} ({version})", found.display())),
+        },
         Err(why) => Check::missing(name, format!("{} does not work: {why}", found.display()), agent.install_hint()),
     }
 }
@@ -49,6 +52,9 @@ fn access(agent: &dyn Agent, settings: &AgentSettings, rehearses: bool) -> Check
     let name = format!("{} credential", agent.name());
     if rehearses {
         return Check::ok(&name, "none needed to rehearse");
+    }
+    if agent.credential_variables().is_empty() {
+        return Check::ok(&name, "none needed");
     }
     let kind = match credential(settings) {
         Some(Credential::ApiKey(_)) => "an API key",
@@ -63,8 +69,8 @@ fn access(agent: &dyn Agent, settings: &AgentSettings, rehearses: bool) -> Check
 
 fn no_credential(agent: &dyn Agent, settings: &AgentSettings, name: &str) -> Check {
     let fix = format!(
-        "Set ANTHROPIC_API_KEY or CLAUDE_CODE_OAUTH_TOKEN, or api_key under [agents.{}]. To try without one, rehearse: \
-         --rehearse.",
+        "Set {}, or api_key under [agents.{}]. To try without one, rehearse: --rehearse.",
+        agent.credential_variables().join(" or "),
         agent.name()
     );
     if settings.base_url.is_some() {
