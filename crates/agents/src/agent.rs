@@ -170,6 +170,9 @@ pub struct Setup {
     pub mcp_servers: BTreeMap<String, McpServer>,
     /// Which API the model speaks, for an agent that knows several: `openai` or `anthropic`.
     pub model_api: Option<String>,
+    /// Whether an agent that is talked to as a server is started for its one prompt instead, the way of its that takes no
+    /// orders: a fallback for a program whose server misbehaves.
+    pub one_shot: bool,
 }
 
 /// What an agent authenticates with at its model's API.

@@ -9,6 +9,7 @@ pub mod claude_code;
 pub mod copilot;
 pub mod cursor;
 pub mod custom;
+pub mod codex;
 mod ending;
 mod environment;
 pub mod framing;

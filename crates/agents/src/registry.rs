@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use crate::agent::Agent;
 use crate::claude_code::ClaudeCode;
+use crate::codex::Codex;
 use crate::copilot::Copilot;
 use crate::cursor::Cursor;
 use crate::custom::Custom;
 use crate::gemini::Gemini;
 
-static AGENTS: [&dyn Agent; 4] = [&ClaudeCode, &Gemini, &Copilot, &Cursor];
+static AGENTS: [&dyn Agent; 5] = [&ClaudeCode, &Codex, &Gemini, &Copilot, &Cursor];
 
 /// All agents that this build knows, in the order they are listed to users.
 pub fn known_agents() -> &'static [&'static dyn Agent] {

@@ -1,5 +1,4 @@
 //! Replays of real runs of Claude Code (`fixtures/claude-code`), and of what no program should print.
-#![expect(clippy::expect_used, reason = "a test may panic, also in its helpers")]
 
 use std::sync::LazyLock;
 

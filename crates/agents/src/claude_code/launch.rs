@@ -127,6 +127,7 @@ mod tests {
             path: "/usr/bin:/bin".into(),
             mcp_servers: Default::default(),
             model_api: None,
+            one_shot: false,
         }
     }
 

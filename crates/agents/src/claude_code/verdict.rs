@@ -8,6 +8,8 @@ use std::collections::BTreeSet;
 use legwork_model::{Exit, Failure, FailureReason, Verdict};
 
 use super::wire::{Denial, TurnResult};
+use crate::ending::without_result;
+use crate::lines::End;
 
 /// All that the verdict rests on.
 #[derive(Debug)]
@@ -29,47 +31,10 @@ pub(super) struct Told<'a> {
 /// Success needs a turn that ended, called itself a success, and no reason to doubt that.
 pub(super) fn judge(told: &Told<'_>) -> Verdict {
     let failure = match told.turn {
-        None => Some(without_result(told)),
+        None => Some(without_result("Claude Code", &End { exit: told.exit, stderr: told.stderr, cut_line: told.cut_line })),
         Some(turn) => failure_of(turn, told),
     };
     failure.map_or(Verdict::Succeeded, Verdict::Failed)
-}
-
-fn without_result(told: &Told<'_>) -> Failure {
-    let saying = told.stderr.map_or_else(String::new, |line| format!(": {line}"));
-    match (told.exit.signal, told.exit.code) {
-        (Some(signal), _) => Failure::new(FailureReason::ExitNonzero, killed(signal, &saying)),
-        // How the program ends where it catches the signal.
-        (None, Some(code @ 129..=159)) => Failure::new(FailureReason::ExitNonzero, killed(code - 128, &saying)),
-        (None, Some(0) | None) if told.cut_line => Failure::new(
-            FailureReason::IncompleteOutput,
-            "Claude Code printed a line that was too long to be read, and no other line that says how the run went.",
-        ),
-        (None, Some(0) | None) => Failure::new(
-            FailureReason::IncompleteOutput,
-            format!("Claude Code ended without the line that says how the run went{saying}"),
-        ),
-        (None, Some(code)) => Failure::new(
-            FailureReason::ExitNonzero,
-            format!("Claude Code ended with exit code {code} before it gave a result{saying}"),
-        ),
-    }
-}
-
-fn killed(signal: i32, saying: &str) -> String {
-    let name = match signal {
-        1 => "SIGHUP",
-        2 => "SIGINT",
-        4 => "SIGILL",
-        6 => "SIGABRT",
-        7 => "SIGBUS",
-        9 => "SIGKILL, which is also what a system does that runs out of memory",
-        11 => "SIGSEGV",
-        13 => "SIGPIPE",
-        15 => "SIGTERM",
-        _ => return format!("Claude Code was ended by signal {signal} before it gave a result{saying}"),
-    };
-    format!("Claude Code was ended by signal {signal} ({name}) before it gave a result{saying}")
 }
 
 fn failure_of(turn: &TurnResult, told: &Told<'_>) -> Option<Failure> {

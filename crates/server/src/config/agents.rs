@@ -35,6 +35,9 @@ pub struct AgentSettings {
     pub model_api: Option<String>,
     /// The model that jobs use which name none.
     pub model: Option<String>,
+    /// Whether each job has a process of its own that takes one prompt, where the agent would otherwise be a server (Codex):
+    /// nobody can talk to it then, and nothing can be decided while it works.
+    pub one_shot: bool,
     /// Makes this an agent of your own.
     pub custom: Option<CustomAgentSettings>,
 }
@@ -53,6 +56,7 @@ impl Default for AgentSettings {
             max_retries: 3,
             model_api: None,
             model: None,
+            one_shot: false,
             custom: None,
         }
     }

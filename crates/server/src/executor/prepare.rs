@@ -340,6 +340,7 @@ impl Executor {
             path: self.path.clone(),
             mcp_servers,
             model_api: settings.model_api,
+            one_shot: settings.one_shot,
         })
     }
 }

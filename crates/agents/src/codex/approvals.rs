@@ -1,0 +1,169 @@
+//! What Codex asks before it uses a tool, and what it is answered.
+
+use std::collections::BTreeMap;
+
+use legwork_model::{EventBody, PermissionAction, PermissionPolicy, ToolUse};
+use serde_json::{Value, json};
+
+use super::items::{changed_paths, command_input, mcp_tool};
+use super::risk::risk;
+use super::wire::Fields;
+use crate::risk::detail;
+
+/// A tool that waits for its permission.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Ask {
+    tool: String,
+    input: Value,
+    /// What rules with a pattern look at. A change of files has to fit in all its paths.
+    details: Vec<String>,
+    kind: Kind,
+}
+
+/// In what form the answer is expected.
+#[derive(Debug, Clone, PartialEq)]
+enum Kind {
+    /// `CommandExecutionApprovalDecision` and `FileChangeApprovalDecision`.
+    Decision,
+    /// `McpServerElicitationAction`.
+    Elicitation,
+    /// `GrantedPermissionProfile`: as much as is asked for, or nothing.
+    Grant(Value),
+}
+
+/// The changes that were announced, by the id of their item: the request for their permission only names that.
+pub(super) type Changes = BTreeMap<String, Value>;
+
+impl Ask {
+    /// `None` for a request that asks for no permission, or not in a form that is known.
+    pub(super) fn read(method: &str, params: &Fields, changes: &Changes) -> Option<Self> {
+        let text = |name: &str| params.get(name).and_then(Value::as_str);
+        let asks_for = |tool: &str, input: Value, kind: Kind| {
+            let details = detail(&input).map(str::to_owned).into_iter().collect();
+            Self { tool: tool.to_owned(), input, details, kind }
+        };
+        match method {
+            "item/commandExecution/requestApproval" => Some(match text("command") {
+                Some(command) => asks_for("command_execution", command_input(command, text("cwd")), Kind::Decision),
+                None => {
+                    let target = params.get("networkApprovalContext")?;
+                    let input = json!({"url": target["host"], "protocol": target["protocol"]});
+                    asks_for("network_access", input, Kind::Decision)
+                }
+            }),
+            "item/fileChange/requestApproval" => {
+                let changes = changes.get(text("itemId")?).cloned().unwrap_or_default();
+                let input = json!({"changes": changes, "grantRoot": params.get("grantRoot")});
+                let details = changed_paths(&changes);
+                Some(Self { tool: "file_change".to_owned(), input, details, kind: Kind::Decision })
+            }
+            "item/permissions/requestApproval" => {
+                let wanted = params.get("permissions")?.clone();
+                Some(asks_for("request_permissions", wanted.clone(), Kind::Grant(wanted)))
+            }
+            "mcpServer/elicitation/request" => {
+                let meta = params.get("_meta")?;
+                // Else the server itself wants to know something, which nobody is there for.
+                (meta["codex_approval_kind"] == "mcp_tool_call").then_some(())?;
+                let tool = mcp_tool(text("serverName")?, meta["tool_name"].as_str()?);
+                Some(asks_for(&tool, meta["tool_params"].clone(), Kind::Elicitation))
+            }
+            _ => None,
+        }
+    }
+
+    /// What the rules say: the strictest of what they say to each of its paths. Without rules it is refused.
+    pub(super) fn decided_by(&self, policy: Option<&PermissionPolicy>) -> PermissionAction {
+        let Some(policy) = policy else { return PermissionAction::Deny };
+        let risk = risk(&self.tool, &self.input);
+        let decide = |detail| policy.decide(ToolUse { tool: &self.tool, detail, risk });
+        let decisions: Vec<_> = match self.details.as_slice() {
+            [] => vec![decide(None)],
+            details => details.iter().map(|detail| decide(Some(detail))).collect(),
+        };
+        let strictest = [PermissionAction::Deny, PermissionAction::Ask].into_iter().find(|one| decisions.contains(one));
+        strictest.unwrap_or(PermissionAction::Allow)
+    }
+
+    pub(super) fn tool(&self) -> &str {
+        &self.tool
+    }
+
+    pub(super) fn request(&self, id: String) -> EventBody {
+        let (tool, input) = (self.tool.clone(), self.input.clone());
+        EventBody::PermissionRequest { id, tool, risk: Some(risk(&self.tool, &self.input)), input }
+    }
+
+    pub(super) fn decision(&self, id: String, allowed: bool, by: Option<&str>) -> EventBody {
+        EventBody::PermissionDecision { id, tool: self.tool.clone(), allowed, by: by.map(str::to_owned) }
+    }
+
+    /// The answer. A refusal has no place for a reason; the turn goes on with it.
+    pub(super) fn answer(&self, allowed: bool) -> Value {
+        match (&self.kind, allowed) {
+            (Kind::Decision, true) => json!({"decision": "accept"}),
+            (Kind::Decision, false) => json!({"decision": "decline"}),
+            (Kind::Elicitation, true) => json!({"action": "accept", "content": {}}),
+            (Kind::Elicitation, false) => json!({"action": "decline"}),
+            (Kind::Grant(wanted), true) => json!({"permissions": wanted, "scope": "turn"}),
+            (Kind::Grant(_), false) => json!({"permissions": {}, "scope": "turn"}),
+        }
+    }
+}
+
+/// The answer to an MCP server that wants to know something of the user.
+pub(super) fn no_answer() -> Value {
+    json!({"action": "decline"})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn policy(json: &str) -> PermissionPolicy {
+        serde_json::from_str(json).expect("a policy")
+    }
+
+    fn read(method: &str, params: Value) -> Option<Ask> {
+        let Value::Object(params) = params else { panic!("not an object") };
+        let changes = Changes::from([("c1".to_owned(), json!([{"path": "src/a.rs"}, {"path": "/etc/b"}]))]);
+        Ask::read(method, &params, &changes)
+    }
+
+    #[test]
+    fn a_rule_has_to_fit_all_files_of_a_change() {
+        let ask = read("item/fileChange/requestApproval", json!({"itemId": "c1"})).expect("an ask");
+        for (rules, action) in [
+            (r#"{"rules":[{"action":"allow","pattern":"src/*"}],"default":"deny"}"#, PermissionAction::Deny),
+            (r#"{"rules":[{"action":"allow","pattern":"src/*"}]}"#, PermissionAction::Ask),
+            (r#"{"rules":[{"action":"allow","risk":"write"}],"default":"deny"}"#, PermissionAction::Allow),
+        ] {
+            assert_eq!(ask.decided_by(Some(&policy(rules))), action, "{rules}");
+        }
+        assert_eq!(ask.decided_by(None), PermissionAction::Deny);
+    }
+
+    #[test]
+    fn a_command_is_judged_without_the_shell_around_it() {
+        let params = json!({"command": "/bin/bash -lc 'git status && rm -rf x'", "cwd": "/w"});
+        let ask = read("item/commandExecution/requestApproval", params).expect("an ask");
+        let rules = r#"{"rules":[{"action":"deny","risk":"dangerous"},{"action":"allow","pattern":"git status*"}]}"#;
+        assert_eq!(ask.decided_by(Some(&policy(rules))), PermissionAction::Deny);
+        assert_eq!(ask.details, ["git status && rm -rf x"]);
+    }
+
+    #[test]
+    fn what_asks_for_no_permission_is_none() {
+        for (method, params) in [
+            ("item/tool/requestUserInput", json!({})),
+            ("item/commandExecution/requestApproval", json!({"command": 7})),
+            ("item/permissions/requestApproval", json!({})),
+            ("mcpServer/elicitation/request", json!({"serverName": "a", "_meta": {}})),
+            ("mcpServer/elicitation/request", json!({"_meta": {"codex_approval_kind": "mcp_tool_call"}})),
+        ] {
+            assert_eq!(read(method, params), None, "{method}");
+        }
+        let unknown = read("item/fileChange/requestApproval", json!({"itemId": "c2"})).expect("an ask");
+        assert_eq!((unknown.tool(), unknown.details.len()), ("file_change", 0));
+    }
+}

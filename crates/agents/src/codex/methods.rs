@@ -1,0 +1,106 @@
+//! The methods of the server, as its own schema lists them (`ServerNotification`, `ServerRequest`).
+
+/// Notifications that tell in pieces what comes as a whole later, or what is of no use here. The program is asked to leave
+/// them out: they are most of what it prints.
+pub(super) const UNWANTED: [&str; 15] = [
+    "account/rateLimits/updated",
+    "command/exec/outputDelta",
+    "item/agentMessage/delta",
+    "item/commandExecution/outputDelta",
+    "item/fileChange/outputDelta",
+    "item/fileChange/patchUpdated",
+    "item/plan/delta",
+    "item/reasoning/summaryPartAdded",
+    "item/reasoning/summaryTextDelta",
+    "item/reasoning/textDelta",
+    "process/outputDelta",
+    "remoteControl/status/changed",
+    "thread/started",
+    "thread/status/changed",
+    "turn/diff/updated",
+];
+
+/// Whether a notification, or a request that nobody here answers, is in the schema. What is not may be news in the
+/// program's protocol.
+pub(super) fn is_documented(method: &str) -> bool {
+    UNWANTED.contains(&method) || OTHERS.contains(&method) || REQUESTS.contains(&method)
+}
+
+/// Requests that nobody here answers, or not always.
+const REQUESTS: [&str; 7] = [
+    "account/chatgptAuthTokens/refresh",
+    "applyPatchApproval",
+    "attestation/generate",
+    "execCommandApproval",
+    "item/tool/call",
+    "item/tool/requestUserInput",
+    "mcpServer/elicitation/request",
+];
+
+/// Notifications that are passed on as they are.
+const OTHERS: [&str; 64] = [
+    "account/gatewayOAuth/changed",
+    "account/login/completed",
+    "account/updated",
+    "app/list/updated",
+    "autoApprovalReview/strictReviewRequired",
+    "configWarning",
+    "deprecationNotice",
+    "externalAgentConfig/import/completed",
+    "externalAgentConfig/import/progress",
+    "fs/changed",
+    "fuzzyFileSearch/sessionCompleted",
+    "fuzzyFileSearch/sessionUpdated",
+    "guardianWarning",
+    "hook/completed",
+    "hook/started",
+    "item/autoApprovalReview/completed",
+    "item/autoApprovalReview/started",
+    "item/commandExecution/terminalInteraction",
+    "item/mcpToolCall/progress",
+    "mcpServer/event/stream/notification",
+    "mcpServer/oauthLogin/completed",
+    "mcpServer/startupStatus/updated",
+    "model/rerouted",
+    "model/safetyBuffering/updated",
+    "model/verification",
+    "modelProvider/authRecoveryCompleted",
+    "modelProvider/authRecoveryStarted",
+    "process/exited",
+    "project/changed",
+    "skills/changed",
+    "thread/archived",
+    "thread/attachment/updated",
+    "thread/closed",
+    "thread/compacted",
+    "thread/deleted",
+    "thread/environment/connected",
+    "thread/environment/disconnected",
+    "thread/goal/cleared",
+    "thread/goal/updated",
+    "thread/name/updated",
+    "thread/prediction/updated",
+    "thread/project/updated",
+    "thread/queue/changed",
+    "thread/readState/changed",
+    "thread/realtime/closed",
+    "thread/realtime/error",
+    "thread/realtime/item/completed",
+    "thread/realtime/item/started",
+    "thread/realtime/item/transcript/delta",
+    "thread/realtime/itemAdded",
+    "thread/realtime/outputAudio/delta",
+    "thread/realtime/sdp",
+    "thread/realtime/started",
+    "thread/realtime/transcript/delta",
+    "thread/realtime/transcript/done",
+    "thread/reverted",
+    "thread/section/changed",
+    "thread/settings/updated",
+    "thread/unarchived",
+    "turn/moderationMetadata",
+    "turn/plan/updated",
+    "warning",
+    "windows/worldWritableWarning",
+    "windowsSandbox/setupCompleted",
+];
