@@ -229,6 +229,27 @@ pub struct Launch {
     pub stdin: Stdin,
     /// Whether it is a server, which does not leave by itself: it is ended once its work is done.
     pub serves: bool,
+    /// How it is talked to, where that is not by its standard streams.
+    pub http: Option<HttpServer>,
+}
+
+/// A program that serves HTTP on this machine. Whoever runs it is between it and its dialogue, which sees lines of JSON:
+///
+/// - On standard output comes `{"event":…}` for each server-sent event, `{"id":…,"status":…,"body":…}` for each answer,
+///   `{"id":…,"error":…}` for a request that got none, and `{"line":…}` for what else the program prints there.
+/// - On standard input goes `{"id":…,"method":…,"path":…,"body":…}` for each request. They are made one after the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HttpServer {
+    /// What is printed before its address, which ends with its line.
+    pub announced_by: &'static str,
+    /// The path of its server-sent events.
+    pub events: &'static str,
+    /// The types (`"type":"…"`) of events that are left out: signs of life, and pieces of what comes as a whole later.
+    pub unwanted: &'static [&'static str],
+    /// The name that it is authenticated to with.
+    pub user: &'static str,
+    /// The variable that it takes its password from; a new one for each run.
+    pub password_variable: &'static str,
 }
 
 impl std::fmt::Debug for Launch {

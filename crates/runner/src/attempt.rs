@@ -15,6 +15,7 @@ use tokio::process::Child;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use crate::bridge::Bridge;
 use crate::cookie::Cookie;
 use crate::deadlines::Deadlines;
 use crate::event_queue::EventQueue;
@@ -108,6 +109,8 @@ pub(crate) struct Passage {
     child: Child,
     pipes: Pipes,
     stdin: StdinFeed,
+    /// Talks to the program where it serves HTTP; ends with this.
+    _bridge: Option<Bridge>,
     dialogue: Box<dyn Dialogue>,
     decoded: Vec<Decoded>,
     output: Recorder,
@@ -168,7 +171,7 @@ pub(crate) struct Left {
 impl Passage {
     /// Takes over a process that was just started.
     pub(crate) fn new(running: Running, terms: Terms, output: Recorder, wires: Wires, graces: Graces) -> Self {
-        let Running { mut child, tree, stdin } = running;
+        let Running { mut child, tree, stdin, stdout, bridge } = running;
         let Terms { limits, idle, serves } = terms;
         let started = Instant::now();
         let max_output_bytes = limits.max_output_bytes;
@@ -176,9 +179,10 @@ impl Passage {
         let alarm = Box::pin(sleep_until(started + SHORT));
         Self {
             tree,
-            pipes: Pipes::new(child.stdout.take(), child.stderr.take()),
+            pipes: Pipes::new(stdout, child.stderr.take()),
             child,
             stdin,
+            _bridge: bridge,
             dialogue: wires.dialogue,
             decoded: Vec::new(),
             output,

@@ -1,7 +1,7 @@
 //! One attempt of an agent: its directories and workspace, its process with everything that descends from it, its
 //! output, its deadlines, and its end.
 //!
-//! A failed run is a value, an [`Outcome`](legwork_model::Outcome). No SQL and no HTTP server in here; what is
+//! A failed run is a value, an [`Outcome`](legwork_model::Outcome). No SQL and no HTTP server in here, and no HTTP to elsewhere than an agent that serves it itself; what is
 //! recorded about a run goes out as events.
 
 mod attempt;
@@ -18,6 +18,7 @@ mod cookie;
 mod process_tree;
 mod sandbox;
 
+mod bridge;
 mod deadlines;
 mod event_queue;
 mod pause;

@@ -3,16 +3,18 @@
 use std::io;
 
 use tokio::io::{AsyncRead, AsyncReadExt};
-use tokio::process::{ChildStderr, ChildStdout};
+use tokio::process::ChildStderr;
 
 /// Large enough for the whole of a pipe, so that a flood costs few reads.
 const STDOUT_BUFFER: usize = 64 * 1024;
 const STDERR_BUFFER: usize = 8 * 1024;
 
+/// Standard output, or what takes its place.
+pub(crate) type Stdout = Box<dyn AsyncRead + Send + Unpin>;
+
 /// Both output pipes of a program.
-#[derive(Debug)]
 pub(crate) struct Pipes {
-    stdout: Pipe<ChildStdout>,
+    stdout: Pipe<Stdout>,
     stderr: Pipe<ChildStderr>,
 }
 
@@ -23,14 +25,13 @@ pub(crate) enum Stream {
     Stderr,
 }
 
-#[derive(Debug)]
 struct Pipe<R> {
     source: Option<R>,
     buffer: Vec<u8>,
 }
 
 impl Pipes {
-    pub(crate) fn new(stdout: Option<ChildStdout>, stderr: Option<ChildStderr>) -> Self {
+    pub(crate) fn new(stdout: Option<Stdout>, stderr: Option<ChildStderr>) -> Self {
         Self { stdout: Pipe::new(stdout, STDOUT_BUFFER), stderr: Pipe::new(stderr, STDERR_BUFFER) }
     }
 

@@ -3,7 +3,6 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::process::Stdio;
 
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
@@ -32,7 +31,7 @@ enum End {
 impl StdinFeed {
     /// A pipe that already holds as much of `bytes` as fits. Most prompts fit, so most runs need no further writing
     /// and no registration of the pipe with the event loop.
-    pub(crate) fn new(bytes: Vec<u8>, keep_open: bool) -> io::Result<(Self, Stdio)> {
+    pub(crate) fn new(bytes: Vec<u8>, keep_open: bool) -> io::Result<(Self, OwnedFd)> {
         let (read, write) = pipe_with(PipeFlags::CLOEXEC)?;
         rustix::io::ioctl_fionbio(&write, true)?;
         let written = fill(&write, &bytes)?;
@@ -41,12 +40,12 @@ impl StdinFeed {
             (true, true) => End::Held { pipe: write },
             (false, _) => End::Writing(pipe::Sender::from_owned_fd(write)?),
         };
-        Ok((Self { bytes, written, keep_open, end }, Stdio::from(read)))
+        Ok((Self { bytes, written, keep_open, end }, read))
     }
 
     /// Standard input is a file; there is nothing to feed.
-    pub(crate) fn from_file(file: File) -> (Self, Stdio) {
-        (Self { bytes: Vec::new(), written: 0, keep_open: false, end: End::Closed }, Stdio::from(file))
+    pub(crate) fn from_file(file: File) -> (Self, OwnedFd) {
+        (Self { bytes: Vec::new(), written: 0, keep_open: false, end: End::Closed }, file.into())
     }
 
     pub(crate) fn is_open(&self) -> bool {

@@ -99,6 +99,7 @@ impl Agent for ClaudeCode {
             files: launch::files(task, setup),
             stdin: launch::stdin(control::opening(task)),
             serves: false,
+            http: None,
         }
     }
 

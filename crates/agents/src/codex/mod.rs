@@ -139,6 +139,7 @@ impl Codex {
             files: launch::files(task, setup),
             stdin: launch::stdin(setup, input),
             serves: !setup.one_shot,
+            http: None,
         }
     }
 }

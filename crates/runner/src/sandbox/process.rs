@@ -14,7 +14,9 @@ use legwork_agents::Launch;
 use tokio::process::{Child, Command};
 
 use super::SpawnError;
+use crate::bridge::{Bridge, Plan};
 use crate::cookie::{COOKIE_VARIABLE, Cookie};
+use crate::pipes::Stdout;
 use crate::process_tree::{Registry, Tree};
 use crate::stdin_feed::StdinFeed;
 
@@ -23,11 +25,13 @@ const BUSY_RETRIES: u32 = 10;
 const BUSY_PAUSE: Duration = Duration::from_millis(20);
 
 /// A process that was started, with its ends of the pipes to it.
-#[derive(Debug)]
 pub(crate) struct Running {
     pub(crate) child: Child,
     pub(crate) tree: Arc<Tree>,
     pub(crate) stdin: StdinFeed,
+    pub(crate) stdout: Option<Stdout>,
+    /// What is between a program that serves HTTP and the rest of its run.
+    pub(crate) bridge: Option<Bridge>,
 }
 
 /// What to start, and where.
@@ -65,14 +69,34 @@ pub(crate) async fn start(registry: &Arc<Registry>, start: Start<'_>) -> Result<
         }
     };
     let mut command = command(&program, &launch, directory, cookie);
-    command.stdin(read_end);
+    let plan = match launch.http {
+        Some(server) => {
+            let plan = Plan::new(server, read_end).map_err(other)?;
+            let (variable, password) = plan.password();
+            command.stdin(Stdio::null()).env(variable, password);
+            Some(plan)
+        }
+        None => {
+            command.stdin(Stdio::from(read_end));
+            None
+        }
+    };
     if let Some(parent_fd) = inherited.secret {
         // One number for one file can't collide.
         let _ = command.fd_mappings(vec![FdMapping { parent_fd, child_fd: SECRET_FD }]);
     }
     let spawned = spawn(registry, cookie, &mut command).await;
-    let (child, tree) = spawned.map_err(|source| SpawnError::diagnose(source, &program, directory, install_hint))?;
-    Ok(Running { child, tree: Arc::new(tree), stdin })
+    let (mut child, tree) =
+        spawned.map_err(|source| SpawnError::diagnose(source, &program, directory, install_hint))?;
+    let printed = child.stdout.take();
+    let (stdout, bridge) = match (plan, printed) {
+        (Some(plan), Some(printed)) => {
+            let (stdout, bridge) = plan.start(printed);
+            (Some(stdout), Some(bridge))
+        }
+        (_, printed) => (printed.map(|printed| Box::new(printed) as Stdout), None),
+    };
+    Ok(Running { child, tree: Arc::new(tree), stdin, stdout, bridge })
 }
 
 async fn spawn(registry: &Arc<Registry>, cookie: &Cookie, command: &mut Command) -> io::Result<(Child, Tree)> {

@@ -157,6 +157,7 @@ impl GitSetup {
             files: Vec::new(),
             stdin: Stdin { bytes: Vec::new(), open_until_turn_ends: false },
             serves: false,
+            http: None,
         }
     }
 

@@ -56,6 +56,7 @@ impl Probe {
             files: Vec::new(),
             stdin: Stdin { bytes: Vec::new(), open_until_turn_ends: false },
             serves: false,
+            http: None,
         };
         let limits = Limits { timeout_seconds: SECONDS, max_output_bytes: MOST_OUTPUT, ..Limits::default() };
         let (install_hint, workspace, stdout_path) = (String::new(), dirs.work(), dirs.stdout());
