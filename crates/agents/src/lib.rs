@@ -17,6 +17,7 @@ pub mod gemini;
 mod lenient;
 mod lines;
 mod mcp;
+pub mod opencode;
 pub mod registry;
 pub mod risk;
 mod session_guard;

@@ -9,8 +9,10 @@ use crate::copilot::Copilot;
 use crate::cursor::Cursor;
 use crate::custom::Custom;
 use crate::gemini::Gemini;
+use crate::opencode::OpenCode;
 
-static AGENTS: [&dyn Agent; 5] = [&ClaudeCode, &Codex, &Gemini, &Copilot, &Cursor];
+static AGENTS: [&dyn Agent; 6] =
+    [&ClaudeCode, &Codex, &Gemini, &Copilot, &OpenCode, &Cursor];
 
 /// All agents that this build knows, in the order they are listed to users.
 pub fn known_agents() -> &'static [&'static dyn Agent] {

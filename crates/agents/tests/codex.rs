@@ -1,19 +1,19 @@
 //! Replays of real runs of Codex (`fixtures/codex`), and of what no program should print.
 #![expect(clippy::expect_used, reason = "a test may panic, also in its helpers")]
 
-mod recordings;
+mod replays;
 
 use std::sync::LazyLock;
 
 use legwork_agents::{Decoded, Dialogue, Opening, Order, Setup, find_agent};
 use legwork_model::{EventBody, Task, Verdict};
 use proptest::prelude::*;
-use recordings::{Recordings, exited, kinds, replay};
+use replays::{Recordings, exited, kinds, replay};
 
 static RECORDINGS: LazyLock<Recordings> = LazyLock::new(|| Recordings::of("codex"));
 
 fn dialogue() -> Box<dyn Dialogue> {
-    recordings::dialogue("codex")
+    replays::dialogue("codex")
 }
 
 fn one_shot() -> Box<dyn Dialogue> {

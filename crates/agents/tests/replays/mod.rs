@@ -30,7 +30,9 @@ pub struct Recording {
 #[serde(rename_all = "camelCase", default)]
 pub struct Indexed {
     exit_code: i32,
+    workspace: PathBuf,
     resume: Option<String>,
+    fork: bool,
     permission_mode: Option<String>,
     permissions: Option<PermissionPolicy>,
     max_retries: u32,
@@ -141,9 +143,14 @@ impl Recordings {
 impl Indexed {
     fn dialogue(&self, agent: &str) -> Box<dyn Dialogue> {
         let agent = find_agent(agent).expect("the agent");
-        let task =
-            Task { resume_session: self.resume.clone(), permissions: self.permissions.clone(), ..Task::default() };
+        let task = Task {
+            resume_session: self.resume.clone(),
+            fork_session: self.fork,
+            permissions: self.permissions.clone(),
+            ..Task::default()
+        };
         let setup = Setup {
+            workspace: self.workspace.clone(),
             permission_mode: self.permission_mode.clone(),
             max_retries: self.max_retries,
             one_shot: self.one_shot,

@@ -1,0 +1,468 @@
+//! The dialogue with the server: one session, and the turns in it. A line that is not understood becomes
+//! [`EventBody::Unparsed`] as a whole.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use legwork_model::{EventBody, Exit, Failure, PermissionAction, Task, Usage, Verdict};
+use serde_json::Value;
+
+use super::permissions::{Stance, decide};
+use super::requests::{self, Manner, SESSION};
+use super::risk::risk;
+use super::verdict;
+use super::wire::{
+    Event, Fields, MessageInfo, MessageUpdated, NamedError, Part, PartUpdated, PermissionAsked, Session, SessionError,
+    Status, StatusChanged, Told, parse,
+};
+use crate::agent::{AgentReport, Decoded, Dialogue, Order, Setup};
+use crate::ending::without_result;
+use crate::environment::text;
+use crate::framing::{Line, LineSplitter};
+use crate::stderr::StderrLines;
+
+/// Events that are known and passed on as they are.
+const OTHERS: [&str; 23] = [
+    "command.executed",
+    "file.edited",
+    "installation.update-available",
+    "installation.updated",
+    "lsp.client.diagnostics",
+    "lsp.updated",
+    "mcp.browser.open.failed",
+    "mcp.tools.changed",
+    "message.part.removed",
+    "message.removed",
+    "permission.updated",
+    "project.updated",
+    "pty.created",
+    "pty.deleted",
+    "pty.exited",
+    "pty.updated",
+    "question.asked",
+    "session.compacted",
+    "session.deleted",
+    "todo.updated",
+    "vcs.branch.updated",
+    "worktree.failed",
+    "worktree.ready",
+];
+
+/// The dialogue with one server.
+#[derive(Debug)]
+pub(super) struct OpenCodeDialogue {
+    stdout: LineSplitter,
+    stderr: StderrLines,
+    run: Run,
+}
+
+impl OpenCodeDialogue {
+    pub(super) fn new(task: &Task, setup: &Setup) -> Self {
+        let run = Run {
+            resume: task.resume_session.clone(),
+            workspace: text(&setup.workspace),
+            fork: task.fork_session,
+            manner: Manner::of(task, setup),
+            model: task.model.clone(),
+            stance: Stance::of(task, setup),
+            max_retries: setup.max_retries,
+            waiting: vec![task.prompt.clone()],
+            ..Run::default()
+        };
+        Self { stdout: LineSplitter::default(), stderr: StderrLines::default(), run }
+    }
+}
+
+impl Dialogue for OpenCodeDialogue {
+    fn stdout(&mut self, bytes: &[u8], decoded: &mut Vec<Decoded>) {
+        let Self { stdout, run, .. } = self;
+        stdout.push(bytes, |line| run.line(line, decoded));
+    }
+
+    fn stderr(&mut self, bytes: &[u8], decoded: &mut Vec<Decoded>) {
+        self.stderr.push(bytes, decoded);
+    }
+
+    fn order(&mut self, order: Order, decoded: &mut Vec<Decoded>) {
+        match order {
+            Order::Message(text) => {
+                self.run.waiting.push(text);
+                self.run.send(decoded);
+            }
+            Order::Interrupt => self.run.abort(decoded),
+            Order::Decide { id, allowed, reason } => self.run.decide(&id, allowed, &reason, decoded),
+            // It can't wait for its job.
+            Order::Begin(_) => {}
+        }
+    }
+
+    fn finish(&mut self, exit: Exit, decoded: &mut Vec<Decoded>) -> AgentReport {
+        let Self { stdout, stderr, run } = self;
+        stdout.finish(|line| run.line(line, decoded));
+        stderr.finish(decoded);
+        run.report(stderr.last(), exit)
+    }
+}
+
+/// What is known of the run so far.
+#[derive(Debug, Default)]
+struct Run {
+    resume: Option<String>,
+    workspace: String,
+    fork: bool,
+    manner: Manner,
+    model: Option<String>,
+    stance: Stance,
+    max_retries: u32,
+    connected: bool,
+    session: Option<String>,
+    /// Messages that could not be given to the program yet.
+    waiting: Vec<String>,
+    requests: u32,
+    turn_open: bool,
+    /// Whether a message was given that begins a turn.
+    turn_wanted: bool,
+    /// The messages of the model, which is not the only one to have parts.
+    said: BTreeSet<String>,
+    /// The parts that were told of.
+    told: BTreeSet<String>,
+    /// What the agent said last in this turn.
+    words: Option<String>,
+    /// The tools that wait for their permission, by the id of the request.
+    asked: BTreeMap<String, String>,
+    refused: BTreeSet<String>,
+    error: Option<NamedError>,
+    /// Why the turn is being ended by us.
+    gave_up: Option<String>,
+    /// Whether the model stopped for its length limit.
+    truncated: bool,
+    usage: Option<Usage>,
+    calls: u32,
+    answer: Option<String>,
+    /// How the last turn ended, or why none could begin.
+    last: Option<Result<(), Failure>>,
+    cut_line: bool,
+}
+
+impl Run {
+    fn line(&mut self, line: Line<'_>, decoded: &mut Vec<Decoded>) {
+        let before = decoded.len();
+        let understood = !line.truncated && self.read(line.bytes, decoded).is_some();
+        if !understood {
+            decoded.truncate(before);
+            self.cut_line |= line.truncated;
+            let text = String::from_utf8_lossy(line.bytes).into_owned();
+            push(decoded, EventBody::Unparsed { line: text, truncated: line.truncated });
+        }
+    }
+
+    /// `None` for a line that is not understood.
+    fn read(&mut self, line: &[u8], decoded: &mut Vec<Decoded>) -> Option<()> {
+        match serde_json::from_slice(line).ok()? {
+            Told { event: Some(event), .. } => self.happened(event, decoded),
+            Told { id: Some(id), status: Some(status), body, .. } => self.answered(&id, status, body, decoded),
+            // Once nothing is expected any more, the program is being ended.
+            Told { error: Some(_), id: None, .. } if self.settled() => Some(()),
+            Told { error: Some(error), .. } => {
+                self.over(verdict::lost(&error), decoded);
+                Some(())
+            }
+            Told { line: Some(line), .. } => {
+                push(decoded, message("printed".to_owned(), [("line".to_owned(), line.into())].into_iter().collect()));
+                Some(())
+            }
+            _ => None,
+        }
+    }
+
+    fn answered(&mut self, id: &str, status: u16, body: Value, decoded: &mut Vec<Decoded>) -> Option<()> {
+        let ok = (200..300).contains(&status);
+        match id {
+            SESSION if ok => self.opened(serde_json::from_value(body).ok()?, decoded),
+            SESSION => self.over(verdict::refused(status, &text_of(&body), self.resume.is_some()), decoded),
+            prompt if !ok && prompt.starts_with("prompt") => {
+                self.over(verdict::refused(status, &text_of(&body), false), decoded);
+            }
+            _ => {}
+        }
+        Some(())
+    }
+
+    fn opened(&mut self, session: Session, decoded: &mut Vec<Decoded>) {
+        // The program takes a message for such a session, and nothing is ever heard of it.
+        let elsewhere = session.directory.filter(|directory| self.resume.is_some() && *directory != self.workspace);
+        if let Some(directory) = elsewhere {
+            return self.over(verdict::elsewhere(&directory), decoded);
+        }
+        self.session = Some(session.id.clone());
+        let (session_id, model) = (Some(session.id), self.model.clone());
+        push(decoded, EventBody::Started { session_id, model, tools: Vec::new(), version: session.version });
+        self.send(decoded);
+    }
+
+    /// Whether the last turn is over, and no message was given that begins another.
+    fn settled(&self) -> bool {
+        self.last.is_some() && !self.turn_open && !self.turn_wanted
+    }
+
+    /// Gives the messages that wait to the session; during a turn it takes them up in that.
+    fn send(&mut self, decoded: &mut Vec<Decoded>) {
+        let Some(session) = self.session.clone() else { return };
+        for text in std::mem::take(&mut self.waiting) {
+            self.requests += 1;
+            let id = format!("prompt-{}", self.requests);
+            input(decoded, requests::prompt(&id, &session, &text, &self.manner));
+            self.turn_wanted |= !self.turn_open;
+        }
+    }
+
+    /// No turn could begin, or it can't be followed any more.
+    fn over(&mut self, failure: Failure, decoded: &mut Vec<Decoded>) {
+        (self.turn_open, self.turn_wanted) = (false, false);
+        push(decoded, EventBody::TurnEnded { result: Some(failure.message.clone()), is_error: true });
+        decoded.push(Decoded::TurnEnded);
+        self.last = Some(Err(failure));
+    }
+
+    fn happened(&mut self, Event { kind, properties }: Event, decoded: &mut Vec<Decoded>) -> Option<()> {
+        let session = properties.get("sessionID").and_then(Value::as_str);
+        let own = session.is_none() || session == self.session.as_deref();
+        match kind.as_str() {
+            "server.connected" => self.connected(decoded),
+            "permission.asked" => self.permission_asked(parse(properties)?, decoded),
+            "permission.replied" => self.replied(&properties),
+            "message.part.updated" if !own => self.used_elsewhere(&parse::<PartUpdated>(properties)?.part),
+            "message.part.updated" => self.part(parse::<PartUpdated>(properties)?.part, decoded),
+            // A sub-agent, which has a session of its own.
+            _ if !own => {}
+            "message.updated" => self.spoke(parse::<MessageUpdated>(properties)?.info),
+            "session.status" => self.status(&parse::<StatusChanged>(properties)?.status, decoded),
+            "session.idle" => self.idle(decoded),
+            "session.error" => {
+                self.error = Some(parse::<SessionError>(properties.clone())?.error);
+                push(decoded, message(kind, properties));
+            }
+            known if OTHERS.contains(&known) || super::launch::SERVER.unwanted.contains(&known) => {
+                push(decoded, message(kind, properties));
+            }
+            _ => return None,
+        }
+        Some(())
+    }
+
+    fn connected(&mut self, decoded: &mut Vec<Decoded>) {
+        if !std::mem::replace(&mut self.connected, true) {
+            input(decoded, requests::session(self.resume.as_deref(), self.fork));
+        }
+    }
+
+    fn spoke(&mut self, info: MessageInfo) {
+        if info.role == "assistant" {
+            self.said.insert(info.id);
+            self.model = info.model.or(self.model.take());
+        }
+    }
+
+    fn status(&mut self, status: &Status, decoded: &mut Vec<Decoded>) {
+        match status.kind.as_str() {
+            "busy" if !self.turn_open => {
+                if self.last.is_some() {
+                    decoded.push(Decoded::TurnStarted);
+                }
+                (self.turn_open, self.turn_wanted) = (true, false);
+            }
+            "retry" => {
+                let (error, attempt) = (status.message.clone(), status.attempt);
+                push(
+                    decoded,
+                    EventBody::Retrying { attempt, max_attempts: None, delay_ms: 0, api_status: None, error },
+                );
+                // The program itself knows no limit.
+                if attempt > self.max_retries && self.gave_up.is_none() {
+                    self.gave_up = Some(status.message.clone());
+                    self.abort(decoded);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn idle(&mut self, decoded: &mut Vec<Decoded>) {
+        if !std::mem::take(&mut self.turn_open) {
+            return;
+        }
+        let outcome = self.outcome();
+        let whole = self.error.is_none();
+        if whole {
+            self.answer = self.words.clone();
+        }
+        let result = match &outcome {
+            Err(failure) if !whole => Some(failure.message.clone()),
+            _ => self.words.clone(),
+        };
+        push(decoded, EventBody::TurnEnded { result, is_error: !whole });
+        decoded.push(Decoded::TurnEnded);
+        self.last = Some(outcome);
+        (self.words, self.error, self.gave_up, self.truncated) = (None, None, None, false);
+        self.asked.clear();
+        self.refused.clear();
+    }
+
+    fn outcome(&self) -> Result<(), Failure> {
+        let failure = match (&self.gave_up, &self.error) {
+            (Some(text), _) => Some(verdict::gave_up(text)),
+            (None, Some(error)) => Some(verdict::failed(error)),
+            (None, None) if self.truncated => {
+                let name = "MessageOutputLengthError".to_owned();
+                Some(verdict::failed(&NamedError { name, ..NamedError::default() }))
+            }
+            (None, None) => verdict::doubt(&self.refused),
+        };
+        failure.map_or(Ok(()), Err)
+    }
+
+    fn part(&mut self, part: Part, decoded: &mut Vec<Decoded>) {
+        let complete = part.time.as_ref().is_some_and(|time| time.end.is_some());
+        // What the user said; and what was said before the session was copied, which is told of again.
+        let before = self.last.is_none() && !self.turn_open;
+        if before || !self.said.contains(&part.message) {
+            return;
+        }
+        match part.kind.as_str() {
+            "text" if complete && self.first_of(&part.id) => {
+                self.words = Some(part.text.clone());
+                push(decoded, EventBody::Text { text: part.text, parent_tool_call_id: None });
+            }
+            "reasoning" if complete && self.first_of(&part.id) => {
+                push(decoded, EventBody::Thinking { text: part.text, parent_tool_call_id: None });
+            }
+            "tool" => self.tool(part, decoded),
+            "step-finish" if self.first_of(&part.id) => {
+                self.truncated = part.reason == "length";
+                let usage = self.used(&part);
+                push(decoded, EventBody::Usage { model: self.model.clone(), usage });
+            }
+            _ => {}
+        }
+    }
+
+    fn first_of(&mut self, part: &str) -> bool {
+        self.told.insert(part.to_owned())
+    }
+
+    fn tool(&mut self, part: Part, decoded: &mut Vec<Decoded>) {
+        let (id, state) = (part.call, part.state);
+        if state.status != "pending" && self.first_of(&part.id) {
+            push(
+                decoded,
+                EventBody::ToolCall { id: id.clone(), name: part.tool, input: state.input, parent_tool_call_id: None },
+            );
+        }
+        let done = match state.status.as_str() {
+            // A command that failed is no error to the program.
+            "completed" => Some((state.output, state.metadata["exit"].as_i64().is_some_and(|code| code != 0))),
+            "error" => Some((state.error, true)),
+            _ => None,
+        };
+        if let Some((output, is_error)) = done.filter(|_| self.first_of(&format!("{}:done", part.id))) {
+            push(decoded, EventBody::ToolResult { id, output, is_error, parent_tool_call_id: None });
+        }
+    }
+
+    fn used(&mut self, part: &Part) -> Usage {
+        let tokens = part.tokens;
+        let usage = Usage {
+            input_tokens: tokens.input,
+            output_tokens: tokens.output.saturating_add(tokens.reasoning),
+            cache_read_tokens: tokens.cache.read,
+            cache_write_tokens: tokens.cache.write,
+        };
+        self.usage = Some(self.usage.unwrap_or_default() + usage);
+        self.calls += 1;
+        usage
+    }
+
+    /// What sub-agents use counts as well. A session that is copied has its steps told of again, before a turn begins.
+    fn used_elsewhere(&mut self, part: &Part) {
+        if self.turn_open && part.kind == "step-finish" && self.first_of(&part.id) {
+            self.used(part);
+        }
+    }
+
+    fn permission_asked(&mut self, asked: PermissionAsked, decoded: &mut Vec<Decoded>) {
+        let policy = self.stance.policy.as_ref();
+        let PermissionAsked { id, permission: tool, .. } = asked.clone();
+        match decide(&asked, policy) {
+            PermissionAction::Ask => {
+                self.asked.insert(id.clone(), tool.clone());
+                let risk = Some(risk(&tool, &asked.metadata));
+                push(decoded, EventBody::PermissionRequest { id, tool, input: asked.metadata, risk });
+            }
+            action => {
+                let allowed = action == PermissionAction::Allow;
+                let by = policy.map(|_| "policy".to_owned());
+                push(decoded, EventBody::PermissionDecision { id: id.clone(), tool: tool.clone(), allowed, by });
+                self.reply(&id, &tool, allowed, "", decoded);
+            }
+        }
+    }
+
+    fn decide(&mut self, id: &str, allowed: bool, reason: &str, decoded: &mut Vec<Decoded>) {
+        // It may have been withdrawn.
+        if let Some(tool) = self.asked.remove(id) {
+            self.reply(id, &tool, allowed, reason, decoded);
+        }
+    }
+
+    fn reply(&mut self, id: &str, tool: &str, allowed: bool, reason: &str, decoded: &mut Vec<Decoded>) {
+        if !allowed {
+            self.refused.insert(tool.to_owned());
+        }
+        input(decoded, requests::reply(id, allowed, reason));
+    }
+
+    fn replied(&mut self, properties: &Fields) {
+        if let Some(id) = properties.get("requestID").and_then(Value::as_str) {
+            self.asked.remove(id);
+        }
+    }
+
+    fn abort(&mut self, decoded: &mut Vec<Decoded>) {
+        if let Some(session) = self.session.as_ref().filter(|_| self.turn_open) {
+            input(decoded, requests::abort(session));
+        }
+    }
+
+    fn report(&self, stderr: Option<&str>, exit: Exit) -> AgentReport {
+        let verdict = match &self.last {
+            Some(Ok(())) if self.settled() => Verdict::Succeeded,
+            Some(Err(failure)) if self.settled() => Verdict::Failed(failure.clone()),
+            _ => Verdict::Failed(without_result("OpenCode", exit, self.cut_line, stderr)),
+        };
+        AgentReport {
+            verdict,
+            result: self.answer.clone(),
+            session_id: self.session.clone(),
+            usage: self.usage,
+            cost_usd: None,
+            turns: self.usage.map(|_| self.calls),
+        }
+    }
+}
+
+/// The message in the body of an answer that is an error.
+fn text_of(body: &Value) -> String {
+    body["data"]["message"].as_str().map_or_else(|| body.to_string(), str::to_owned)
+}
+
+fn message(topic: String, mut fields: Fields) -> EventBody {
+    fields.remove("sessionID");
+    EventBody::Message { topic, fields: fields.into_iter().collect() }
+}
+
+fn push(decoded: &mut Vec<Decoded>, event: EventBody) {
+    decoded.push(Decoded::Event(event));
+}
+
+fn input(decoded: &mut Vec<Decoded>, line: String) {
+    decoded.push(Decoded::Input(line.into_bytes()));
+}

@@ -1,0 +1,107 @@
+//! OpenCode, as `opencode serve`: a server on loopback that is asked for a session and told its messages by HTTP, and tells
+//! what it does in server-sent events. Whoever runs it is between it and the dialogue (see
+//! [`HttpServer`](crate::HttpServer)).
+//!
+//! Everything here was measured on the real program: recordings of what came over the bridge, and of which version, are under
+//! `fixtures/opencode/`.
+
+mod launch;
+
+mod dialogue;
+
+mod permissions;
+mod requests;
+mod risk;
+mod verdict;
+mod wire;
+
+use legwork_model::{Risk, Task};
+use serde_json::Value;
+
+use crate::agent::{Agent, Capabilities, Dialogue, Launch, Package, Setup, Stdin};
+use crate::environment::environment;
+
+/// The adapter for OpenCode, a command-line agent that works with models of many vendors.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct OpenCode;
+
+impl Agent for OpenCode {
+    fn name(&self) -> &str {
+        "opencode"
+    }
+
+    fn default_program(&self) -> &str {
+        "opencode"
+    }
+
+    fn install_hint(&self) -> &str {
+        "Install it with `legwork agents install opencode`, or with `npm install -g opencode-ai`."
+    }
+
+    fn package(&self) -> Option<Package> {
+        Some(Package {
+            name: "opencode-ai",
+            version: "1.18.33",
+            programs: &["opencode-*/bin/opencode", "opencode-ai/node_modules/opencode-*/bin/opencode"],
+        })
+    }
+
+    /// The first with the requests that are used here, as far as was tried.
+    fn oldest_version(&self) -> Option<&'static str> {
+        Some("1.18.33")
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            resume: true,
+            fork: true,
+            follow_up: true,
+            interrupt: true,
+            permissions: true,
+            tool_rules: false,
+            mcp: true,
+            system_prompt: true,
+            usage: true,
+            // It knows no prices of a model that it is told of.
+            cost: false,
+            max_turns: false,
+            max_cost: false,
+            // It reads the key of the model's API when it starts.
+            warm: false,
+            // They are in one database.
+            sessions_travel: false,
+        }
+    }
+
+    fn risk(&self, tool: &str, input: &Value) -> Risk {
+        risk::risk(tool, input)
+    }
+
+    fn credential_variables(&self) -> &'static [&'static str] {
+        &["OPENCODE_API_KEY", "OPENAI_API_KEY", "ANTHROPIC_API_KEY", "OPENCODE_AUTH_JSON"]
+    }
+
+    fn reserved_env(&self) -> &'static [&'static str] {
+        launch::RESERVED_ENV
+    }
+
+    fn credential_files(&self) -> &'static [&'static str] {
+        &[launch::LOGIN_FILE, launch::CONFIG_FILE]
+    }
+
+    fn launch(&self, task: &Task, setup: &Setup) -> Launch {
+        Launch {
+            program: setup.program.clone(),
+            args: launch::args(),
+            env: environment(self, task, setup, launch::env(setup)),
+            files: launch::files(task, setup),
+            stdin: Stdin { bytes: Vec::new(), open_until_turn_ends: true },
+            serves: true,
+            http: Some(launch::SERVER),
+        }
+    }
+
+    fn dialogue(&self, task: &Task, setup: &Setup) -> Box<dyn Dialogue> {
+        Box::new(dialogue::OpenCodeDialogue::new(task, setup))
+    }
+}
