@@ -39,10 +39,16 @@ impl Agent for OpenCode {
     }
 
     fn package(&self) -> Option<Package> {
+        // One package for each platform. `opencode-ai` itself may hold a launcher, which the names must not fit.
         Some(Package {
             name: "opencode-ai",
             version: "1.18.33",
-            programs: &["opencode-*/bin/opencode", "opencode-ai/node_modules/opencode-*/bin/opencode"],
+            programs: &[
+                "opencode-linux-*/bin/opencode",
+                "opencode-darwin-*/bin/opencode",
+                "opencode-ai/node_modules/opencode-linux-*/bin/opencode",
+                "opencode-ai/node_modules/opencode-darwin-*/bin/opencode",
+            ],
         })
     }
 
