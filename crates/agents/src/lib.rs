@@ -6,10 +6,10 @@
 mod acp;
 pub mod agent;
 pub mod claude_code;
+pub mod codex;
 pub mod copilot;
 pub mod cursor;
 pub mod custom;
-pub mod codex;
 mod ending;
 mod environment;
 pub mod framing;

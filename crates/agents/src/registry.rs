@@ -11,8 +11,7 @@ use crate::custom::Custom;
 use crate::gemini::Gemini;
 use crate::opencode::OpenCode;
 
-static AGENTS: [&dyn Agent; 6] =
-    [&ClaudeCode, &Codex, &Gemini, &Copilot, &OpenCode, &Cursor];
+static AGENTS: [&dyn Agent; 6] = [&ClaudeCode, &Codex, &Gemini, &Copilot, &OpenCode, &Cursor];
 
 /// All agents that this build knows, in the order they are listed to users.
 pub fn known_agents() -> &'static [&'static dyn Agent] {

@@ -31,7 +31,9 @@ pub(super) struct Told<'a> {
 /// Success needs a turn that ended, called itself a success, and no reason to doubt that.
 pub(super) fn judge(told: &Told<'_>) -> Verdict {
     let failure = match told.turn {
-        None => Some(without_result("Claude Code", &End { exit: told.exit, stderr: told.stderr, cut_line: told.cut_line })),
+        None => {
+            Some(without_result("Claude Code", &End { exit: told.exit, stderr: told.stderr, cut_line: told.cut_line }))
+        }
         Some(turn) => failure_of(turn, told),
     };
     failure.map_or(Verdict::Succeeded, Verdict::Failed)

@@ -19,8 +19,8 @@ use super::wire::{
 };
 use crate::agent::{AgentReport, Decoded, Dialogue, Opening, Order, Setup};
 use crate::ending::without_result;
-use crate::lines::End;
 use crate::framing::{Line, LineSplitter};
+use crate::lines::End;
 use crate::stderr::StderrLines;
 
 /// The dialogue with one server.

@@ -10,8 +10,8 @@ use super::verdict;
 use super::wire::{Fields, Tokens, TurnError, parse};
 use crate::agent::{AgentReport, Decoded, Dialogue};
 use crate::ending::without_result;
-use crate::lines::End;
 use crate::framing::{Line, LineSplitter};
+use crate::lines::End;
 use crate::stderr::StderrLines;
 
 /// The dialogue with one process.

@@ -115,6 +115,7 @@ impl Agent for Copilot {
             files: launch::files(task, setup),
             stdin: if conversation { acp::stdin() } else { prompt },
             serves: conversation,
+            http: None,
         }
     }
 

@@ -89,6 +89,7 @@ impl Agent for Cursor {
             stdin: if conversation { acp::stdin() } else { prompt },
             // A single run as well may stay after its result.
             serves: true,
+            http: None,
         }
     }
 

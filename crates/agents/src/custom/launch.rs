@@ -22,6 +22,7 @@ pub(super) fn launch(agent: &Custom, settings: &CustomAgent, task: &Task, setup:
         files: if settings.prompt == PromptBy::File { vec![file] } else { Vec::new() },
         stdin: if acp { acp::stdin() } else { stdin(settings.prompt, task) },
         serves: acp,
+        http: None,
     }
 }
 

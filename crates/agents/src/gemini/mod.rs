@@ -43,6 +43,7 @@ impl Gemini {
             files: settings::files(task, setup),
             stdin: Stdin { bytes: task.prompt.clone().into_bytes(), open_until_turn_ends: false },
             serves: false,
+            http: None,
         }
     }
 }

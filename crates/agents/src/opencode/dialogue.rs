@@ -18,6 +18,7 @@ use crate::agent::{AgentReport, Decoded, Dialogue, Order, Setup};
 use crate::ending::without_result;
 use crate::environment::text;
 use crate::framing::{Line, LineSplitter};
+use crate::lines::End;
 use crate::stderr::StderrLines;
 
 /// Events that are known and passed on as they are.
@@ -436,7 +437,7 @@ impl Run {
         let verdict = match &self.last {
             Some(Ok(())) if self.settled() => Verdict::Succeeded,
             Some(Err(failure)) if self.settled() => Verdict::Failed(failure.clone()),
-            _ => Verdict::Failed(without_result("OpenCode", exit, self.cut_line, stderr)),
+            _ => Verdict::Failed(without_result("OpenCode", &End { exit, stderr, cut_line: self.cut_line })),
         };
         AgentReport {
             verdict,

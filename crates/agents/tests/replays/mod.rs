@@ -99,6 +99,7 @@ impl Recordings {
             Decoded::Event(event) => serde_json::to_string(event).expect("JSON"),
             Decoded::TurnEnded => "--- turn ended".to_owned(),
             Decoded::TurnStarted => "--- turn started".to_owned(),
+            Decoded::GiveUp(failure) => format!("--- gives up: {}", failure.message),
             Decoded::Ready => "--- ready".to_owned(),
             Decoded::Input(bytes) => format!("--- input: {}", String::from_utf8_lossy(bytes).trim_end()),
         });
@@ -232,6 +233,7 @@ pub fn kinds(decoded: &[Decoded]) -> String {
         Decoded::Event(event) => event.kind().to_owned(),
         Decoded::TurnEnded => "|".to_owned(),
         Decoded::TurnStarted => "^".to_owned(),
+        Decoded::GiveUp(failure) => format!("--- gives up: {}", failure.message),
         Decoded::Ready => "ready".to_owned(),
         Decoded::Input(_) => "<".to_owned(),
     });

@@ -96,6 +96,7 @@ impl Installer {
             files: Vec::new(),
             stdin: Stdin { bytes: Vec::new(), open_until_turn_ends: false },
             serves: false,
+            http: None,
         };
         let limits = Limits { timeout_seconds: SECONDS, max_output_bytes: MOST_OUTPUT, ..Limits::default() };
         let id = Ids::from_system().execution(SystemClock.now());
