@@ -10,7 +10,7 @@ pub(crate) fn without_result(agent: &str, end: &End<'_>) -> Failure {
     match (end.exit.signal, end.exit.code) {
         (Some(signal), _) => killed(agent, signal, &saying),
         // How a program ends that catches the signal.
-        (None, Some(code @ (130 | 143))) => killed(agent, code - 128, &saying),
+        (None, Some(code @ (129 | 130 | 137 | 143))) => killed(agent, code - 128, &saying),
         (None, Some(0) | None) if end.cut_line => Failure::new(
             FailureReason::IncompleteOutput,
             format!(
