@@ -9,6 +9,12 @@ profile=default
 
 # The scenarios start our programs themselves, so these are built before any test runs.
 cargo build --locked --workspace --bins
+if LEGWORK_TEST_AGENTS="$(scripts/install-tested-agents.sh)"; then
+  export LEGWORK_TEST_AGENTS
+else
+  unset LEGWORK_TEST_AGENTS
+  echo 'SKIPPED  scenarios with the real Codex, Gemini, Copilot and OpenCode CLIs: they could not be installed' >&2
+fi
 if scripts/tool.sh cargo-nextest >/dev/null; then
   PATH="$PATH:$PWD/.cache/tools/bin" cargo nextest run --locked --workspace --profile "$profile" "$@"
 else

@@ -20,14 +20,23 @@ async fn server(data_dir: &Path) -> Option<Server> {
 /// What differs between agents.
 struct Case {
     agent: &'static str,
-    /// How it calls the tool that runs commands.
-    shell: &'static str,
-    /// What a 400 of its model is.
-    refused: &'static str,
+    /// How it calls the tool that runs commands, where it has to be told that it may use it.
+    shell: Option<&'static str>,
+    /// Whether the job's permissions have to allow it.
+    permitted: bool,
+}
+
+impl Case {
+    fn tools(&self) -> Value {
+        self.shell.map_or_else(|| json!({}), |shell| json!({ "allow": [shell] }))
+    }
 }
 
 async fn run(client: &Client, case: &Case, mut job: Value) -> Value {
     job["agent"] = json!(case.agent);
+    if case.permitted {
+        job["permissions"] = json!({ "default": "allow" });
+    }
     job["limits"] = json!({ "timeoutSeconds": 60 });
     let id = client.submit(&job).await;
     check_history(client, &id).await
@@ -39,7 +48,7 @@ fn id(execution: &Value) -> &str {
 
 async fn text_tool_error_and_resume(client: &Client, case: &Case) {
     let prompt = "[[write: notes.md | # Hello]] [[bash: echo from bash > b.txt]] [[say: All done.]]";
-    let done = run(client, case, json!({ "prompt": prompt, "tools": { "allow": [case.shell] } })).await;
+    let done = run(client, case, json!({ "prompt": prompt, "tools": case.tools() })).await;
     assert_eq!((&done["state"], &done["outcome"]["result"]), (&json!("succeeded"), &json!("All done.")), "{done:#}");
     let patch = client.get_text(&format!("/v1/executions/{}/patch", id(&done))).await;
     assert!(patch.contains("+# Hello"), "{}: {patch}", case.agent);
@@ -51,7 +60,7 @@ async fn text_tool_error_and_resume(client: &Client, case: &Case) {
     assert!(unparsed.is_empty(), "{}: {unparsed:#?}", case.agent);
 
     let refused = run(client, case, json!({ "prompt": "[[error: 400]]" })).await;
-    assert_eq!(refused["outcome"]["reason"], case.refused, "{refused:#}");
+    assert_eq!(refused["outcome"]["reason"], "api_error", "{refused:#}");
 
     let session = done["sessionId"].as_str().unwrap_or_else(|| panic!("a session in {done:#}"));
     let job = json!({ "prompt": "[[read: notes.md]] [[say: Read.]]", "resumeSession": session });
@@ -62,10 +71,13 @@ async fn text_tool_error_and_resume(client: &Client, case: &Case) {
 
 /// Cancelled while its tool runs, with all that it started.
 async fn cancel(client: &Client, case: &Case) {
-    let job = json!({
-        "agent": case.agent, "prompt": "[[bash: sleep 1000]]", "tools": { "allow": [case.shell] },
+    let mut job = json!({
+        "agent": case.agent, "prompt": "[[bash: sleep 1000]]", "tools": case.tools(),
         "limits": { "timeoutSeconds": 60 },
     });
+    if case.permitted {
+        job["permissions"] = json!({ "default": "allow" });
+    }
     let id = client.submit(&job).await;
     client.until_event(&id, "tool_call").await;
     assert_eq!(client.post(&format!("/v1/executions/{id}/cancel")).await, 202);
@@ -105,12 +117,22 @@ async fn all(case: Case) {
 
 #[tokio::test]
 async fn gemini_does_what_every_agent_does() {
-    all(Case { agent: "gemini", shell: "run_shell_command", refused: "api_error" }).await;
+    all(Case { agent: "gemini", shell: Some("run_shell_command"), permitted: false }).await;
 }
 
 #[tokio::test]
 async fn copilot_does_what_every_agent_does() {
-    all(Case { agent: "copilot", shell: "shell", refused: "api_error" }).await;
+    all(Case { agent: "copilot", shell: Some("shell"), permitted: false }).await;
+}
+
+#[tokio::test]
+async fn codex_does_what_every_agent_does() {
+    all(Case { agent: "codex", shell: None, permitted: false }).await;
+}
+
+#[tokio::test]
+async fn opencode_does_what_every_agent_does() {
+    all(Case { agent: "opencode", shell: None, permitted: true }).await;
 }
 
 #[tokio::test]

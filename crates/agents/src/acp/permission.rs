@@ -124,7 +124,8 @@ impl Permissions {
     }
 
     fn answer(&mut self, asked: &Asked, allowed: bool, decoded: &mut Vec<Decoded>) {
-        if !allowed {
+        // What rules or people refuse is as they want it.
+        if !allowed && self.policy.is_none() {
             self.refused.insert(asked.tool.clone());
         }
         decoded.push(calls::answer(&asked.id, &outcome(&asked.options, allowed)));

@@ -373,7 +373,8 @@ impl Run {
     }
 
     fn answer_ask(&mut self, id: &Value, ask: &Ask, allowed: bool, decoded: &mut Vec<Decoded>) {
-        if !allowed {
+        // What rules or people refuse is as they want it.
+        if !allowed && self.policy.is_none() {
             self.refused.insert(ask.tool().to_owned());
         }
         input(decoded, requests::answer(id, &ask.answer(allowed)));

@@ -85,6 +85,14 @@ impl Agent for Codex {
         risk::risk(tool, input)
     }
 
+    fn api_path(&self) -> &'static str {
+        "/v1"
+    }
+
+    fn rehearsal_model(&self) -> Option<&'static str> {
+        Some("gpt-5.5")
+    }
+
     fn credential_variables(&self) -> &'static [&'static str] {
         &["OPENAI_API_KEY", "CODEX_API_KEY", "CODEX_AUTH_JSON"]
     }

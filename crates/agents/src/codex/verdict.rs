@@ -53,6 +53,8 @@ fn classify(info: &Value, status: Option<u16>, text: &str) -> FailureReason {
 
 /// `of_the_call` where the typed error is one of a call to the model's API, without a status.
 fn classify_text(text: &str, of_the_call: bool) -> FailureReason {
+    // The answer of the model's API as it came.
+    let of_the_call = of_the_call || serde_json::from_str::<Value>(text).is_ok_and(|answer| !answer["error"].is_null());
     let text = text.to_lowercase();
     let mentions = |words: &[&str]| words.iter().any(|word| text.contains(word));
     if mentions(&["missing environment variable", "not logged in"]) {

@@ -415,7 +415,8 @@ impl Run {
     }
 
     fn reply(&mut self, id: &str, tool: &str, allowed: bool, reason: &str, decoded: &mut Vec<Decoded>) {
-        if !allowed {
+        // What rules or people refuse is as they want it.
+        if !allowed && self.stance.policy.is_none() {
             self.refused.insert(tool.to_owned());
         }
         input(decoded, requests::reply(id, allowed, reason));

@@ -83,6 +83,14 @@ impl Agent for OpenCode {
         risk::risk(tool, input)
     }
 
+    fn api_path(&self) -> &'static str {
+        "/v1"
+    }
+
+    fn rehearsal_model(&self) -> Option<&'static str> {
+        Some("gpt-4.1")
+    }
+
     fn credential_variables(&self) -> &'static [&'static str] {
         &["OPENCODE_API_KEY", "OPENAI_API_KEY", "ANTHROPIC_API_KEY", "OPENCODE_AUTH_JSON"]
     }

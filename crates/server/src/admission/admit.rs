@@ -165,7 +165,7 @@ async fn judge(app: &App, caller: &Caller, submission: Submission, id: Execution
     for (field, tools) in [("tools.allow", &submission.tools.allow), ("tools.deny", &submission.tools.deny)] {
         tools.iter().try_for_each(|tool| check::word(field, Some(tool)))?;
     }
-    check::conversation(&submission, agent, &config.limits)?;
+    check::conversation(&submission, agent, &config.known_agents, &config.limits)?;
     let limits = check::limits(&submission.limits, &config.limits)?;
     let settings = config.agent(agent.name());
     check::permission_mode(submission.permission_mode.as_deref(), settings.permission_mode.as_deref())?;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use legwork_agents::{Agent, Agents};
+use legwork_agents::{Agent, Agents, Capabilities};
 use legwork_model::{Limits, Repository};
 use legwork_runner::workspace::validate_repository;
 use serde_json::{Map, Value};
@@ -77,19 +77,24 @@ fn shown(written: &str) -> String {
 pub(super) fn conversation(
     submission: &Submission,
     agent: &dyn Agent,
+    agents: &Agents,
     settings: &LimitSettings,
 ) -> Result<(), Refusal> {
     let offered = agent.capabilities();
-    let wanted = [
-        ("resumeSession", submission.resume_session.is_some(), offered.resume),
-        ("forkSession", submission.fork_session, offered.fork),
-        ("sessionIdleTimeout", submission.session_idle_timeout.is_some(), offered.follow_up || offered.resume),
-        ("systemPrompt", submission.system_prompt.is_some(), offered.system_prompt),
-        ("permissions", submission.permissions.is_some(), offered.permissions),
-        ("mcpServers", !submission.mcp_servers.is_empty(), offered.mcp),
+    let tools = &submission.tools;
+    let wanted: [(&'static str, bool, fn(Capabilities) -> bool); 9] = [
+        ("resumeSession", submission.resume_session.is_some(), |agent| agent.resume),
+        ("forkSession", submission.fork_session, |agent| agent.fork),
+        ("sessionIdleTimeout", submission.session_idle_timeout.is_some(), |agent| agent.follow_up || agent.resume),
+        ("systemPrompt", submission.system_prompt.is_some(), |agent| agent.system_prompt),
+        ("permissions", submission.permissions.is_some(), |agent| agent.permissions),
+        ("mcpServers", !submission.mcp_servers.is_empty(), |agent| agent.mcp),
+        ("tools", !tools.allow.is_empty() || !tools.deny.is_empty(), |agent| agent.tool_rules),
+        ("limits.maxTurns", submission.limits.max_turns.is_some(), |agent| agent.max_turns),
+        ("limits.maxCostUsd", submission.limits.max_cost_usd.is_some(), |agent| agent.max_cost),
     ];
-    if let Some((field, _, _)) = wanted.into_iter().find(|(_, wanted, offered)| *wanted && !offered) {
-        return Err(Refusal::invalid(field, "not_offered", format!("is nothing that `{}` can do", agent.name())));
+    if let Some((field, _, has)) = wanted.into_iter().find(|(_, wanted, has)| *wanted && !has(offered)) {
+        return Err(not_offered(agent, field, agents, has));
     }
     if submission.fork_session && submission.resume_session.is_none() {
         return Err(Refusal::invalid("forkSession", "invalid_value", "needs `resumeSession`, the session to copy"));
@@ -105,6 +110,17 @@ pub(super) fn conversation(
         bounded("permissions.timeoutSeconds", Some(seconds), seconds, settings.most_timeout_seconds)?;
     }
     Ok(())
+}
+
+/// What an agent can't do, and which ones can.
+pub(super) fn not_offered(
+    agent: &dyn Agent,
+    capability: &'static str,
+    agents: &Agents,
+    has: fn(Capabilities) -> bool,
+) -> Refusal {
+    let others: Vec<_> = agents.all().filter(|agent| has(agent.capabilities())).map(Agent::name).collect();
+    Refusal::NotOffered { agent: agent.name().to_owned(), capability, others: others.join(", ") }
 }
 
 pub(super) fn limits(request: &LimitRequest, settings: &LimitSettings) -> Result<Limits, Refusal> {

@@ -1,6 +1,6 @@
 //! What somebody wants of an agent that runs, or ran.
 
-use legwork_agents::{Agent, Capabilities};
+use legwork_agents::Capabilities;
 use legwork_model::ExecutionState;
 
 use super::admit::{Accepted, Request, follow_up};
@@ -77,10 +77,10 @@ fn offers(
     capability: &'static str,
     has: fn(Capabilities) -> bool,
 ) -> Result<(), Refusal> {
-    let (agent, agents) = (record.task.agent.as_str(), &app.config.known_agents);
-    if agents.find(agent).is_some_and(|agent| has(agent.capabilities())) {
-        return Ok(());
+    let agents = &app.config.known_agents;
+    match agents.find(&record.task.agent) {
+        Some(agent) if !has(agent.capabilities()) => Err(check::not_offered(agent, capability, agents, has)),
+        // An agent that is not known any more has ended, and is found out elsewhere.
+        _ => Ok(()),
     }
-    let others: Vec<_> = agents.all().filter(|agent| has(agent.capabilities())).map(Agent::name).collect();
-    Err(Refusal::NotOffered { agent: agent.to_owned(), capability, others: others.join(", ") })
 }

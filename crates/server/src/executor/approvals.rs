@@ -54,7 +54,7 @@ impl Approvals {
         risk: Option<Risk>,
     ) -> Result<EventBody, Order> {
         let now = executor.clock.now();
-        let id = format!("apr_{}", &hash(&[&execution.to_string(), &request])[..26]);
+        let id = format!("apr_{}", &hash(&[&execution.to_string(), &request, &now.to_string()])[..26]);
         let approval = Approval {
             id: id.clone(),
             execution_id: execution,
