@@ -11,6 +11,12 @@ fresh="$(mktemp -d)"
 trap 'rm -rf "$fresh"' EXIT
 "$legwork" openapi >"$fresh/openapi.json"
 "$legwork" config schema >"$fresh/config.schema.json"
+{
+  sed '/^<!-- generated: capabilities -->$/q' docs/agents.md
+  "$legwork" agents matrix --data-dir "$fresh/data"
+  sed -n '/^<!-- end -->$/,$p' docs/agents.md
+} >"$fresh/agents.md"
+rm -rf "$fresh/data"
 
 stale=0
 for file in "$fresh"/*; do

@@ -10,6 +10,8 @@ pub mod run;
 pub mod serve;
 pub mod worker;
 
+mod local;
+
 pub mod client;
 pub mod terminal;
 

@@ -109,6 +109,23 @@ impl Client {
         self.execution_in(self.request(Method::POST, &format!("v1/executions/{id}/cancel"))?).await
     }
 
+    /// Gives an agent a further message; tells which execution got it.
+    ///
+    /// # Errors
+    /// Where the server can't be reached or refuses.
+    pub async fn message(&self, id: ExecutionId, message: &str) -> Result<Answer, ClientError> {
+        let request = self.request(Method::POST, &format!("v1/executions/{id}/messages"))?;
+        self.execution_in(request.json(&serde_json::json!({ "message": message }))).await
+    }
+
+    /// Ends the turn that an agent is in.
+    ///
+    /// # Errors
+    /// Where the server can't be reached or refuses.
+    pub async fn interrupt(&self, id: ExecutionId) -> Result<Answer, ClientError> {
+        self.execution_in(self.request(Method::POST, &format!("v1/executions/{id}/interrupt"))?).await
+    }
+
     /// Up to `most` executions, newest first, that fit `filter`, which holds parameters of the API.
     ///
     /// # Errors

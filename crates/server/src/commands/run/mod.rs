@@ -4,7 +4,6 @@ mod advice;
 mod exit;
 mod follow;
 mod interrupts;
-mod local;
 mod prompt;
 mod request;
 
@@ -15,12 +14,12 @@ use clap::Args;
 use legwork_model::Ids;
 
 use super::client::{Client, ServerArgs};
+use super::local::{self, Local};
 use super::terminal::{Screen, Style};
 use super::{Failure, load_config};
 use crate::config::{Config, Environment};
 use follow::{Follow, Output};
 use interrupts::Interrupts;
-use local::Local;
 use request::Job;
 
 /// What stands below the options.

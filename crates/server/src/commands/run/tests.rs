@@ -118,11 +118,11 @@ fn a_local_workspace_is_allowed_under_its_real_path() {
     let link = place.path().join("link");
     std::os::unix::fs::symlink(&real, &link).expect("linked");
     let mut config = Config::default();
-    let named = local::allow(link.to_str().expect("UTF-8"), &mut config).expect("allowed");
+    let named = super::local::allow(link.to_str().expect("UTF-8"), &mut config).expect("allowed");
     let real = real.canonicalize().expect("there");
     assert_eq!((Some(named.as_str()), &config.workspaces.roots), (real.to_str(), &vec![real.clone()]));
 
-    let missing = local::allow("/no/such/place", &mut config).expect_err("refused");
+    let missing = super::local::allow("/no/such/place", &mut config).expect_err("refused");
     assert_eq!(missing.code, 2);
     assert!(missing.message.starts_with("--workspace /no/such/place: "), "{}", missing.message);
 }

@@ -1,5 +1,8 @@
 //! `legwork agents`
 
+mod matrix;
+mod verify;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -14,7 +17,7 @@ use crate::config::{Config, Environment};
 use crate::executor::{Installer, Probe, Programs};
 use crate::parse::nearest;
 
-/// Lists and installs agents' programs.
+/// Lists, installs and tries agents' programs.
 #[derive(Debug, Args)]
 pub struct Agents {
     #[command(subcommand)]
@@ -36,6 +39,13 @@ enum Action {
         /// The agent, such as claude-code
         name: String,
     },
+    /// Runs an agent's program through a list of cases with the rehearsal model, at no cost, and tells which it passes.
+    Verify {
+        /// The agent, such as claude-code
+        name: String,
+    },
+    /// Prints what each agent can do, as a table in Markdown.
+    Matrix,
 }
 
 impl Agents {
@@ -50,6 +60,16 @@ impl Agents {
         match self.action {
             Action::List => list(&config, &environment).await,
             Action::Install { name } => install(&name, &config, &environment).await,
+            Action::Verify { name } => {
+                let agent = known(&name, &config)?;
+                let found = installer(&config, &environment)?.programs.find(agent, &config.agent(agent.name()));
+                let program = found.ok_or_else(|| Failure::new(agent.install_hint()))?;
+                verify::verify(agent, program, config, environment).await
+            }
+            Action::Matrix => {
+                print(&matrix::matrix(&config.known_agents))?;
+                Ok(ExitCode::SUCCESS)
+            }
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The whole service in this process, for one run, reached the way any other is: over HTTP, with a key of its own.
+//! The whole service in this process, for one command, reached the way any other is: over HTTP, with a key of its own.
 
 use std::fs;
 use std::path::Path;
