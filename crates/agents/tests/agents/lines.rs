@@ -1,14 +1,10 @@
-//! Single lines of single runs: bad ones, and what the verdict rests on.
+//! Lines of Gemini, Copilot and Cursor that were made up: bad ones, and what the verdict rests on.
 
-use legwork_agents::{Setup, find_agent};
-use legwork_model::Task;
-
-use crate::recordings::{exited, replay, show};
+use crate::recordings::{dialogue, exited, replay, show};
 
 /// Decodes the two outputs of a process of an agent.
 fn check(agent: &str, stdout: &str, stderr: &str, exit_code: i32, expected: &str) {
-    let dialogue = find_agent(agent).expect("the agent").dialogue(&Task::default(), &Setup::default());
-    let shown = show(&replay(dialogue, stdout.as_bytes(), stderr.as_bytes(), exited(exit_code), &[usize::MAX]));
+    let shown = show(&replay(dialogue(agent), stdout.as_bytes(), stderr.as_bytes(), exited(exit_code), &[usize::MAX]));
     assert_eq!(shown, expected, "{agent}: {stdout}{stderr}");
 }
 
