@@ -21,7 +21,7 @@ const OUTSIDE: [(&str, &[&str]); 9] = [
     ("sea-orm", &["server"]),
     ("sea-orm-migration", &["server"]),
     ("axum", &["server", "gateway"]),
-    ("hyper", &["server", "gateway"]),
+    ("hyper", &["server", "gateway", "runner"]),
     ("redis", &["server", "client"]),
     ("reqwest", &["server", "client"]),
     ("rustix", &["server", "runner"]),

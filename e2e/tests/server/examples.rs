@@ -148,6 +148,7 @@ async fn check_settings(file: &Path) {
     let path = file.to_str().expect("UTF-8");
     let terminal = Terminal::new()
         .with("CLAUDE_KEY", "sk-1")
+        .with("GITHUB_TOKEN", "a token of the tests")
         .with("DATABASE_URL", "postgres://db")
         .with("DOOR_SECRET", "a secret of the tests")
         .with("SENTRY", "https://key@host/1");

@@ -145,8 +145,16 @@ fn tokens_in(duration: Duration) -> u32 {
     u32::try_from(duration.as_millis() / TOKEN_INTERVAL.as_millis()).unwrap_or(u32::MAX).max(1)
 }
 
+/// No sentence is like another: some agents stop a model that repeats itself.
 fn filler(length: usize) -> String {
-    "All work and all play is rehearsed before it is real. ".chars().cycle().take(length).collect()
+    let mut text = String::with_capacity(length + 64);
+    let mut number = 0_u32;
+    while text.len() < length {
+        number += 1;
+        text += &format!("Sentence {number} of a long answer is not sentence {}. ", number + 1);
+    }
+    text.truncate(length);
+    text
 }
 
 #[cfg(test)]

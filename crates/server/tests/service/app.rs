@@ -49,6 +49,8 @@ impl TestApp {
         let mut config = Config { data_dir: folder.path().join("data"), ..Config::default() };
         let settings = AgentSettings { program: Some(agent.program().to_owned()), ..AgentSettings::default() };
         config.agents.insert("claude-code".into(), settings);
+        // Else an agent that waits looks like one that was left behind.
+        config.warm.most = 0;
         configure(&mut config, folder.path());
         let parts = Parts {
             clock: Arc::clone(&clock) as _,

@@ -130,7 +130,7 @@ async fn malformed_requests() {
     for (what, fields) in [
         ("no provider", json!({ "codingAssistantProvider": null })),
         ("an unknown provider", json!({ "codingAssistantProvider": "clippy\u{1b}[31m" })),
-        ("a provider to come", json!({ "codingAssistantProvider": "codex" })),
+        ("an unknown provider", json!({ "codingAssistantProvider": "cody" })),
         ("a token of 1", json!({ "codingAssistantAccessToken": 1 })),
         ("an empty token", json!({ "codingAssistantAccessToken": "" })),
         ("a token of two lines", json!({ "codingAssistantAccessToken": "a\nb: c" })),
