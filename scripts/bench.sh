@@ -10,7 +10,8 @@ release="${CARGO_TARGET_DIR:-target}/release"
 mkdir -p "$kept"
 cc -O2 -static -Wall -Wextra -o "$kept/instant-agent" bench/instant_agent.c
 npm ci --prefix bench/peer --no-audit --no-fund --loglevel=error </dev/null >&2
+claude="$(scripts/install-agent.sh --pinned)"
 cargo build --release --locked --package legwork-server --package legwork-bench
 
 exec "$release/legwork-bench" --legwork "$release/legwork" --agent "$kept/instant-agent" \
-  --peer bench/peer/fastify_worker.mjs --readme bench/README.md --scratch "$kept" "$@"
+  --claude "$claude" --peer bench/peer/fastify_worker.mjs --readme bench/README.md --scratch "$kept" "$@"

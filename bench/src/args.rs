@@ -23,6 +23,9 @@ pub(crate) struct Args {
     /// The Node worker.
     #[arg(long)]
     pub(crate) peer: PathBuf,
+    /// The real Claude Code; what it is measured for is left out without it.
+    #[arg(long)]
+    pub(crate) claude: Option<PathBuf>,
     /// The document that keeps the last table.
     #[arg(long)]
     pub(crate) readme: PathBuf,

@@ -9,6 +9,7 @@ mod http;
 mod load;
 mod machine;
 mod memory;
+mod real_agent;
 mod redis_door;
 mod report;
 mod samples;
@@ -29,6 +30,7 @@ async fn main() -> Result<(), BenchError> {
     let mut rows = side_by_side::measure(&args).await?;
     rows.extend(side_by_side::measure_door(&args).await?);
     rows.extend(redis_door::measure(&args).await?);
+    rows.extend(real_agent::measure(&args).await?);
     rows.push(start::measure(&args).await?);
     rows.extend(events::measure(&args).await?);
     if args.seed > 0 {

@@ -61,6 +61,11 @@ pub trait Agent: Send + Sync {
         None
     }
 
+    /// Whether a program that waits can learn of the task's own variables when its job comes.
+    fn takes_variables_late(&self) -> bool {
+        false
+    }
+
     /// The variables that callers of other tools give its credential in, the usual one first; for the error where there is
     /// no credential.
     fn credential_variables(&self) -> &'static [&'static str];

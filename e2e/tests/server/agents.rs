@@ -5,16 +5,22 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use super::lab::{Client, Server, Setup, check_history, nothing_left};
+use super::warm::{metric, until_waiting};
 
 /// A rehearsing server over the real programs; `None` (said aloud) where there are none.
 async fn server(data_dir: &Path) -> Option<Server> {
+    Some(rehearsing(data_dir)?.start().await)
+}
+
+/// The same, not started yet.
+fn rehearsing(data_dir: &Path) -> Option<Setup> {
     let Ok(installed) = std::env::var("LEGWORK_TEST_AGENTS") else {
         assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "LEGWORK_TEST_AGENTS must be set under CI");
         eprintln!("SKIPPED: LEGWORK_TEST_AGENTS is not set; `make test` installs the programs and sets it");
         return None;
     };
     std::os::unix::fs::symlink(PathBuf::from(installed).join("agents"), data_dir.join("agents")).expect("linked");
-    Some(Setup { rehearse: true, ..Setup::scripted(data_dir) }.start().await)
+    Some(Setup { rehearse: true, ..Setup::scripted(data_dir) })
 }
 
 /// What differs between agents.
@@ -105,6 +111,47 @@ async fn converse(client: &Client, case: &Case) {
     assert_eq!(turns, [Some(1), Some(2)], "{events:#?}");
 }
 
+/// A person decides about its commands: one may run, the next one may not.
+async fn decide(client: &Client, case: &Case) {
+    let job = json!({
+        "agent": case.agent, "prompt": "[[bash: touch allowed.txt]] [[bash: touch refused.txt]] [[say: done]]",
+        "permissions": { "rules": [{ "action": "allow", "risk": "read" }], "timeoutSeconds": 30 },
+        "limits": { "timeoutSeconds": 60 },
+    });
+    let id = client.submit(&job).await;
+    for (number, decision) in [(1, "allow"), (2, "deny")] {
+        let asked = nth_request(client, &id, number).await;
+        let path = format!("/v1/approvals/{}", asked["data"]["id"].as_str().expect("an id"));
+        let approval: Value = serde_json::from_str(&client.get_text(&path).await).expect("JSON");
+        let body = json!({ "decision": decision, "digest": approval["digest"] });
+        assert_eq!(client.post_json(&path, &body).await, 200, "{}: {approval:#}", case.agent);
+    }
+    check_history(client, &id).await;
+    let events = client.events(&id).await;
+    let path = events.iter().find(|event| event["kind"] == "workspace").expect("a workspace")["data"]["path"].clone();
+    let work = Path::new(path.as_str().expect("a path"));
+    let there = ["allowed.txt", "refused.txt"].map(|file| work.join(file).exists());
+    assert_eq!(there, [true, false], "{}: {events:#?}", case.agent);
+    let decided: Vec<_> = events.iter().filter(|event| event["kind"] == "permission_decision").collect();
+    let by_people = decided.iter().filter(|event| event["data"]["by"] == "local").count();
+    assert_eq!(by_people, 2, "{}: {decided:#?}", case.agent);
+}
+
+async fn nth_request(client: &Client, id: &str, number: usize) -> Value {
+    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(30);
+    loop {
+        let page = client.get_text(&format!("/v1/executions/{id}/events?limit=1000")).await;
+        let page: Value = serde_json::from_str(&page).expect("JSON");
+        let events = page["events"].as_array().expect("events");
+        let mut requests = events.iter().filter(|event| event["kind"] == "permission_request");
+        if let Some(request) = requests.nth(number - 1) {
+            return request.clone();
+        }
+        assert!(tokio::time::Instant::now() < deadline, "no {number}. question in {page:#}");
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+}
+
 async fn all(case: Case) {
     let data = tempfile::tempdir().expect("a directory");
     let Some(server) = server(data.path()).await else { return };
@@ -112,6 +159,7 @@ async fn all(case: Case) {
     text_tool_error_and_resume(client, &case).await;
     cancel(client, &case).await;
     converse(client, &case).await;
+    decide(client, &case).await;
     nothing_left(data.path()).await;
 }
 
@@ -136,6 +184,26 @@ async fn opencode_does_what_every_agent_does() {
 }
 
 #[tokio::test]
+async fn codex_and_gemini_wait_for_their_jobs() {
+    for agent in ["codex", "gemini"] {
+        let data = tempfile::tempdir().expect("a directory");
+        let Some(setup) = rehearsing(data.path()) else { return };
+        let server = setup.env("LEGWORK_WARM__MOST", "1").env("LEGWORK_WARM__RESERVE_MEMORY_MB", "0").start().await;
+        let client = &server.client;
+        let case = Case { agent, shell: None, permitted: false };
+        // Gemini speaks the protocol in which it can wait in conversations alone.
+        let job = json!({ "prompt": "[[write: a.txt | 1]] [[say: done]]", "sessionIdleTimeout": 1 });
+        run(client, &case, job.clone()).await;
+        until_waiting(client).await;
+        let warm = run(client, &case, job).await;
+        assert_eq!((&warm["state"], &warm["outcome"]["result"]), (&json!("succeeded"), &json!("done")), "{warm:#}");
+        assert_eq!(metric(client, "legwork_warm_starts_total{outcome=\"hit\"}").await, 1.0, "{agent}");
+        let patch = client.get_text(&format!("/v1/executions/{}/patch", id(&warm))).await;
+        assert!(patch.contains("+1"), "{agent}: {patch}");
+    }
+}
+
+#[tokio::test]
 async fn the_agents_are_listed_with_what_they_can_do() {
     let data = tempfile::tempdir().expect("a directory");
     let Some(server) = server(data.path()).await else { return };
@@ -150,4 +218,38 @@ async fn the_agents_are_listed_with_what_they_can_do() {
     assert_eq!((&cursor["verified"], &cursor["version"]), (&json!(false), &Value::Null));
     assert!(cursor["problem"].as_str().is_some_and(|problem| problem.contains("cursor.com")), "{cursor:#}");
     assert_eq!(agent("claude-code")["capabilities"]["permissions"], true);
+}
+
+#[tokio::test]
+async fn what_an_agent_lacks_is_named_at_once() {
+    let data = tempfile::tempdir().expect("a directory");
+    let old = data.path().join("old-claude");
+    std::fs::write(&old, "#!/bin/sh\nif [ \"$1\" = --version ]; then echo '1.0.44 (Claude Code)'; else exit 3; fi\n")
+        .expect("written");
+    std::fs::set_permissions(&old, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("executable");
+    let server = Setup { agent: old, ..Setup::scripted(data.path()) }.start().await;
+    let client = &server.client;
+    for (agent, variable) in [("gemini", "GEMINI_API_KEY"), ("codex", "OPENAI_API_KEY"), ("cursor", "CURSOR_API_KEY")] {
+        let begun = std::time::Instant::now();
+        let execution = client.run(&json!({ "prompt": "hi", "agent": agent })).await;
+        assert_eq!(execution["outcome"]["reason"], "credentials_missing", "{execution:#}");
+        let message = execution["outcome"]["message"].as_str().expect("a message");
+        assert!(message.contains(variable), "{message}");
+        assert!(begun.elapsed().as_secs() < 5, "not after a minute of retries");
+    }
+    let old = client.run(&json!({ "prompt": "hi" })).await;
+    assert_eq!(old["outcome"]["reason"], "agent_too_old", "{old:#}");
+    let message = old["outcome"]["message"].as_str().expect("a message");
+    assert!(message.contains("1.0.44") && message.contains("2.1.197 or newer is needed"), "{message}");
+
+    let refused = client.request("POST", "/v1/executions").json(&json!({
+        "prompt": "hi", "agent": "codex", "limits": { "maxTurns": 3 },
+    }));
+    let refused = refused.send().await.expect("an answer");
+    assert_eq!(refused.status().as_u16(), 409);
+    let problem: Value = refused.json().await.expect("JSON");
+    assert_eq!(problem["code"], "not_offered");
+    let detail = problem["detail"].as_str().expect("a detail");
+    assert!(detail.contains("limits.maxTurns") && detail.contains("claude-code"), "{detail}");
+    nothing_left(data.path()).await;
 }

@@ -10,13 +10,13 @@ use super::claude::rehearsing;
 use super::lab::{Client, Setup, check_history, nothing_left, processes_of};
 
 /// The value of a metric, 0 where it is not told.
-async fn metric(client: &Client, name: &str) -> f64 {
+pub(crate) async fn metric(client: &Client, name: &str) -> f64 {
     let metrics = client.get_text("/metrics").await;
     let value = metrics.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
     value.unwrap_or(0.0)
 }
 
-async fn until_waiting(client: &Client) {
+pub(crate) async fn until_waiting(client: &Client) {
     let deadline = Instant::now() + Duration::from_secs(30);
     while metric(client, "legwork_warm_processes").await < 1.0 {
         assert!(Instant::now() < deadline, "nothing waits");

@@ -71,6 +71,10 @@ impl Agent for ClaudeCode {
         risk::risk(tool, input)
     }
 
+    fn takes_variables_late(&self) -> bool {
+        true
+    }
+
     fn misses_credential(&self) -> bool {
         true
     }

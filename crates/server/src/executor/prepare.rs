@@ -140,17 +140,18 @@ impl Executor {
         events: &mpsc::Sender<EventBody>,
         stop: watch::Receiver<Option<StopReason>>,
     ) -> Result<Prepared, Verdict> {
-        let task = &record.task;
-        let agent = self.config.known_agents.find(&task.agent).ok_or_else(|| {
-            Verdict::failed(FailureReason::SpawnFailed, format!("This version knows no agent `{}`.", task.agent))
+        let name = &record.task.agent;
+        let agent = self.config.known_agents.find(name).ok_or_else(|| {
+            Verdict::failed(FailureReason::SpawnFailed, format!("This version knows no agent `{name}`."))
         })?;
+        let task = &self.with_model(agent, &record.task);
         let secrets = self.vault.of(record.id);
         if record.pinned && secrets.is_none() {
             let message = "The job's own credentials are gone; submit it again.";
             return Err(Verdict::failed(FailureReason::Lost, message));
         }
         let secrets = secrets.unwrap_or_default();
-        let (dirs, home, waiting) = match self.adopt(agent, record, &secrets).await {
+        let (dirs, home, waiting) = match self.adopt(agent, record, task, &secrets).await {
             Some(Kept { waiting, dirs, .. }) => (RunDirs::of(&self.runs, record.id), dirs, Some(waiting)),
             None => {
                 let (dirs, home) = self.directories(record)?;
@@ -176,15 +177,11 @@ impl Executor {
         // The log may have ended the run already; then nobody misses the event.
         let _ = events.send(EventBody::Workspace { path, commit }).await;
 
-        let mut task = task.clone();
-        if self.model != Model::Configured && task.model.is_none() {
-            task.model = agent.rehearsal_model().map(str::to_owned);
-        }
-        let setup = self.setup(agent, &task, &home, workspace.path(), &secrets, record.id)?;
+        let setup = self.setup(agent, task, &home, workspace.path(), &secrets, record.id)?;
         Ok(Prepared {
             agent,
             waiting,
-            task,
+            task: task.clone(),
             setup,
             cookie,
             workspace,
@@ -196,14 +193,27 @@ impl Executor {
         })
     }
 
+    /// The task with a model that can be rehearsed, where that is what is done and the task names none.
+    fn with_model(&self, agent: &dyn Agent, task: &Task) -> Task {
+        let rehearses = self.model != Model::Configured;
+        let own = || agent.rehearsal_model().filter(|_| rehearses).map(str::to_owned);
+        Task { model: task.model.clone().or_else(own), ..task.clone() }
+    }
+
     /// A program that waits for a job like this, with its directories, which are the job's from now on.
-    async fn adopt(&self, agent: &dyn Agent, record: &ExecutionRecord, secrets: &RunSecrets) -> Option<Kept> {
+    async fn adopt(
+        &self,
+        agent: &dyn Agent,
+        record: &ExecutionRecord,
+        task: &Task,
+        secrets: &RunSecrets,
+    ) -> Option<Kept> {
         if !self.warm.is_used() || record.home != record.id {
             return None;
         }
         let nowhere = RunDirs::of(&self.runs, record.id);
-        let setup = self.setup(agent, &record.task, &nowhere, &nowhere.work(), secrets, record.id).ok()?;
-        let kept = self.warm.take(&Profile::of(agent, &record.task, &setup)?)?;
+        let setup = self.setup(agent, task, &nowhere, &nowhere.work(), secrets, record.id).ok()?;
+        let kept = self.warm.take(&Profile::of(agent, task, &setup)?)?;
         let lease = Lease { id: record.id, fence: record.fence };
         let moved = MoveHome { lease, home: kept.dirs.id()? };
         match self.store.write(moved).await {

@@ -1,5 +1,6 @@
 //! The commands as somebody at a terminal calls them.
 
+mod agents;
 mod config;
 mod doctor;
 mod executions;

@@ -10,8 +10,8 @@ use sha2::{Digest, Sha256};
 
 use crate::app::hex;
 
-/// Everything that a program must know when it starts: its version, arguments, configuration. Prompt, credential, address of
-/// the model and variables come later.
+/// Everything that a program must know when it starts: its version, arguments, configuration. Prompt, credential and
+/// variables come later.
 #[derive(Debug, Clone)]
 pub(in crate::executor) struct Profile {
     agent: String,
@@ -24,7 +24,8 @@ impl Profile {
     /// The profile of a job; `None` where a program that waits can't do it.
     pub(in crate::executor) fn of(agent: &dyn Agent, task: &Task, setup: &Setup) -> Option<Self> {
         let placed = task.workspace.is_some() || task.repository.is_some() || task.resume_session.is_some();
-        if placed || !agent.capabilities().warm {
+        let has_late = !task.env.is_empty() && !agent.takes_variables_late();
+        if placed || has_late || !agent.capabilities().warm {
             return None;
         }
         let task = Task {
@@ -43,14 +44,8 @@ impl Profile {
         // A login is a file, and has to be there from the start.
         let credential = setup.credential.clone().filter(|credential| matches!(credential, Credential::LoginFile(_)));
         let nowhere = PathBuf::from("/");
-        let setup = Setup {
-            workspace: nowhere.clone(),
-            home: nowhere.clone(),
-            tmp: nowhere,
-            credential,
-            base_url: None,
-            ..setup.clone()
-        };
+        let setup =
+            Setup { workspace: nowhere.clone(), home: nowhere.clone(), tmp: nowhere, credential, ..setup.clone() };
         let (launch, _) = agent.waiting(&task, &setup)?;
         let file = std::fs::metadata(&launch.program).ok()?;
         let mut hash = Sha256::new();
