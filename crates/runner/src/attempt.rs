@@ -63,13 +63,22 @@ pub struct Wires {
     pub lines: Lines,
 }
 
+/// What reaches an attempt from outside while it goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Instruction {
+    /// For the agent.
+    Order(Order),
+    /// No further message will come: the agent leaves as soon as it has nothing to do.
+    Leave,
+}
+
 /// What connects an attempt with the outside.
 #[derive(Debug)]
 pub struct Lines {
     /// Stops it.
     pub stop: watch::Receiver<Option<StopReason>>,
     /// What somebody wants of the agent while it runs.
-    pub orders: Option<mpsc::Receiver<Order>>,
+    pub orders: Option<mpsc::Receiver<Instruction>>,
     /// Takes its events, in the order they happen.
     pub events: mpsc::Sender<EventBody>,
 }
@@ -121,7 +130,7 @@ pub(crate) struct Passage {
     asked: BTreeSet<String>,
     idle: Option<Duration>,
     serves: bool,
-    orders: Option<mpsc::Receiver<Order>>,
+    orders: Option<mpsc::Receiver<Instruction>>,
     /// Told when a program that was started ahead of its job is ready.
     ready: Option<watch::Sender<bool>>,
     alarm: Pin<Box<Sleep>>,
@@ -149,7 +158,7 @@ enum Stage {
 
 enum Step {
     Stop(StopReason),
-    Order(Option<Order>),
+    Instruction(Option<Instruction>),
     Exited(io::Result<ExitStatus>),
     Output(Stream),
     Fed,
@@ -256,8 +265,9 @@ impl Passage {
     fn take(&mut self, step: Step) {
         match step {
             Step::Stop(reason) => self.end_early(reason.verdict()),
-            Step::Order(Some(order)) => self.order(order),
-            Step::Order(None) => self.orders = None,
+            Step::Instruction(Some(Instruction::Order(order))) => self.order(order),
+            Step::Instruction(Some(Instruction::Leave)) => self.no_more_messages(),
+            Step::Instruction(None) => self.orders = None,
             Step::Exited(status) => self.exited(status),
             Step::Output(Stream::Stdout) => self.stdout(),
             Step::Output(Stream::Stderr) => self.stderr(),
@@ -274,7 +284,7 @@ impl Passage {
         tokio::select! {
             biased;
             reason = stop_requested(&mut self.stop), if working => Step::Stop(reason),
-            order = next_order(&mut self.orders), if working && self.stdin.is_open() => Step::Order(order),
+            told = next_instruction(&mut self.orders), if working && self.stdin.is_open() => Step::Instruction(told),
             status = self.child.wait(), if self.exit.is_none() => Step::Exited(status),
             () = ended(&mut self.stage) => Step::TreeEnded,
             () = &mut self.alarm => Step::Alarm,
@@ -396,6 +406,16 @@ impl Passage {
         }
         self.dialogue.order(order, &mut self.decoded);
         self.act();
+    }
+
+    /// Nobody will talk to the agent any more.
+    fn no_more_messages(&mut self) {
+        let now = Instant::now();
+        self.idle = None;
+        if self.deadlines.is_idle() {
+            self.deadlines.working(now);
+            self.turn_ended();
+        }
     }
 
     /// Ends a server whose work is done; how that went it has said before.
@@ -543,8 +563,8 @@ async fn stop_requested(stop: &mut watch::Receiver<Option<StopReason>>) -> StopR
     }
 }
 
-/// The next order; for ever where there is no one left to give one.
-async fn next_order(orders: &mut Option<mpsc::Receiver<Order>>) -> Option<Order> {
+/// The next instruction; for ever where there is no one left to give one.
+async fn next_instruction(orders: &mut Option<mpsc::Receiver<Instruction>>) -> Option<Instruction> {
     match orders {
         Some(orders) => orders.recv().await,
         None => std::future::pending().await,
@@ -552,11 +572,11 @@ async fn next_order(orders: &mut Option<mpsc::Receiver<Order>>) -> Option<Order>
 }
 
 /// The messages that nobody took.
-fn undelivered(mut orders: mpsc::Receiver<Order>) -> Vec<String> {
+fn undelivered(mut orders: mpsc::Receiver<Instruction>) -> Vec<String> {
     orders.close();
-    let messages = std::iter::from_fn(|| orders.try_recv().ok()).filter_map(|order| match order {
-        Order::Message(text) => Some(text),
-        Order::Begin(_) | Order::Interrupt | Order::Decide { .. } => None,
+    let messages = std::iter::from_fn(|| orders.try_recv().ok()).filter_map(|told| match told {
+        Instruction::Order(Order::Message(text)) => Some(text),
+        Instruction::Order(_) | Instruction::Leave => None,
     });
     messages.collect()
 }

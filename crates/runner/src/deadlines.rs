@@ -70,6 +70,11 @@ impl Deadlines {
         self.last_output = now;
     }
 
+    /// Whether the agent has nothing to do.
+    pub(crate) fn is_idle(&self) -> bool {
+        matches!(self.stage, Stage::Idle { .. })
+    }
+
     /// Whether no message came while the agent had nothing to do.
     pub(crate) fn idled(&self, now: Instant) -> bool {
         matches!(self.stage, Stage::Idle { until: Some(until), .. } if until <= now)

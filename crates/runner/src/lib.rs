@@ -25,7 +25,7 @@ mod pause;
 mod pipes;
 mod stdin_feed;
 
-pub use attempt::{Attempt, Lines, Wires};
+pub use attempt::{Attempt, Instruction, Lines, Wires};
 pub use cookie::{COOKIE_VARIABLE, Cookie};
 pub use dirs::RunDirs;
 pub use output::Output;

@@ -72,6 +72,7 @@ impl Service {
         let config = Arc::new(config);
         let hub = Hub::default();
         let path = parts.environment.get("PATH").unwrap_or("/usr/local/bin:/usr/bin:/bin");
+        let phase = Phase::default();
         let executor = Arc::new(Executor {
             store: store.clone(),
             hub: hub.clone(),
@@ -87,6 +88,7 @@ impl Service {
             model,
             mask: mask.clone(),
             health: HealthCache::default(),
+            phase: phase.clone(),
             bells: Bells::default(),
             warm: WarmPool::new(config.warm.clone()),
         });
@@ -99,7 +101,7 @@ impl Service {
             node,
             executor,
             mask,
-            phase: Phase::default(),
+            phase,
             config,
         };
         recover(&app).await?;

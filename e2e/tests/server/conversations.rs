@@ -288,3 +288,30 @@ async fn what_nobody_decides_is_refused() {
     assert_eq!(client.status("/v1/approvals/apr_none").await, Some(StatusCode::NOT_FOUND));
     nothing_left(data.path()).await;
 }
+
+#[tokio::test]
+async fn a_message_sent_twice_is_given_once_and_the_end_of_the_server_ends_what_waits() {
+    let data = tempfile::tempdir().expect("a directory");
+    let server = Setup::scripted(data.path()).start().await;
+    let client = &server.client;
+    let id = client.submit(&json!({ "prompt": "text first", "sessionIdleTimeout": 600 })).await;
+    nth(client, &id, "turn_ended", 1).await;
+    for _ in 0..3 {
+        let message = client.request("POST", &format!("/v1/executions/{id}/messages"));
+        let message = message.header("idempotency-key", "once").json(&json!({ "message": "text second" }));
+        assert_eq!(message.send().await.expect("an answer").status(), StatusCode::ACCEPTED);
+    }
+    nth(client, &id, "turn_ended", 2).await;
+    assert_eq!(of_kind(&so_far(client, &id).await, "user_message").len(), 1);
+
+    server.signal(rustix::process::Signal::TERM);
+    assert_eq!(server.ended().await, Some(0));
+    let again = Setup::scripted(data.path()).start().await;
+    let execution = check_history(&again.client, &id).await;
+    assert_eq!(
+        (&execution["state"], &execution["outcome"]["result"]),
+        (&json!("succeeded"), &json!("second")),
+        "{execution:#}"
+    );
+    nothing_left(data.path()).await;
+}

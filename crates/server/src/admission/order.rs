@@ -3,7 +3,7 @@
 use legwork_agents::Capabilities;
 use legwork_model::ExecutionState;
 
-use super::admit::{Accepted, Request, follow_up};
+use super::admit::{Accepted, Repeat, Request, follow_up};
 use super::check;
 use super::keyring::Permission;
 use super::refusal::Refusal;
@@ -65,7 +65,11 @@ async fn put(
         return Err(Refusal::NotRunning);
     }
     let (id, now) = (record.id, app.clock.now());
-    let ordered = app.store.write(PutOrder { id, body, created_by: request.caller.key.clone(), now }).await?;
+    let key = match request.repeat {
+        Repeat::Same(key) => Some(key.to_owned()),
+        Repeat::Another | Repeat::Refused(_) => None,
+    };
+    let ordered = app.store.write(PutOrder { id, body, created_by: request.caller.key.clone(), key, now }).await?;
     scheduler.tell(Command::Ordered(id));
     Ok(ordered)
 }

@@ -33,7 +33,7 @@ enum Action {
         /// Your name for it
         #[arg(long)]
         name: String,
-        /// Some of execute,read,admin
+        /// Some of execute,read,approve,admin
         #[arg(long, default_value = "execute,read")]
         permissions: Permissions,
         /// After how many days it is refused; never where absent

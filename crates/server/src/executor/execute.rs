@@ -24,6 +24,7 @@ use super::warm::WarmPool;
 use crate::alarm;
 use crate::config::Config;
 use crate::events::{Appended, Hub, Mask, RunLog, Signal};
+use crate::lifecycle::Phase;
 use crate::store::append::Lease;
 use crate::store::kept::Kept;
 use crate::store::lose::{Lose, Lost};
@@ -80,6 +81,8 @@ pub struct Executor {
     pub vault: Vault,
     /// What is known of the agents' programs.
     pub health: HealthCache,
+    /// Where this process stands.
+    pub phase: Phase,
     /// Agents that were started ahead of their jobs.
     pub warm: WarmPool,
     /// Tells runs that there are orders for them.

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use legwork_agents::{Agent, Order};
 use legwork_model::{EventBody, ExecutionId, Outcome, Verdict};
-use legwork_runner::{RunDirs, StopReason};
+use legwork_runner::{Instruction, RunDirs, StopReason};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Duration, Instant, sleep_until};
 
@@ -13,6 +13,7 @@ use super::approvals::Approvals;
 use super::bells::Bell;
 use super::execute::Executor;
 use super::seat::Seat;
+use crate::lifecycle::Stage;
 use crate::store::orders::{OrderBody, OrderRecord};
 
 /// Looked at again when nobody is asked anything.
@@ -42,6 +43,8 @@ pub(super) struct Talk<'a> {
     /// Whose session it is, and where its files are.
     home: Option<(&'static dyn Agent, RunDirs)>,
     session: Option<String>,
+    /// Whether the agent was told that nobody will talk to it any more.
+    leaving: bool,
 }
 
 impl<'a> Talk<'a> {
@@ -63,6 +66,7 @@ impl<'a> Talk<'a> {
             approvals,
             home: None,
             session: None,
+            leaving: false,
         }
     }
 
@@ -78,7 +82,12 @@ impl<'a> Talk<'a> {
 
     /// Goes on until the process takes no more orders. `overheard` where the agent may ask or be idle; `waiting` says whether
     /// orders may have come while nobody heard them.
-    pub(super) async fn go_on(&mut self, orders: mpsc::Sender<Order>, overheard: Option<Overheard>, waiting: bool) {
+    pub(super) async fn go_on(
+        &mut self,
+        orders: mpsc::Sender<Instruction>,
+        overheard: Option<Overheard>,
+        waiting: bool,
+    ) {
         let mut overheard = overheard;
         self.idle = false;
         if waiting {
@@ -94,12 +103,17 @@ impl<'a> Talk<'a> {
                 () = self.bell.rings() => self.hear(&orders, overheard.as_ref()).await,
                 () = orders.closed(), if overheard.is_none() => return,
                 () = sleep_until(alarm) => self.expire(&orders, overheard.as_ref()).await,
+                () = self.executor.phase.reached(Stage::Draining), if !self.leaving => {
+                    self.leaving = true;
+                    // Where it has left already there is nothing to do.
+                    let _ = orders.send(Instruction::Leave).await;
+                }
             }
         }
     }
 
     /// Passes on what the agent said.
-    async fn said(&mut self, event: EventBody, orders: &mpsc::Sender<Order>, overheard: Option<&Overheard>) {
+    async fn said(&mut self, event: EventBody, orders: &mpsc::Sender<Instruction>, overheard: Option<&Overheard>) {
         if let EventBody::Started { session_id: Some(session), .. } = &event {
             self.session = Some(session.clone());
         }
@@ -108,7 +122,7 @@ impl<'a> Talk<'a> {
                 match self.approvals.ask(self.executor, self.id, id, tool, input, risk).await {
                     Ok(asked) => asked,
                     Err(refused) => {
-                        let _ = orders.send(refused).await;
+                        let _ = orders.send(Instruction::Order(refused)).await;
                         return;
                     }
                 }
@@ -135,7 +149,7 @@ impl<'a> Talk<'a> {
     }
 
     /// Gives the agent the orders that came since the last look.
-    async fn hear(&mut self, orders: &mpsc::Sender<Order>, overheard: Option<&Overheard>) {
+    async fn hear(&mut self, orders: &mpsc::Sender<Instruction>, overheard: Option<&Overheard>) {
         for OrderRecord { number, body } in self.fetch().await {
             self.heard = number;
             let order = match body {
@@ -157,20 +171,22 @@ impl<'a> Talk<'a> {
                     Order::Decide { id: request, allowed, reason }
                 }
             };
-            if let Err(mpsc::error::SendError(Order::Message(text))) = orders.send(order).await {
+            let sent = orders.send(Instruction::Order(order)).await;
+            if let Err(mpsc::error::SendError(Instruction::Order(Order::Message(text)))) = sent {
                 self.late.push_back(text);
             }
         }
     }
 
     /// Refuses what nobody decided in time.
-    async fn expire(&mut self, orders: &mpsc::Sender<Order>, overheard: Option<&Overheard>) {
+    async fn expire(&mut self, orders: &mpsc::Sender<Instruction>, overheard: Option<&Overheard>) {
         for expired in self.approvals.expire(self.executor).await {
             let (id, tool) = (expired.approval, expired.tool);
             log(overheard, EventBody::PermissionDecision { id, tool, allowed: false, by: Some("timeout".into()) })
                 .await;
             let reason = "Nobody decided in time whether this may be done.".to_owned();
-            let _ = orders.send(Order::Decide { id: expired.request, allowed: false, reason }).await;
+            let refusal = Order::Decide { id: expired.request, allowed: false, reason };
+            let _ = orders.send(Instruction::Order(refusal)).await;
         }
     }
 
@@ -214,6 +230,7 @@ impl<'a> Talk<'a> {
             tokio::select! {
                 () = self.bell.rings() => self.collect().await,
                 () = stopped(stop) => return,
+                () = self.executor.phase.reached(Stage::Draining) => return,
                 () = sleep_until(until) => return,
             }
         }

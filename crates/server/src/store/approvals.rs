@@ -143,7 +143,8 @@ impl Write for Decide {
             reason: self.reason.clone(),
             by,
         };
-        let order = PutOrder { id: self.approval.execution_id, body, created_by: self.by.clone(), now: self.now };
+        let order =
+            PutOrder { id: self.approval.execution_id, body, created_by: self.by.clone(), key: None, now: self.now };
         Ok(order.apply(tx).await? == Ordered::Recorded)
     }
 }

@@ -58,6 +58,8 @@ pub struct PutOrder {
     pub body: OrderBody,
     /// The API key that gives it.
     pub created_by: Option<String>,
+    /// The caller's promise that orders with this key are one and the same.
+    pub key: Option<String>,
     /// When.
     pub now: Timestamp,
 }
@@ -78,6 +80,9 @@ impl Write for PutOrder {
 
     async fn apply(&self, tx: &Transaction<'_>) -> Result<Ordered, DbErr> {
         let id = self.id.to_string();
+        if self.is_known(tx, &id).await? {
+            return Ok(Ordered::Recorded);
+        }
         let open = [ExecutionState::Queued, ExecutionState::Running].map(ExecutionState::as_str);
         let counted = execution::Entity::update_many()
             .filter(execution::Column::Id.eq(id.as_str()))
@@ -96,10 +101,27 @@ impl Write for PutOrder {
             number: ActiveValue::Set(row.orders),
             body: ActiveValue::Set(json(&self.body)?),
             created_by: ActiveValue::Set(self.created_by.clone()),
+            idempotency_key: ActiveValue::Set(self.key.clone()),
             at: ActiveValue::Set(self.now.as_millis()),
         };
         tx.execute(order::Entity::insert(order)).await?;
         Ok(Ordered::Recorded)
+    }
+}
+
+impl PutOrder {
+    /// Whether the same order was given before.
+    async fn is_known(&self, tx: &Transaction<'_>, id: &str) -> Result<bool, DbErr> {
+        let Some(key) = &self.key else { return Ok(false) };
+        // Two of them wait for each other here, so that the second one sees the first.
+        let touched = execution::Entity::update_many()
+            .filter(execution::Column::Id.eq(id))
+            .col_expr(execution::Column::Orders, Expr::col(execution::Column::Orders).into());
+        tx.execute(touched).await?;
+        let same = order::Entity::find()
+            .filter(order::Column::ExecutionId.eq(id))
+            .filter(order::Column::IdempotencyKey.eq(key.as_str()));
+        Ok(tx.one(same).await?.is_some())
     }
 }
 

@@ -33,7 +33,11 @@ pub struct Message {
 /// Once the execution has ended, another one continues its session; `Location` says which one got the message.
 #[utoipa::path(
     post, path = "/v1/executions/{id}/messages", tag = "executions", request_body = Message,
-    params(("id" = String, Path), ("Prefer" = Option<String>, Header)),
+    params(
+        ("id" = String, Path),
+        ("Prefer" = Option<String>, Header, description = "`wait=30`: wait up to 30 s for the end"),
+        ("Idempotency-Key" = Option<String>, Header, description = "the same key is the same message"),
+    ),
     responses(
         (status = 202, description = "Recorded; `Location` is the execution that got it", body = ExecutionView),
         (status = 404, description = "There is none", body = Problem),

@@ -13,6 +13,8 @@ pub struct Model {
     pub body: String,
     /// The API key that gave it.
     pub created_by: Option<String>,
+    /// The caller's promise that orders with this key are one and the same.
+    pub idempotency_key: Option<String>,
     pub at: i64,
 }
 

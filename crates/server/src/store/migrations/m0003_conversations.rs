@@ -20,6 +20,7 @@ impl MigrationTrait for Migration {
             .col(ColumnDef::new("number").big_integer().not_null())
             .col(long_text(backend, "body").not_null())
             .col(ColumnDef::new("created_by").string_len(64))
+            .col(ColumnDef::new("idempotency_key").string_len(255))
             .col(ColumnDef::new("at").big_integer().not_null())
             .primary_key(Index::create().col("execution_id").col("number"))
             .take();
