@@ -75,6 +75,11 @@ fn check(command: &str, answer: &str) {
         &["diff --git a/haiku.txt b/haiku.txt", "+One waits for its turn"]
     } else if command.contains("/generate ") {
         &[r#""success":true"#, r#""executionId":"exe_"#]
+    } else if command.contains(r#""agent": "codex""#) {
+        // Its program is not there; that it is asked for is what counts here.
+        &[r#""agent":"codex""#, r#""id":"exe_"#]
+    } else if command.contains("/messages ") {
+        &[r#""id":"exe_"#, r#""resumeSession":"#]
     } else if command.contains("-d ") {
         &[r#""state":"succeeded""#, r#""result":"It is in haiku.txt.""#]
     } else {
