@@ -1,8 +1,8 @@
-//! From what Claude Code prints to events. A line that is not understood becomes [`EventBody::Unparsed`] as a whole.
+//! From what Claude Code prints to events.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use legwork_model::{EventBody, Exit, PermissionAction, PermissionPolicy, ToolUse};
+use legwork_model::{EventBody, PermissionAction, PermissionPolicy, ToolUse};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
@@ -14,10 +14,9 @@ use super::wire::{
     ApiRetry, CanUseTool, Content, ControlRequest, Denial, HookInput, HookRequest, Init, TextBlock, ThinkingBlock,
     ToolResultBlock, ToolUseBlock, Turn, TurnResult,
 };
-use crate::agent::{AgentReport, Decoded, Dialogue, Order};
-use crate::framing::{Line, LineSplitter};
+use crate::agent::{AgentReport, Decoded, Order};
+use crate::lines::{End, Lines};
 use crate::risk::detail;
-use crate::stderr::StderrLines;
 
 /// Lines that are known and passed on as they are. What else comes may be news in the program's protocol.
 const OTHER_TYPES: [&str; 10] = [
@@ -42,49 +41,9 @@ const ENVELOPE: [&str; 4] = ["type", "subtype", "session_id", "uuid"];
 
 type Fields = Map<String, Value>;
 
-/// The dialogue with one process.
-#[derive(Debug, Default)]
-pub(super) struct ClaudeDialogue {
-    stdout: LineSplitter,
-    stderr: StderrLines,
-    run: Run,
-}
-
-impl ClaudeDialogue {
-    /// A dialogue in which `policy` decides about tools.
-    pub(super) fn new(policy: Option<PermissionPolicy>) -> Self {
-        Self { run: Run { policy, ..Run::default() }, ..Self::default() }
-    }
-}
-
-impl Dialogue for ClaudeDialogue {
-    fn stdout(&mut self, bytes: &[u8], decoded: &mut Vec<Decoded>) {
-        let Self { stdout, run, .. } = self;
-        stdout.push(bytes, |line| run.line(line, decoded));
-    }
-
-    fn stderr(&mut self, bytes: &[u8], decoded: &mut Vec<Decoded>) {
-        self.stderr.push(bytes, decoded);
-    }
-
-    fn order(&mut self, order: Order, decoded: &mut Vec<Decoded>) {
-        if let Order::Decide { id, allowed: false, .. } = &order {
-            self.run.refused(id);
-        }
-        control::write(order, &mut self.run.asked, decoded);
-    }
-
-    fn finish(&mut self, exit: Exit, decoded: &mut Vec<Decoded>) -> AgentReport {
-        let Self { stdout, stderr, run } = self;
-        stdout.finish(|line| run.line(line, decoded));
-        stderr.finish(decoded);
-        run.report(stderr.last(), exit)
-    }
-}
-
 /// What is known of the run so far.
 #[derive(Debug, Default)]
-struct Run {
+pub(super) struct Run {
     session_id: Option<String>,
     accounts: Accounts,
     turns: Option<u32>,
@@ -104,23 +63,9 @@ struct Run {
     refused: BTreeSet<String>,
     /// What decides about tools.
     policy: Option<PermissionPolicy>,
-    /// Whether a line was too long to be read.
-    cut_line: bool,
 }
 
-impl Run {
-    fn line(&mut self, line: Line<'_>, decoded: &mut Vec<Decoded>) {
-        let before = decoded.len();
-        let understood = !line.truncated && self.read(line.bytes, decoded).is_some();
-        if !understood {
-            decoded.truncate(before);
-            self.cut_line |= line.truncated;
-            let text = String::from_utf8_lossy(line.bytes).into_owned();
-            push(decoded, EventBody::Unparsed { line: text, truncated: line.truncated });
-        }
-    }
-
-    /// `None` for a line that is not understood.
+impl Lines for Run {
     fn read(&mut self, line: &[u8], decoded: &mut Vec<Decoded>) -> Option<()> {
         let fields: Fields = serde_json::from_slice(line).ok()?;
         let subtype = fields.get("subtype").and_then(Value::as_str);
@@ -149,6 +94,38 @@ impl Run {
             _ => return None,
         }
         Some(())
+    }
+
+    fn order(&mut self, order: Order, decoded: &mut Vec<Decoded>) {
+        if let Order::Decide { id, allowed: false, .. } = &order {
+            self.refused(id);
+        }
+        control::write(order, &mut self.asked, decoded);
+    }
+
+    fn report(&mut self, end: &End<'_>, _: &mut Vec<Decoded>) -> AgentReport {
+        let last = self.last.as_ref().filter(|_| !self.turn_open);
+        let verdict = judge(&Told {
+            turn: last.map(|(turn, _)| turn),
+            api_error: last.and_then(|(_, error)| error.as_deref()),
+            denials: &self.denials,
+            end,
+        });
+        AgentReport {
+            verdict,
+            result: self.answer.clone(),
+            session_id: self.session_id.clone(),
+            usage: self.accounts.usage(),
+            cost_usd: self.accounts.cost(),
+            turns: self.turns,
+        }
+    }
+}
+
+impl Run {
+    /// Of a run in which `policy` decides about tools.
+    pub(super) fn new(policy: Option<PermissionPolicy>) -> Self {
+        Self { policy, ..Self::default() }
     }
 
     fn permission_request(&mut self, asked: ControlRequest, decoded: &mut Vec<Decoded>) {
@@ -248,26 +225,6 @@ impl Run {
         decoded.push(Decoded::TurnEnded);
         self.turn_open = false;
         self.last = Some((turn, self.api_error.take()));
-    }
-
-    fn report(&self, stderr: Option<&str>, exit: Exit) -> AgentReport {
-        let last = self.last.as_ref().filter(|_| !self.turn_open);
-        let verdict = judge(&Told {
-            turn: last.map(|(turn, _)| turn),
-            api_error: last.and_then(|(_, error)| error.as_deref()),
-            denials: &self.denials,
-            cut_line: self.cut_line,
-            stderr,
-            exit,
-        });
-        AgentReport {
-            verdict,
-            result: self.answer.clone(),
-            session_id: self.session_id.clone(),
-            usage: self.accounts.usage(),
-            cost_usd: self.accounts.cost(),
-            turns: self.turns,
-        }
     }
 }
 

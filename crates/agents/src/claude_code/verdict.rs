@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use legwork_model::{Exit, Failure, FailureReason, Verdict};
+use legwork_model::{Failure, FailureReason, Verdict};
 
 use super::wire::{Denial, TurnResult};
 use crate::ending::without_result;
@@ -20,20 +20,13 @@ pub(super) struct Told<'a> {
     pub api_error: Option<&'a str>,
     /// The tool calls that were refused.
     pub denials: &'a [Denial],
-    /// Whether a line was too long to be read.
-    pub cut_line: bool,
-    /// The last line of the error output.
-    pub stderr: Option<&'a str>,
-    /// How the process ended.
-    pub exit: Exit,
+    pub end: &'a End<'a>,
 }
 
 /// Success needs a turn that ended, called itself a success, and no reason to doubt that.
 pub(super) fn judge(told: &Told<'_>) -> Verdict {
     let failure = match told.turn {
-        None => {
-            Some(without_result("Claude Code", &End { exit: told.exit, stderr: told.stderr, cut_line: told.cut_line }))
-        }
+        None => Some(without_result("Claude Code", told.end)),
         Some(turn) => failure_of(turn, told),
     };
     failure.map_or(Verdict::Succeeded, Verdict::Failed)

@@ -1,9 +1,8 @@
-//! The dialogue with the server: one thread, and the turns in it one after the other. A line that is not understood becomes
-//! [`EventBody::Unparsed`] as a whole.
+//! The dialogue with the server: one thread, and the turns in it one after the other.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use legwork_model::{EventBody, Exit, Failure, PermissionAction, PermissionPolicy, Task, Verdict};
+use legwork_model::{EventBody, Failure, PermissionAction, PermissionPolicy, Task, Verdict};
 use serde_json::Value;
 
 use super::accounting::Accounts;
@@ -17,66 +16,13 @@ use super::wire::{
     ErrorTold, Fields, ItemChanged, Line as Told, RequestError, ThreadOpened, Turn, TurnChanged, TurnError,
     UsageUpdated, parse,
 };
-use crate::agent::{AgentReport, Decoded, Dialogue, Opening, Order, Setup};
+use crate::agent::{AgentReport, Decoded, Opening, Order, Setup};
 use crate::ending::without_result;
-use crate::framing::{Line, LineSplitter};
-use crate::lines::End;
-use crate::stderr::StderrLines;
-
-/// The dialogue with one server.
-#[derive(Debug)]
-pub(super) struct AppServerDialogue {
-    stdout: LineSplitter,
-    stderr: StderrLines,
-    run: Run,
-}
-
-impl AppServerDialogue {
-    /// `opening` is absent where the program waits for its job; else the thread was asked for already.
-    pub(super) fn new(task: &Task, setup: &Setup, opening: Option<Opening>) -> Self {
-        let run = Run {
-            request: ThreadRequest::of(task, setup),
-            continues: task.resume_session.is_some(),
-            policy: Stance::of(task, setup).policy,
-            max_retries: setup.max_retries,
-            warm: opening.is_none(),
-            waiting: opening.into_iter().map(|opening| opening.prompt).collect(),
-            ..Run::default()
-        };
-        Self { stdout: LineSplitter::default(), stderr: StderrLines::default(), run }
-    }
-}
-
-impl Dialogue for AppServerDialogue {
-    fn stdout(&mut self, bytes: &[u8], decoded: &mut Vec<Decoded>) {
-        let Self { stdout, run, .. } = self;
-        stdout.push(bytes, |line| run.line(line, decoded));
-    }
-
-    fn stderr(&mut self, bytes: &[u8], decoded: &mut Vec<Decoded>) {
-        self.stderr.push(bytes, decoded);
-    }
-
-    fn order(&mut self, order: Order, decoded: &mut Vec<Decoded>) {
-        match order {
-            Order::Begin(opening) => self.run.begin(*opening, decoded),
-            Order::Message(text) => self.run.message(text, decoded),
-            Order::Interrupt => self.run.interrupt(decoded),
-            Order::Decide { id, allowed, .. } => self.run.decide(&id, allowed, decoded),
-        }
-    }
-
-    fn finish(&mut self, exit: Exit, decoded: &mut Vec<Decoded>) -> AgentReport {
-        let Self { stdout, stderr, run } = self;
-        stdout.finish(|line| run.line(line, decoded));
-        stderr.finish(decoded);
-        run.report(stderr.last(), exit)
-    }
-}
+use crate::lines::{End, Lines};
 
 /// What is known of the run so far.
 #[derive(Debug, Default)]
-struct Run {
+pub(super) struct Run {
     request: ThreadRequest,
     /// Whether an earlier thread is continued.
     continues: bool,
@@ -110,8 +56,6 @@ struct Run {
     last: Option<Result<(), Failure>>,
     /// Whether the end of the turn is still to be told of: a message for it may have come too late.
     unsettled: bool,
-    /// Whether a line was too long to be read.
-    cut_line: bool,
 }
 
 /// Where the turn stands.
@@ -125,19 +69,7 @@ enum Phase {
     Running(String),
 }
 
-impl Run {
-    fn line(&mut self, line: Line<'_>, decoded: &mut Vec<Decoded>) {
-        let before = decoded.len();
-        let understood = !line.truncated && self.read(line.bytes, decoded).is_some();
-        if !understood {
-            decoded.truncate(before);
-            self.cut_line |= line.truncated;
-            let text = String::from_utf8_lossy(line.bytes).into_owned();
-            push(decoded, EventBody::Unparsed { line: text, truncated: line.truncated });
-        }
-    }
-
-    /// `None` for a line that is not understood.
+impl Lines for Run {
     fn read(&mut self, line: &[u8], decoded: &mut Vec<Decoded>) -> Option<()> {
         match serde_json::from_slice(line).ok()? {
             Told { method: Some(method), id: None, params, .. } => self.notified(method, params, decoded),
@@ -145,6 +77,45 @@ impl Run {
             Told { id: Some(Value::String(id)), error: Some(error), .. } => self.refused(&id, &error, decoded),
             Told { id: Some(Value::String(id)), result: Some(result), .. } => self.answered(&id, result, decoded),
             _ => None,
+        }
+    }
+
+    fn order(&mut self, order: Order, decoded: &mut Vec<Decoded>) {
+        match order {
+            Order::Begin(opening) => self.begin(*opening, decoded),
+            Order::Message(text) => self.message(text, decoded),
+            Order::Interrupt => self.interrupt(decoded),
+            Order::Decide { id, allowed, .. } => self.decide(&id, allowed, decoded),
+        }
+    }
+
+    fn report(&mut self, end: &End<'_>, _: &mut Vec<Decoded>) -> AgentReport {
+        let verdict = match (&self.last, &self.turn) {
+            (Some(Ok(())), Phase::None) => Verdict::Succeeded,
+            (Some(Err(failure)), Phase::None) => Verdict::Failed(failure.clone()),
+            _ => Verdict::Failed(without_result("Codex", end)),
+        };
+        AgentReport {
+            result: self.answer.clone(),
+            session_id: self.thread.clone(),
+            usage: self.accounts.usage(),
+            turns: self.accounts.turns(),
+            ..AgentReport::bare(verdict)
+        }
+    }
+}
+
+impl Run {
+    /// `opening` is absent where the program waits for its job; else the thread was asked for already.
+    pub(super) fn new(task: &Task, setup: &Setup, opening: Option<Opening>) -> Self {
+        Self {
+            request: ThreadRequest::of(task, setup),
+            continues: task.resume_session.is_some(),
+            policy: Stance::of(task, setup).policy,
+            max_retries: setup.max_retries,
+            warm: opening.is_none(),
+            waiting: opening.into_iter().map(|opening| opening.prompt).collect(),
+            ..Self::default()
         }
     }
 
@@ -273,22 +244,18 @@ impl Run {
         if let (Some(Value::String(id)), Some(changes)) = (item.get("id"), item.get("changes")) {
             self.changes.insert(id.clone(), changes.clone());
         }
-        let mut events = Vec::new();
-        self.items.started(item, &mut events)?;
-        decoded.extend(events.into_iter().map(Decoded::Event));
-        Some(())
+        self.items.started(item, decoded)
     }
 
     fn item_completed(&mut self, ItemChanged { item }: ItemChanged, decoded: &mut Vec<Decoded>) -> Option<()> {
         if let Some(Value::String(id)) = item.get("id") {
             self.changes.remove(id);
         }
-        let mut events = Vec::new();
-        self.items.completed(item, &mut events)?;
-        if !events.is_empty() {
+        let before = decoded.len();
+        self.items.completed(item, decoded)?;
+        if decoded.len() > before {
             self.failed_calls = 0;
         }
-        decoded.extend(events.into_iter().map(Decoded::Event));
         Some(())
     }
 
@@ -421,22 +388,6 @@ impl Run {
         // The program may have withdrawn it.
         if let Some((id, ask)) = self.asked.remove(id) {
             self.answer_ask(&id, &ask, allowed, decoded);
-        }
-    }
-
-    fn report(&self, stderr: Option<&str>, exit: Exit) -> AgentReport {
-        let verdict = match (&self.last, &self.turn) {
-            (Some(Ok(())), Phase::None) => Verdict::Succeeded,
-            (Some(Err(failure)), Phase::None) => Verdict::Failed(failure.clone()),
-            _ => Verdict::Failed(without_result("Codex", &End { exit, stderr, cut_line: self.cut_line })),
-        };
-        AgentReport {
-            verdict,
-            result: self.answer.clone(),
-            session_id: self.thread.clone(),
-            usage: self.accounts.usage(),
-            cost_usd: None,
-            turns: self.accounts.turns(),
         }
     }
 }

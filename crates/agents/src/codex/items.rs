@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::shell::inner_command;
 use super::wire::Fields;
+use crate::agent::Decoded;
 
 /// Items that are known and passed on as they are, once they are complete.
 const OTHERS: [&str; 16] = [
@@ -47,49 +48,50 @@ struct Call {
 
 impl Items {
     /// An item began. `None` for one that is not known.
-    pub(super) fn started(&mut self, item: &Fields, events: &mut Vec<EventBody>) -> Option<()> {
+    pub(super) fn started(&mut self, item: &Fields, decoded: &mut Vec<Decoded>) -> Option<()> {
         match text(item, "type")? {
             // What it looks for is only known in the end.
             "webSearch" | "agentMessage" | "reasoning" => Some(()),
             known if OTHERS.contains(&known) => Some(()),
             _ => {
                 let (id, call) = (text(item, "id")?, call(item)?);
-                self.called(id, &call, events);
+                self.called(id, &call, decoded);
                 Some(())
             }
         }
     }
 
     /// An item came to its end.
-    pub(super) fn completed(&mut self, item: Fields, events: &mut Vec<EventBody>) -> Option<()> {
+    pub(super) fn completed(&mut self, item: Fields, decoded: &mut Vec<Decoded>) -> Option<()> {
         match text(&item, "type")? {
             "userMessage" => {}
             "agentMessage" => {
                 let said = text(&item, "text")?.to_owned();
                 self.answer = Some(said.clone());
-                events.push(EventBody::Text { text: said, parent_tool_call_id: None });
+                decoded.push(Decoded::Event(EventBody::Text { text: said, parent_tool_call_id: None }));
             }
             "reasoning" => {
                 let thought = thought(&item);
                 let thinking = EventBody::Thinking { text: thought.clone(), parent_tool_call_id: None };
-                events.extend((!thought.is_empty()).then_some(thinking));
+                decoded.extend((!thought.is_empty()).then_some(Decoded::Event(thinking)));
             }
-            known if OTHERS.contains(&known) => events.push(message(known.to_owned(), item)),
+            known if OTHERS.contains(&known) => decoded.push(Decoded::Event(message(known.to_owned(), item))),
             _ => {
                 let (id, call) = (text(&item, "id")?.to_owned(), call(&item)?);
-                self.called(&id, &call, events);
+                self.called(&id, &call, decoded);
                 self.open.remove(&id);
                 let (output, is_error) = call.result;
-                events.push(EventBody::ToolResult { id, output, is_error, parent_tool_call_id: None });
+                decoded.push(Decoded::Event(EventBody::ToolResult { id, output, is_error, parent_tool_call_id: None }));
             }
         }
         Some(())
     }
 
-    fn called(&mut self, id: &str, call: &Call, events: &mut Vec<EventBody>) {
+    fn called(&mut self, id: &str, call: &Call, decoded: &mut Vec<Decoded>) {
         if self.open.insert(id.to_owned()) {
             let (name, input) = (call.name.clone(), call.input.clone());
-            events.push(EventBody::ToolCall { id: id.to_owned(), name, input, parent_tool_call_id: None });
+            let event = EventBody::ToolCall { id: id.to_owned(), name, input, parent_tool_call_id: None };
+            decoded.push(Decoded::Event(event));
         }
     }
 }

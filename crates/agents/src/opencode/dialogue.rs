@@ -1,9 +1,8 @@
-//! The dialogue with the server: one session, and the turns in it. A line that is not understood becomes
-//! [`EventBody::Unparsed`] as a whole.
+//! The dialogue with the server: one session, and the turns in it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use legwork_model::{EventBody, Exit, Failure, PermissionAction, Task, Usage, Verdict};
+use legwork_model::{EventBody, Failure, PermissionAction, Task, Usage, Verdict};
 use serde_json::Value;
 
 use super::permissions::{Stance, decide};
@@ -14,12 +13,10 @@ use super::wire::{
     Event, Fields, MessageInfo, MessageUpdated, NamedError, Part, PartUpdated, PermissionAsked, Session, SessionError,
     Status, StatusChanged, Told, parse,
 };
-use crate::agent::{AgentReport, Decoded, Dialogue, Order, Setup};
+use crate::agent::{AgentReport, Decoded, Order, Setup};
 use crate::ending::without_result;
 use crate::environment::text;
-use crate::framing::{Line, LineSplitter};
-use crate::lines::End;
-use crate::stderr::StderrLines;
+use crate::lines::{End, Lines};
 
 /// Events that are known and passed on as they are.
 const OTHERS: [&str; 23] = [
@@ -48,65 +45,9 @@ const OTHERS: [&str; 23] = [
     "worktree.ready",
 ];
 
-/// The dialogue with one server.
-#[derive(Debug)]
-pub(super) struct OpenCodeDialogue {
-    stdout: LineSplitter,
-    stderr: StderrLines,
-    run: Run,
-}
-
-impl OpenCodeDialogue {
-    pub(super) fn new(task: &Task, setup: &Setup) -> Self {
-        let run = Run {
-            resume: task.resume_session.clone(),
-            workspace: text(&setup.workspace),
-            fork: task.fork_session,
-            manner: Manner::of(task, setup),
-            model: task.model.clone(),
-            stance: Stance::of(task, setup),
-            max_retries: setup.max_retries,
-            waiting: vec![task.prompt.clone()],
-            ..Run::default()
-        };
-        Self { stdout: LineSplitter::default(), stderr: StderrLines::default(), run }
-    }
-}
-
-impl Dialogue for OpenCodeDialogue {
-    fn stdout(&mut self, bytes: &[u8], decoded: &mut Vec<Decoded>) {
-        let Self { stdout, run, .. } = self;
-        stdout.push(bytes, |line| run.line(line, decoded));
-    }
-
-    fn stderr(&mut self, bytes: &[u8], decoded: &mut Vec<Decoded>) {
-        self.stderr.push(bytes, decoded);
-    }
-
-    fn order(&mut self, order: Order, decoded: &mut Vec<Decoded>) {
-        match order {
-            Order::Message(text) => {
-                self.run.waiting.push(text);
-                self.run.send(decoded);
-            }
-            Order::Interrupt => self.run.abort(decoded),
-            Order::Decide { id, allowed, reason } => self.run.decide(&id, allowed, &reason, decoded),
-            // It can't wait for its job.
-            Order::Begin(_) => {}
-        }
-    }
-
-    fn finish(&mut self, exit: Exit, decoded: &mut Vec<Decoded>) -> AgentReport {
-        let Self { stdout, stderr, run } = self;
-        stdout.finish(|line| run.line(line, decoded));
-        stderr.finish(decoded);
-        run.report(stderr.last(), exit)
-    }
-}
-
 /// What is known of the run so far.
 #[derive(Debug, Default)]
-struct Run {
+pub(super) struct Run {
     resume: Option<String>,
     workspace: String,
     fork: bool,
@@ -141,22 +82,9 @@ struct Run {
     answer: Option<String>,
     /// How the last turn ended, or why none could begin.
     last: Option<Result<(), Failure>>,
-    cut_line: bool,
 }
 
-impl Run {
-    fn line(&mut self, line: Line<'_>, decoded: &mut Vec<Decoded>) {
-        let before = decoded.len();
-        let understood = !line.truncated && self.read(line.bytes, decoded).is_some();
-        if !understood {
-            decoded.truncate(before);
-            self.cut_line |= line.truncated;
-            let text = String::from_utf8_lossy(line.bytes).into_owned();
-            push(decoded, EventBody::Unparsed { line: text, truncated: line.truncated });
-        }
-    }
-
-    /// `None` for a line that is not understood.
+impl Lines for Run {
     fn read(&mut self, line: &[u8], decoded: &mut Vec<Decoded>) -> Option<()> {
         match serde_json::from_slice(line).ok()? {
             Told { event: Some(event), .. } => self.happened(event, decoded),
@@ -172,6 +100,50 @@ impl Run {
                 Some(())
             }
             _ => None,
+        }
+    }
+
+    fn order(&mut self, order: Order, decoded: &mut Vec<Decoded>) {
+        match order {
+            Order::Message(text) => {
+                self.waiting.push(text);
+                self.send(decoded);
+            }
+            Order::Interrupt => self.abort(decoded),
+            Order::Decide { id, allowed, reason } => self.decide(&id, allowed, &reason, decoded),
+            // It can't wait for its job.
+            Order::Begin(_) => {}
+        }
+    }
+
+    fn report(&mut self, end: &End<'_>, _: &mut Vec<Decoded>) -> AgentReport {
+        let verdict = match &self.last {
+            Some(Ok(())) if self.settled() => Verdict::Succeeded,
+            Some(Err(failure)) if self.settled() => Verdict::Failed(failure.clone()),
+            _ => Verdict::Failed(without_result("OpenCode", end)),
+        };
+        AgentReport {
+            result: self.answer.clone(),
+            session_id: self.session.clone(),
+            usage: self.usage,
+            turns: self.usage.map(|_| self.calls),
+            ..AgentReport::bare(verdict)
+        }
+    }
+}
+
+impl Run {
+    pub(super) fn new(task: &Task, setup: &Setup) -> Self {
+        Self {
+            resume: task.resume_session.clone(),
+            workspace: text(&setup.workspace),
+            fork: task.fork_session,
+            manner: Manner::of(task, setup),
+            model: task.model.clone(),
+            stance: Stance::of(task, setup),
+            max_retries: setup.max_retries,
+            waiting: vec![task.prompt.clone()],
+            ..Self::default()
         }
     }
 
@@ -431,22 +403,6 @@ impl Run {
     fn abort(&mut self, decoded: &mut Vec<Decoded>) {
         if let Some(session) = self.session.as_ref().filter(|_| self.turn_open) {
             input(decoded, requests::abort(session));
-        }
-    }
-
-    fn report(&self, stderr: Option<&str>, exit: Exit) -> AgentReport {
-        let verdict = match &self.last {
-            Some(Ok(())) if self.settled() => Verdict::Succeeded,
-            Some(Err(failure)) if self.settled() => Verdict::Failed(failure.clone()),
-            _ => Verdict::Failed(without_result("OpenCode", &End { exit, stderr, cut_line: self.cut_line })),
-        };
-        AgentReport {
-            verdict,
-            result: self.answer.clone(),
-            session_id: self.session.clone(),
-            usage: self.usage,
-            cost_usd: None,
-            turns: self.usage.map(|_| self.calls),
         }
     }
 }

@@ -20,6 +20,7 @@ use serde_json::Value;
 
 use crate::agent::{Agent, Capabilities, Dialogue, Launch, Package, Setup, Stdin};
 use crate::environment::environment;
+use crate::lines::LineDialogue;
 
 /// The adapter for OpenCode, a command-line agent that works with models of many vendors.
 #[derive(Debug, Clone, Copy, Default)]
@@ -116,6 +117,6 @@ impl Agent for OpenCode {
     }
 
     fn dialogue(&self, task: &Task, setup: &Setup) -> Box<dyn Dialogue> {
-        Box::new(dialogue::OpenCodeDialogue::new(task, setup))
+        Box::new(LineDialogue::new(dialogue::Run::new(task, setup)))
     }
 }
