@@ -18,6 +18,7 @@ mod lenient;
 mod lines;
 mod mcp;
 pub mod opencode;
+mod permissions;
 pub mod registry;
 pub mod risk;
 mod session_guard;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use legwork_model::{EventBody, PermissionAction, PermissionPolicy, ToolUse};
+use legwork_model::{EventBody, PermissionAction, PermissionPolicy};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
@@ -16,7 +16,7 @@ use super::wire::{
 };
 use crate::agent::{AgentReport, Decoded, Order};
 use crate::lines::{End, Lines};
-use crate::risk::detail;
+use crate::permissions::Wanted;
 
 /// Lines that are known and passed on as they are. What else comes may be news in the program's protocol.
 const OTHER_TYPES: [&str; 10] = [
@@ -140,8 +140,8 @@ impl Run {
     /// asked, it asks a second time.
     fn hook(&mut self, asked: HookRequest, decoded: &mut Vec<Decoded>) {
         let HookInput { tool_name: tool, tool_input: input, tool_use_id } = asked.request.input;
-        let call = ToolUse { tool: &tool, detail: detail(&input), risk: risk(&tool, &input) };
-        let action = self.policy.as_ref().map_or(PermissionAction::Ask, |policy| policy.decide(call));
+        let wanted = Wanted::new(tool, input, risk);
+        let action = self.policy.as_ref().map_or(PermissionAction::Ask, |policy| wanted.decided_by(policy));
         decoded.push(Decoded::Input(control::hook_answer(&asked.request_id, action).into_bytes()));
         if action == PermissionAction::Ask {
             return;
@@ -150,7 +150,7 @@ impl Run {
         if !allowed {
             self.refused.insert(id.clone());
         }
-        push(decoded, EventBody::PermissionDecision { id, tool, allowed, by: Some("policy".to_owned()) });
+        push(decoded, EventBody::PermissionDecision { id, tool: wanted.tool, allowed, by: Some("policy".to_owned()) });
     }
 
     /// Somebody refused what the program asked: that does not make its run a failure.

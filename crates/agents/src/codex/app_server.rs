@@ -1,12 +1,12 @@
 //! The dialogue with the server: one thread, and the turns in it one after the other.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use legwork_model::{EventBody, Failure, PermissionAction, PermissionPolicy, Task, Verdict};
+use legwork_model::{EventBody, Failure, Task, Verdict};
 use serde_json::Value;
 
 use super::accounting::Accounts;
-use super::approvals::{Ask, Changes, no_answer};
+use super::approvals::{Ask, Changes, Kind, no_answer};
 use super::items::{Items, message};
 use super::methods::{UNWANTED, is_documented};
 use super::requests::{self, HELLO, INTERRUPT, THREAD, ThreadRequest};
@@ -19,6 +19,7 @@ use super::wire::{
 use crate::agent::{AgentReport, Decoded, Opening, Order, Setup};
 use crate::ending::without_result;
 use crate::lines::{End, Lines};
+use crate::permissions::{Permissions, name_of};
 
 /// What is known of the run so far.
 #[derive(Debug, Default)]
@@ -28,7 +29,8 @@ pub(super) struct Run {
     continues: bool,
     /// Whether the program waits for its job.
     warm: bool,
-    policy: Option<PermissionPolicy>,
+    /// What the program asks, with the id to answer to.
+    permissions: Permissions<(Value, Kind)>,
     max_retries: u32,
     thread: Option<String>,
     model: Option<String>,
@@ -41,10 +43,6 @@ pub(super) struct Run {
     interrupt_wanted: bool,
     items: Items,
     changes: Changes,
-    /// What the program asked and nobody answered yet, with the id to answer to.
-    asked: BTreeMap<String, (Value, Ask)>,
-    /// The tools that were refused in this turn.
-    refused: BTreeSet<String>,
     accounts: Accounts,
     /// Calls to the model that failed in a row.
     failed_calls: u32,
@@ -85,7 +83,11 @@ impl Lines for Run {
             Order::Begin(opening) => self.begin(*opening, decoded),
             Order::Message(text) => self.message(text, decoded),
             Order::Interrupt => self.interrupt(decoded),
-            Order::Decide { id, allowed, .. } => self.decide(&id, allowed, decoded),
+            Order::Decide { id, allowed, .. } => {
+                if let Some((id, kind)) = self.permissions.close(&id) {
+                    input(decoded, requests::answer(&id, &kind.answer(allowed)));
+                }
+            }
         }
     }
 
@@ -111,7 +113,7 @@ impl Run {
         Self {
             request: ThreadRequest::of(task, setup),
             continues: task.resume_session.is_some(),
-            policy: Stance::of(task, setup).policy,
+            permissions: Permissions::new(Stance::of(task, setup).policy),
             max_retries: setup.max_retries,
             warm: opening.is_none(),
             waiting: opening.into_iter().map(|opening| opening.prompt).collect(),
@@ -293,13 +295,13 @@ impl Run {
         self.turn = Phase::None;
         self.interrupt_wanted = false;
         self.failed_calls = 0;
-        self.asked.clear();
+        self.permissions.close_all();
         self.unsettled = true;
         self.settle(decoded);
     }
 
     fn outcome(&mut self, turn: &Turn) -> Result<(), Failure> {
-        let refused = std::mem::take(&mut self.refused);
+        let refused = self.permissions.take_refused();
         let gave_up = self.gave_up.take();
         match (turn.status.as_str(), &turn.error) {
             ("completed", _) => verdict::doubt(&refused).map_or(Ok(()), Err),
@@ -324,33 +326,22 @@ impl Run {
             input(decoded, answer);
             return Some(());
         };
-        let name = request_name(&id);
-        match ask.decided_by(self.policy.as_ref()) {
-            PermissionAction::Ask => {
-                push(decoded, ask.request(name.clone()));
-                self.asked.insert(name, (id, ask));
+        let Ask { wanted, kind } = ask;
+        // Without a policy there is nobody to decide what is beyond its sandbox.
+        match self.permissions.decide(&wanted, false) {
+            Some(decision) => {
+                decoded.extend(decision.event(name_of(&id), wanted.tool).map(Decoded::Event));
+                input(decoded, requests::answer(&id, &kind.answer(decision.allowed)));
             }
-            action => {
-                let allowed = action == PermissionAction::Allow;
-                push(decoded, ask.decision(name, allowed, self.policy.as_ref().map(|_| "policy")));
-                self.answer_ask(&id, &ask, allowed, decoded);
-            }
+            None => push(decoded, self.permissions.ask(name_of(&id), wanted, (id, kind))),
         }
         Some(())
-    }
-
-    fn answer_ask(&mut self, id: &Value, ask: &Ask, allowed: bool, decoded: &mut Vec<Decoded>) {
-        // What rules or people refuse is as they want it.
-        if !allowed && self.policy.is_none() {
-            self.refused.insert(ask.tool().to_owned());
-        }
-        input(decoded, requests::answer(id, &ask.answer(allowed)));
     }
 
     /// The program does not wait for that answer any more.
     fn resolved(&mut self, params: &Fields) {
         if let Some(id) = params.get("requestId") {
-            self.asked.remove(&request_name(id));
+            self.permissions.close(&name_of(id));
         }
     }
 
@@ -383,13 +374,6 @@ impl Run {
             _ => {}
         }
     }
-
-    fn decide(&mut self, id: &str, allowed: bool, decoded: &mut Vec<Decoded>) {
-        // The program may have withdrawn it.
-        if let Some((id, ask)) = self.asked.remove(id) {
-            self.answer_ask(&id, &ask, allowed, decoded);
-        }
-    }
 }
 
 /// Its message has the count where there is one (`Reconnecting... 1/2`); how long it waits it does not tell.
@@ -402,11 +386,6 @@ pub(super) fn retrying(failed_calls: u32, error: &TurnError) -> EventBody {
         api_status: verdict::api_status(error),
         error: error.additional_details.clone().unwrap_or_else(|| error.message.clone()),
     }
-}
-
-/// A request of the program, as it is named in events and orders.
-fn request_name(id: &Value) -> String {
-    id.as_str().map_or_else(|| id.to_string(), str::to_owned)
 }
 
 fn push(decoded: &mut Vec<Decoded>, event: EventBody) {

@@ -2,27 +2,23 @@
 
 use std::collections::BTreeMap;
 
-use legwork_model::{EventBody, PermissionAction, PermissionPolicy, ToolUse};
 use serde_json::{Value, json};
 
 use super::items::{changed_paths, command_input, mcp_tool};
 use super::risk::risk;
 use super::wire::Fields;
-use crate::risk::detail;
+use crate::permissions::Wanted;
 
 /// A tool that waits for its permission.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Ask {
-    tool: String,
-    input: Value,
-    /// What rules with a pattern look at. A change of files has to fit in all its paths.
-    details: Vec<String>,
-    kind: Kind,
+    pub(super) wanted: Wanted,
+    pub(super) kind: Kind,
 }
 
 /// In what form the answer is expected.
 #[derive(Debug, Clone, PartialEq)]
-enum Kind {
+pub(super) enum Kind {
     /// `CommandExecutionApprovalDecision` and `FileChangeApprovalDecision`.
     Decision,
     /// `McpServerElicitationAction`.
@@ -38,10 +34,8 @@ impl Ask {
     /// `None` for a request that asks for no permission, or not in a form that is known.
     pub(super) fn read(method: &str, params: &Fields, changes: &Changes) -> Option<Self> {
         let text = |name: &str| params.get(name).and_then(Value::as_str);
-        let asks_for = |tool: &str, input: Value, kind: Kind| {
-            let details = detail(&input).map(str::to_owned).into_iter().collect();
-            Self { tool: tool.to_owned(), input, details, kind }
-        };
+        let asks_for =
+            |tool: &str, input: Value, kind: Kind| Self { wanted: Wanted::new(tool.to_owned(), input, risk), kind };
         match method {
             "item/commandExecution/requestApproval" => Some(match text("command") {
                 Some(command) => asks_for("command_execution", command_input(command, text("cwd")), Kind::Decision),
@@ -54,8 +48,8 @@ impl Ask {
             "item/fileChange/requestApproval" => {
                 let changes = changes.get(text("itemId")?).cloned().unwrap_or_default();
                 let input = json!({"changes": changes, "grantRoot": params.get("grantRoot")});
-                let details = changed_paths(&changes);
-                Some(Self { tool: "file_change".to_owned(), input, details, kind: Kind::Decision })
+                let wanted = Wanted::new("file_change".to_owned(), input, risk).about(changed_paths(&changes));
+                Some(Self { wanted, kind: Kind::Decision })
             }
             "item/permissions/requestApproval" => {
                 let wanted = params.get("permissions")?.clone();
@@ -71,42 +65,18 @@ impl Ask {
             _ => None,
         }
     }
+}
 
-    /// What the rules say: the strictest of what they say to each of its paths. Without rules it is refused.
-    pub(super) fn decided_by(&self, policy: Option<&PermissionPolicy>) -> PermissionAction {
-        let Some(policy) = policy else { return PermissionAction::Deny };
-        let risk = risk(&self.tool, &self.input);
-        let decide = |detail| policy.decide(ToolUse { tool: &self.tool, detail, risk });
-        let decisions: Vec<_> = match self.details.as_slice() {
-            [] => vec![decide(None)],
-            details => details.iter().map(|detail| decide(Some(detail))).collect(),
-        };
-        let strictest = [PermissionAction::Deny, PermissionAction::Ask].into_iter().find(|one| decisions.contains(one));
-        strictest.unwrap_or(PermissionAction::Allow)
-    }
-
-    pub(super) fn tool(&self) -> &str {
-        &self.tool
-    }
-
-    pub(super) fn request(&self, id: String) -> EventBody {
-        let (tool, input) = (self.tool.clone(), self.input.clone());
-        EventBody::PermissionRequest { id, tool, risk: Some(risk(&self.tool, &self.input)), input }
-    }
-
-    pub(super) fn decision(&self, id: String, allowed: bool, by: Option<&str>) -> EventBody {
-        EventBody::PermissionDecision { id, tool: self.tool.clone(), allowed, by: by.map(str::to_owned) }
-    }
-
+impl Kind {
     /// The answer. A refusal has no place for a reason; the turn goes on with it.
     pub(super) fn answer(&self, allowed: bool) -> Value {
-        match (&self.kind, allowed) {
-            (Kind::Decision, true) => json!({"decision": "accept"}),
-            (Kind::Decision, false) => json!({"decision": "decline"}),
-            (Kind::Elicitation, true) => json!({"action": "accept", "content": {}}),
-            (Kind::Elicitation, false) => json!({"action": "decline"}),
-            (Kind::Grant(wanted), true) => json!({"permissions": wanted, "scope": "turn"}),
-            (Kind::Grant(_), false) => json!({"permissions": {}, "scope": "turn"}),
+        match (self, allowed) {
+            (Self::Decision, true) => json!({"decision": "accept"}),
+            (Self::Decision, false) => json!({"decision": "decline"}),
+            (Self::Elicitation, true) => json!({"action": "accept", "content": {}}),
+            (Self::Elicitation, false) => json!({"action": "decline"}),
+            (Self::Grant(wanted), true) => json!({"permissions": wanted, "scope": "turn"}),
+            (Self::Grant(_), false) => json!({"permissions": {}, "scope": "turn"}),
         }
     }
 }
@@ -118,6 +88,8 @@ pub(super) fn no_answer() -> Value {
 
 #[cfg(test)]
 mod tests {
+    use legwork_model::{PermissionAction, PermissionPolicy};
+
     use super::*;
 
     fn policy(json: &str) -> PermissionPolicy {
@@ -138,9 +110,8 @@ mod tests {
             (r#"{"rules":[{"action":"allow","pattern":"src/*"}]}"#, PermissionAction::Ask),
             (r#"{"rules":[{"action":"allow","risk":"write"}],"default":"deny"}"#, PermissionAction::Allow),
         ] {
-            assert_eq!(ask.decided_by(Some(&policy(rules))), action, "{rules}");
+            assert_eq!(ask.wanted.decided_by(&policy(rules)), action, "{rules}");
         }
-        assert_eq!(ask.decided_by(None), PermissionAction::Deny);
     }
 
     #[test]
@@ -148,8 +119,8 @@ mod tests {
         let params = json!({"command": "/bin/bash -lc 'git status && rm -rf x'", "cwd": "/w"});
         let ask = read("item/commandExecution/requestApproval", params).expect("an ask");
         let rules = r#"{"rules":[{"action":"deny","risk":"dangerous"},{"action":"allow","pattern":"git status*"}]}"#;
-        assert_eq!(ask.decided_by(Some(&policy(rules))), PermissionAction::Deny);
-        assert_eq!(ask.details, ["git status && rm -rf x"]);
+        assert_eq!(ask.wanted.decided_by(&policy(rules)), PermissionAction::Deny);
+        assert_eq!(ask.wanted.input["command"], "git status && rm -rf x");
     }
 
     #[test]
@@ -164,6 +135,6 @@ mod tests {
             assert_eq!(read(method, params), None, "{method}");
         }
         let unknown = read("item/fileChange/requestApproval", json!({"itemId": "c2"})).expect("an ask");
-        assert_eq!((unknown.tool(), unknown.details.len()), ("file_change", 0));
+        assert_eq!(unknown.wanted.tool, "file_change");
     }
 }

@@ -1,13 +1,12 @@
 //! The dialogue with the server: one session, and the turns in it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use legwork_model::{EventBody, Failure, PermissionAction, Task, Usage, Verdict};
+use legwork_model::{EventBody, Failure, Task, Usage, Verdict};
 use serde_json::Value;
 
-use super::permissions::{Stance, decide};
+use super::permissions::wanted;
 use super::requests::{self, Manner, SESSION};
-use super::risk::risk;
 use super::verdict;
 use super::wire::{
     Event, Fields, MessageInfo, MessageUpdated, NamedError, Part, PartUpdated, PermissionAsked, Session, SessionError,
@@ -17,6 +16,7 @@ use crate::agent::{AgentReport, Decoded, Order, Setup};
 use crate::ending::without_result;
 use crate::environment::text;
 use crate::lines::{End, Lines};
+use crate::permissions::Permissions;
 
 /// Events that are known and passed on as they are.
 const OTHERS: [&str; 23] = [
@@ -53,7 +53,8 @@ pub(super) struct Run {
     fork: bool,
     manner: Manner,
     model: Option<String>,
-    stance: Stance,
+    /// What the program asks; its own id says all that an answer needs.
+    permissions: Permissions<()>,
     max_retries: u32,
     connected: bool,
     session: Option<String>,
@@ -69,9 +70,6 @@ pub(super) struct Run {
     told: BTreeSet<String>,
     /// What the agent said last in this turn.
     words: Option<String>,
-    /// The tools that wait for their permission, by the id of the request.
-    asked: BTreeMap<String, String>,
-    refused: BTreeSet<String>,
     error: Option<NamedError>,
     /// Why the turn is being ended by us.
     gave_up: Option<String>,
@@ -110,7 +108,11 @@ impl Lines for Run {
                 self.send(decoded);
             }
             Order::Interrupt => self.abort(decoded),
-            Order::Decide { id, allowed, reason } => self.decide(&id, allowed, &reason, decoded),
+            Order::Decide { id, allowed, reason } => {
+                if self.permissions.close(&id).is_some() {
+                    input(decoded, requests::reply(&id, allowed, &reason));
+                }
+            }
             // It can't wait for its job.
             Order::Begin(_) => {}
         }
@@ -140,7 +142,7 @@ impl Run {
             fork: task.fork_session,
             manner: Manner::of(task, setup),
             model: task.model.clone(),
-            stance: Stance::of(task, setup),
+            permissions: Permissions::new(task.permissions.clone()),
             max_retries: setup.max_retries,
             waiting: vec![task.prompt.clone()],
             ..Self::default()
@@ -276,11 +278,11 @@ impl Run {
         decoded.push(Decoded::TurnEnded);
         self.last = Some(outcome);
         (self.words, self.error, self.gave_up, self.truncated) = (None, None, None, false);
-        self.asked.clear();
-        self.refused.clear();
+        self.permissions.close_all();
     }
 
-    fn outcome(&self) -> Result<(), Failure> {
+    fn outcome(&mut self) -> Result<(), Failure> {
+        let refused = self.permissions.take_refused();
         let failure = match (&self.gave_up, &self.error) {
             (Some(text), _) => Some(verdict::gave_up(text)),
             (None, Some(error)) => Some(verdict::failed(error)),
@@ -288,7 +290,7 @@ impl Run {
                 let name = "MessageOutputLengthError".to_owned();
                 Some(verdict::failed(&NamedError { name, ..NamedError::default() }))
             }
-            (None, None) => verdict::doubt(&self.refused),
+            (None, None) => verdict::doubt(&refused),
         };
         failure.map_or(Ok(()), Err)
     }
@@ -362,41 +364,20 @@ impl Run {
     }
 
     fn permission_asked(&mut self, asked: PermissionAsked, decoded: &mut Vec<Decoded>) {
-        let policy = self.stance.policy.as_ref();
-        let PermissionAsked { id, permission: tool, .. } = asked.clone();
-        match decide(&asked, policy) {
-            PermissionAction::Ask => {
-                self.asked.insert(id.clone(), tool.clone());
-                let risk = Some(risk(&tool, &asked.metadata));
-                push(decoded, EventBody::PermissionRequest { id, tool, input: asked.metadata, risk });
+        let id = asked.id.clone();
+        let wanted = wanted(asked);
+        match self.permissions.decide(&wanted, false) {
+            Some(decision) => {
+                decoded.extend(decision.event(id.clone(), wanted.tool).map(Decoded::Event));
+                input(decoded, requests::reply(&id, decision.allowed, ""));
             }
-            action => {
-                let allowed = action == PermissionAction::Allow;
-                let by = policy.map(|_| "policy".to_owned());
-                push(decoded, EventBody::PermissionDecision { id: id.clone(), tool: tool.clone(), allowed, by });
-                self.reply(&id, &tool, allowed, "", decoded);
-            }
+            None => push(decoded, self.permissions.ask(id, wanted, ())),
         }
-    }
-
-    fn decide(&mut self, id: &str, allowed: bool, reason: &str, decoded: &mut Vec<Decoded>) {
-        // It may have been withdrawn.
-        if let Some(tool) = self.asked.remove(id) {
-            self.reply(id, &tool, allowed, reason, decoded);
-        }
-    }
-
-    fn reply(&mut self, id: &str, tool: &str, allowed: bool, reason: &str, decoded: &mut Vec<Decoded>) {
-        // What rules or people refuse is as they want it.
-        if !allowed && self.stance.policy.is_none() {
-            self.refused.insert(tool.to_owned());
-        }
-        input(decoded, requests::reply(id, allowed, reason));
     }
 
     fn replied(&mut self, properties: &Fields) {
         if let Some(id) = properties.get("requestID").and_then(Value::as_str) {
-            self.asked.remove(id);
+            self.permissions.close(id);
         }
     }
 

@@ -3,7 +3,7 @@
 use legwork_model::{McpServer, Task};
 use serde_json::{Map, Value, json};
 
-use super::permissions::Stance;
+use super::permissions::rules;
 use crate::agent::{Credential, HttpServer, PlacedFile, Setup};
 use crate::environment::text;
 
@@ -92,7 +92,7 @@ fn config(task: &Task, setup: &Setup) -> Value {
         "$schema": "https://opencode.ai/config.json",
         "autoupdate": false,
         "share": "disabled",
-        "permission": Stance::of(task, setup).permission,
+        "permission": rules(task, setup),
         "mcp": setup.mcp_servers.iter().map(|(name, server)| (name.clone(), mcp_server(server))).collect::<Map<_, _>>(),
     });
     if !has_login(setup) {

@@ -5,12 +5,13 @@ use serde_json::{Value, json};
 
 use super::{Conversation, Stage};
 use crate::acp::calls::{self, Call};
-use crate::acp::permission::{Asked, Wanted};
+use crate::acp::permission::{Asked, allowed_by_mode};
 use crate::acp::wire::{
     Chunk, Fields, Initialized, Opened, PermissionAsked, Prompted, RpcError, SessionUpdate, ToolFields, parse,
 };
 use crate::acp::{tools, turn};
 use crate::agent::Decoded;
+use crate::permissions::{Wanted, name_of};
 
 impl Conversation {
     pub(super) fn answered(
@@ -108,7 +109,7 @@ impl Conversation {
             self.answer.clone_from(&result);
         }
         push(decoded, EventBody::TurnEnded { result, is_error });
-        self.permissions.forget();
+        self.permissions.close_all();
         self.verdict = Some(verdict);
         self.stage = Stage::Idle;
         if self.messages.is_empty() {
@@ -143,11 +144,17 @@ impl Conversation {
         let told: ToolFields = parse(tool_call)?;
         // Some agents do not tell of a call before they ask whether they may make it.
         self.tools.introduce(&told, self.dialect, &mut self.speech, decoded);
-        let tool = (self.dialect.tool)(&told);
         let input = tools::input(&told, self.dialect);
-        let risk = (self.dialect.risk)(&tool, &input);
-        let asked = Asked { id, options, tool: tool.clone() };
-        self.permissions.decide(asked, Wanted { call_id: told.tool_call_id, tool, input, risk }, decoded);
+        let wanted = Wanted::new((self.dialect.tool)(&told), input, self.dialect.risk);
+        let mode_allows = allowed_by_mode(self.job.mode.as_deref(), &self.job.tools, &wanted);
+        let asked = Asked { id, options };
+        match self.permissions.decide(&wanted, mode_allows) {
+            Some(decision) => {
+                decoded.push(asked.answer(decision.allowed));
+                decoded.extend(decision.event(told.tool_call_id, wanted.tool).map(Decoded::Event));
+            }
+            None => push(decoded, self.permissions.ask(name_of(&asked.id), wanted, asked)),
+        }
         Some(())
     }
 
