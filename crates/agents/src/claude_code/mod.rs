@@ -18,6 +18,9 @@ use crate::agent::{Agent, Capabilities, Dialogue, Launch, Package, Setup};
 use crate::environment::environment;
 use crate::lines::LineDialogue;
 
+/// As it is called in a sentence.
+const NAME: &str = "Claude Code";
+
 /// The adapter for Claude Code, Anthropic's command-line agent.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ClaudeCode;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use legwork_model::{EventBody, Failure, Task, Verdict};
 use serde_json::Value;
 
+use super::NAME;
 use super::accounting::Accounts;
 use super::approvals::{Ask, Changes, Kind, no_answer};
 use super::items::{Items, message};
@@ -17,7 +18,7 @@ use super::wire::{
     UsageUpdated, parse,
 };
 use crate::agent::{AgentReport, Decoded, Opening, Order, Setup};
-use crate::ending::without_result;
+use crate::ending::{interrupted, refused_tools, without_result};
 use crate::lines::{End, Lines};
 use crate::permissions::{Permissions, name_of};
 
@@ -95,7 +96,7 @@ impl Lines for Run {
         let verdict = match (&self.last, &self.turn) {
             (Some(Ok(())), Phase::None) => Verdict::Succeeded,
             (Some(Err(failure)), Phase::None) => Verdict::Failed(failure.clone()),
-            _ => Verdict::Failed(without_result("Codex", end)),
+            _ => Verdict::Failed(without_result(NAME, end)),
         };
         AgentReport {
             result: self.answer.clone(),
@@ -304,8 +305,8 @@ impl Run {
         let refused = self.permissions.take_refused();
         let gave_up = self.gave_up.take();
         match (turn.status.as_str(), &turn.error) {
-            ("completed", _) => verdict::doubt(&refused).map_or(Ok(()), Err),
-            ("interrupted", _) => Err(gave_up.map_or_else(verdict::interrupted, |error| verdict::failed(&error))),
+            ("completed", _) => refused_tools(NAME, &refused).map_or(Ok(()), Err),
+            ("interrupted", _) => Err(gave_up.map_or_else(|| interrupted(NAME), |error| verdict::failed(&error))),
             (_, Some(error)) => Err(verdict::failed(error)),
             (status, None) => Err(verdict::failed(&TurnError {
                 message: format!("its turn ended as `{status}`"),

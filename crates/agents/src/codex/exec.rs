@@ -3,6 +3,7 @@
 use legwork_model::{EventBody, Failure, Task, Usage, Verdict};
 use serde_json::Value;
 
+use super::NAME;
 use super::accounting::used;
 use super::app_server::retrying;
 use super::items::{Items, message};
@@ -106,7 +107,7 @@ impl Run {
     fn without_result(&self, end: &End<'_>) -> Failure {
         match end.stderr.filter(|line| self.session_id.is_none() && line.contains("no rollout found")) {
             Some(line) => verdict::refused(line, self.continues),
-            None => without_result("Codex", end),
+            None => without_result(NAME, end),
         }
     }
 }

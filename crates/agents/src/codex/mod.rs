@@ -28,6 +28,9 @@ use crate::agent::{Agent, Capabilities, Dialogue, Launch, Opening, Package, Setu
 use crate::environment::environment;
 use crate::lines::LineDialogue;
 
+/// As it is called in a sentence.
+const NAME: &str = "Codex";
+
 /// The adapter for Codex, OpenAI's command-line agent.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Codex;

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::NAME;
 use super::wire::{Init, RunResult, Said, ToolCall};
 use crate::agent::{AgentReport, Decoded};
-use crate::ending::without_result;
+use crate::ending::{reported, without_result};
 use crate::lines::{End, Lines};
 use crate::speech::Speech;
 
@@ -129,10 +129,7 @@ fn outcome(result: &Value) -> (String, bool) {
 fn judge(result: Option<&RunResult>, end: &End<'_>) -> Verdict {
     let failure = match result {
         Some(RunResult { is_error: Some(false), subtype, .. }) if subtype == "success" => return Verdict::Succeeded,
-        Some(result) => {
-            let said = result.result.as_deref().unwrap_or("no details were given");
-            Failure::new(FailureReason::AgentError, format!("{NAME} reported an error: {said}"))
-        }
+        Some(result) => reported(NAME, result.result.as_deref().unwrap_or("no details were given")),
         None if end.stderr.is_some_and(needs_login) => Failure::new(
             FailureReason::CredentialsMissing,
             format!("{NAME} is not logged in. Give Legwork an API key for `cursor`."),

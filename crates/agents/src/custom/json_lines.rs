@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::path::{Condition, Path};
 use super::settings::{JsonLines, UsageCount};
 use crate::agent::{AgentReport, Decoded};
-use crate::ending::without_result;
+use crate::ending::{reported, without_result};
 use crate::lines::{End, Lines};
 
 /// The paths, ready to be followed.
@@ -106,9 +106,7 @@ impl Run {
     fn judge(&self, end: &End<'_>) -> Verdict {
         let ended_well = end.exit.code == Some(0) && (self.done || self.reader.done_if.is_none()) && !end.cut_line;
         match &self.error {
-            Some(error) => {
-                Verdict::failed(FailureReason::AgentError, format!("{} reported an error: {error}", self.agent))
-            }
+            Some(error) => Verdict::Failed(reported(&self.agent, error)),
             None if ended_well => Verdict::Succeeded,
             None if self.done => Verdict::Failed(Failure::new(
                 FailureReason::ExitNonzero,

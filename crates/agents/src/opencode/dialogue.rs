@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use legwork_model::{EventBody, Failure, Task, Usage, Verdict};
 use serde_json::Value;
 
+use super::NAME;
 use super::permissions::wanted;
 use super::requests::{self, Manner, SESSION};
 use super::verdict;
@@ -13,7 +14,7 @@ use super::wire::{
     Status, StatusChanged, Told, parse,
 };
 use crate::agent::{AgentReport, Decoded, Order, Setup};
-use crate::ending::without_result;
+use crate::ending::{refused_tools, truncated, without_result};
 use crate::environment::text;
 use crate::lines::{End, Lines};
 use crate::permissions::Permissions;
@@ -122,7 +123,7 @@ impl Lines for Run {
         let verdict = match &self.last {
             Some(Ok(())) if self.settled() => Verdict::Succeeded,
             Some(Err(failure)) if self.settled() => Verdict::Failed(failure.clone()),
-            _ => Verdict::Failed(without_result("OpenCode", end)),
+            _ => Verdict::Failed(without_result(NAME, end)),
         };
         AgentReport {
             result: self.answer.clone(),
@@ -286,11 +287,8 @@ impl Run {
         let failure = match (&self.gave_up, &self.error) {
             (Some(text), _) => Some(verdict::gave_up(text)),
             (None, Some(error)) => Some(verdict::failed(error)),
-            (None, None) if self.truncated => {
-                let name = "MessageOutputLengthError".to_owned();
-                Some(verdict::failed(&NamedError { name, ..NamedError::default() }))
-            }
-            (None, None) => verdict::doubt(&refused),
+            (None, None) if self.truncated => Some(truncated()),
+            (None, None) => refused_tools(NAME, &refused),
         };
         failure.map_or(Ok(()), Err)
     }

@@ -22,6 +22,9 @@ use crate::agent::{Agent, Capabilities, Dialogue, Launch, Package, Setup, Stdin}
 use crate::environment::environment;
 use crate::lines::LineDialogue;
 
+/// As it is called in a sentence.
+const NAME: &str = "OpenCode";
+
 /// The adapter for OpenCode, a command-line agent that works with models of many vendors.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct OpenCode;

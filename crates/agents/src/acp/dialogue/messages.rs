@@ -11,6 +11,7 @@ use crate::acp::wire::{
 };
 use crate::acp::{tools, turn};
 use crate::agent::Decoded;
+use crate::ending::unknown_session;
 use crate::permissions::{Wanted, name_of};
 
 impl Conversation {
@@ -37,7 +38,7 @@ impl Conversation {
     fn refused(&mut self, call: Call, error: &RpcError, decoded: &mut Vec<Decoded>) {
         let unknown = call == Call::LoadSession && (self.dialect.unknown_session)(error);
         let failure = if unknown {
-            turn::unknown_session(&self.job.agent)
+            unknown_session(&self.job.agent)
         } else {
             turn::failure(&self.job.agent, self.dialect, error)
         };
