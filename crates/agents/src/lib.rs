@@ -12,6 +12,7 @@ pub mod cursor;
 pub mod custom;
 mod ending;
 mod environment;
+mod fields;
 pub mod framing;
 pub mod gemini;
 mod lenient;

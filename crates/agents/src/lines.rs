@@ -89,12 +89,22 @@ impl<L: Lines> Dialogue for LineDialogue<L> {
     }
 }
 
+/// Appends something to put on record.
+pub(crate) fn push(decoded: &mut Vec<Decoded>, event: EventBody) {
+    decoded.push(Decoded::Event(event));
+}
+
+/// Appends a line for the program.
+pub(crate) fn input(decoded: &mut Vec<Decoded>, line: String) {
+    decoded.push(Decoded::Input(line.into_bytes()));
+}
+
 fn take(lines: &mut impl Lines, line: Line<'_>, cut_line: &mut bool, decoded: &mut Vec<Decoded>) {
     *cut_line |= line.truncated;
     let before = decoded.len();
     if line.truncated || lines.read(line.bytes, decoded).is_none() {
         decoded.truncate(before);
         let text = String::from_utf8_lossy(line.bytes).into_owned();
-        decoded.push(Decoded::Event(EventBody::Unparsed { line: text, truncated: line.truncated }));
+        push(decoded, EventBody::Unparsed { line: text, truncated: line.truncated });
     }
 }

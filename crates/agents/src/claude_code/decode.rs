@@ -3,8 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use legwork_model::{EventBody, PermissionAction, PermissionPolicy};
-use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::accounting::Accounts;
 use super::control::{self, Asked, READY, SETTINGS};
@@ -15,7 +14,9 @@ use super::wire::{
     ToolResultBlock, ToolUseBlock, Turn, TurnResult,
 };
 use crate::agent::{AgentReport, Decoded, Order};
-use crate::lines::{End, Lines};
+use crate::fields::{self, Fields, parse};
+use crate::lines::{End, Lines, input, push};
+use crate::mcp;
 use crate::permissions::Wanted;
 
 /// Lines that are known and passed on as they are. What else comes may be news in the program's protocol.
@@ -38,8 +39,6 @@ const OTHER_BLOCKS: [&str; 4] =
 
 /// Fields that say nothing new on a line of a run.
 const ENVELOPE: [&str; 4] = ["type", "subtype", "session_id", "uuid"];
-
-type Fields = Map<String, Value>;
 
 /// What is known of the run so far.
 #[derive(Debug, Default)]
@@ -73,7 +72,7 @@ impl Lines for Run {
             ("system", Some("init")) => self.started(parse(fields)?, decoded),
             ("system", Some("api_retry")) => push(decoded, retrying(parse(fields)?)),
             ("system", Some("permission_denied")) => {
-                let again = || message("permission_denied".to_owned(), Fields::new());
+                let again = || message("permission_denied", Fields::new());
                 push(decoded, self.denied(parse(fields)?).unwrap_or_else(again));
             }
             ("system", Some(topic)) => push(decoded, message(topic.to_owned(), fields)),
@@ -86,7 +85,7 @@ impl Lines for Run {
             ("control_request", _) if is_request(&fields, "hook_callback") => self.hook(parse(fields)?, decoded),
             ("control_cancel_request", _) => {
                 self.withdrawn(&fields);
-                push(decoded, message("control_cancel_request".to_owned(), fields));
+                push(decoded, message("control_cancel_request", fields));
             }
             ("control_response", _) if answers(&fields, READY) => decoded.push(Decoded::Ready),
             ("control_response", _) if answers(&fields, SETTINGS) && fields["response"]["subtype"] == "success" => {}
@@ -139,10 +138,10 @@ impl Run {
     /// The program asks before each use of a tool. What rules say it is told at once; where they say that somebody is to be
     /// asked, it asks a second time.
     fn hook(&mut self, asked: HookRequest, decoded: &mut Vec<Decoded>) {
-        let HookInput { tool_name: tool, tool_input: input, tool_use_id } = asked.request.input;
-        let wanted = Wanted::new(tool, input, risk);
+        let HookInput { tool_name, tool_input, tool_use_id } = asked.request.input;
+        let wanted = Wanted::new(tool_name, tool_input, risk);
         let action = self.policy.as_ref().map_or(PermissionAction::Ask, |policy| wanted.decided_by(policy));
-        decoded.push(Decoded::Input(control::hook_answer(&asked.request_id, action).into_bytes()));
+        input(decoded, control::hook_answer(&asked.request_id, action));
         if action == PermissionAction::Ask {
             return;
         }
@@ -183,7 +182,7 @@ impl Run {
         match turn.message.content {
             Content::Text(text) => push(decoded, EventBody::Text { text, parent_tool_call_id: parent }),
             Content::Blocks(blocks) if blocks.is_empty() => {
-                push(decoded, message("assistant".to_owned(), Fields::new()));
+                push(decoded, message("assistant", Fields::new()));
             }
             Content::Blocks(blocks) => {
                 for block in blocks {
@@ -260,12 +259,11 @@ fn user(turn: Turn, decoded: &mut Vec<Decoded>) -> Option<()> {
     let (results, told): (Vec<_>, Vec<_>) = blocks.into_iter().partition(|block| block["type"] == "tool_result");
     if !told.is_empty() || results.is_empty() {
         let told = told.into_iter().map(flatten).collect::<Vec<_>>().join("\n");
-        let parent = parent.clone().map(|parent| ("parentToolCallId".to_owned(), Value::String(parent)));
-        let fields = [("text".to_owned(), Value::String(told))].into_iter().chain(parent);
-        push(decoded, EventBody::Message { topic: "user".to_owned(), fields: fields.collect() });
+        let parent = parent.clone().map(|parent| ("parentToolCallId", parent.into()));
+        push(decoded, fields::message("user", [("text", told.into())].into_iter().chain(parent)));
     }
     for result in results {
-        let ToolResultBlock { tool_use_id: id, content, is_error } = serde_json::from_value(result).ok()?;
+        let ToolResultBlock { tool_use_id: id, content, is_error } = parse(result)?;
         push(
             decoded,
             EventBody::ToolResult { id, output: flatten(content), is_error, parent_tool_call_id: parent.clone() },
@@ -274,18 +272,13 @@ fn user(turn: Turn, decoded: &mut Vec<Decoded>) -> Option<()> {
     Some(())
 }
 
-/// Content as text; what is no text is only named (`[image]`).
+/// Content as text, in whichever shape it came.
 fn flatten(content: Value) -> String {
     match content {
         Value::Null => String::new(),
         Value::String(text) => text,
         Value::Array(blocks) => blocks.into_iter().map(flatten).collect::<Vec<_>>().join("\n"),
-        Value::Object(mut block) => match (block.remove("text"), block.remove("type")) {
-            (Some(Value::String(text)), _) => text,
-            (_, Some(Value::String(kind))) => format!("[{kind}]"),
-            _ => Value::Object(block).to_string(),
-        },
-        other => other.to_string(),
+        block => mcp::text(&block),
     }
 }
 
@@ -309,15 +302,6 @@ fn answers(fields: &Fields, request: &str) -> bool {
     fields.get("response").is_some_and(|response| response["request_id"] == request)
 }
 
-fn message(topic: String, mut fields: Fields) -> EventBody {
-    fields.retain(|name, _| !ENVELOPE.contains(&name.as_str()));
-    EventBody::Message { topic, fields: fields.into_iter().collect() }
-}
-
-fn parse<T: DeserializeOwned>(fields: Fields) -> Option<T> {
-    serde_json::from_value(Value::Object(fields)).ok()
-}
-
-fn push(decoded: &mut Vec<Decoded>, event: EventBody) {
-    decoded.push(Decoded::Event(event));
+fn message(topic: impl Into<String>, fields: Fields) -> EventBody {
+    fields::message(topic, fields::without(fields, &ENVELOPE))
 }

@@ -14,12 +14,12 @@ use super::requests::{self, HELLO, INTERRUPT, THREAD, ThreadRequest};
 use super::stance::Stance;
 use super::verdict;
 use super::wire::{
-    ErrorTold, Fields, ItemChanged, Line as Told, RequestError, ThreadOpened, Turn, TurnChanged, TurnError,
-    UsageUpdated, parse,
+    ErrorTold, ItemChanged, Line as Told, RequestError, ThreadOpened, Turn, TurnChanged, TurnError, UsageUpdated,
 };
 use crate::agent::{AgentReport, Decoded, Opening, Order, Setup};
 use crate::ending::{interrupted, refused_tools, without_result};
-use crate::lines::{End, Lines};
+use crate::fields::{Fields, parse};
+use crate::lines::{End, Lines, input, push};
 use crate::permissions::{Permissions, name_of};
 
 /// What is known of the run so far.
@@ -126,7 +126,7 @@ impl Run {
         match id {
             HELLO if self.warm => decoded.push(Decoded::Ready),
             HELLO | INTERRUPT => {}
-            THREAD => self.opened(serde_json::from_value(result).ok()?, decoded),
+            THREAD => self.opened(parse(result)?, decoded),
             _ => {
                 self.steering.remove(id);
                 self.settle(decoded);
@@ -387,12 +387,4 @@ pub(super) fn retrying(failed_calls: u32, error: &TurnError) -> EventBody {
         api_status: verdict::api_status(error),
         error: error.additional_details.clone().unwrap_or_else(|| error.message.clone()),
     }
-}
-
-fn push(decoded: &mut Vec<Decoded>, event: EventBody) {
-    decoded.push(Decoded::Event(event));
-}
-
-fn input(decoded: &mut Vec<Decoded>, line: String) {
-    decoded.push(Decoded::Input(line.into_bytes()));
 }

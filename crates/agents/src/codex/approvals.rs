@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::items::{changed_paths, command_input, mcp_tool};
 use super::risk::risk;
-use super::wire::Fields;
+use crate::fields::Fields;
 use crate::permissions::Wanted;
 
 /// A tool that waits for its permission.

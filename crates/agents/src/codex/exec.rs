@@ -8,10 +8,11 @@ use super::accounting::used;
 use super::app_server::retrying;
 use super::items::{Items, message};
 use super::verdict;
-use super::wire::{Fields, Tokens, TurnError, parse};
+use super::wire::{Tokens, TurnError};
 use crate::agent::{AgentReport, Decoded};
 use crate::ending::without_result;
-use crate::lines::{End, Lines};
+use crate::fields::{self, Fields, parse};
+use crate::lines::{End, Lines, push};
 
 /// What is known of the run so far.
 #[derive(Debug, Default)]
@@ -34,7 +35,7 @@ impl Lines for Run {
                 let session_id = Some(fields.get("thread_id")?.as_str()?.to_owned());
                 self.session_id.clone_from(&session_id);
                 let started = EventBody::Started { session_id, model: None, tools: Vec::new(), version: None };
-                decoded.push(Decoded::Event(started));
+                push(decoded, started);
             }
             "turn.started" => {}
             "item.started" => self.items.started(&as_of_the_server(fields.remove("item")?)?, decoded)?,
@@ -42,7 +43,7 @@ impl Lines for Run {
                 self.items.completed(as_of_the_server(fields.remove("item")?)?, decoded)?;
                 self.failed_calls = 0;
             }
-            "item.updated" => decoded.push(Decoded::Event(message(kind, fields))),
+            "item.updated" => push(decoded, message(kind, fields)),
             "error" => self.error(fields.get("message")?.as_str()?, decoded),
             "turn.completed" => self.completed(fields.remove("usage"), decoded),
             "turn.failed" => self.failed(&parse(fields.remove("error")?.as_object()?.clone())?, decoded),
@@ -74,32 +75,31 @@ impl Run {
     /// A retry, `Reconnecting... 1/5 (why)`, or what the end of the turn says again.
     fn error(&mut self, text: &str, decoded: &mut Vec<Decoded>) {
         let Some(retry) = text.strip_prefix("Reconnecting... ") else {
-            let fields = [("message".to_owned(), Value::from(text))];
-            return decoded.push(Decoded::Event(message("error".to_owned(), fields.into_iter().collect())));
+            return push(decoded, fields::message("error", [("message", text.into())]));
         };
         let (count, why) = retry.split_once(" (").unwrap_or((retry, retry));
         self.failed_calls += 1;
         let why = why.strip_suffix(')').unwrap_or(why).to_owned();
         let error = TurnError { message: count.to_owned(), additional_details: Some(why), ..TurnError::default() };
-        decoded.push(Decoded::Event(retrying(self.failed_calls, &error)));
+        push(decoded, retrying(self.failed_calls, &error));
     }
 
     fn completed(&mut self, usage: Option<Value>, decoded: &mut Vec<Decoded>) {
         self.answer = self.items.answer.take();
         // It is of the whole thread, with all that was used before a resume, which nobody knows here: better no count than
         // a wrong one.
-        let usage = usage.filter(|_| !self.continues).and_then(|usage| serde_json::from_value::<Tokens>(usage).ok());
+        let usage = usage.filter(|_| !self.continues).and_then(parse::<Tokens>);
         self.usage = usage.map(used);
         decoded.extend(self.usage.map(|usage| Decoded::Event(EventBody::Usage { model: None, usage })));
-        decoded.push(Decoded::Event(EventBody::TurnEnded { result: self.answer.clone(), is_error: false }));
+        push(decoded, EventBody::TurnEnded { result: self.answer.clone(), is_error: false });
         decoded.push(Decoded::TurnEnded);
         self.ended = Some(Ok(()));
     }
 
     fn failed(&mut self, error: &TurnError, decoded: &mut Vec<Decoded>) {
         let failure = verdict::failed(error);
-        let told = EventBody::TurnEnded { result: Some(failure.message.clone()), is_error: true };
-        decoded.extend([Decoded::Event(told), Decoded::TurnEnded]);
+        push(decoded, EventBody::TurnEnded { result: Some(failure.message.clone()), is_error: true });
+        decoded.push(Decoded::TurnEnded);
         self.ended = Some(Err(failure));
     }
 

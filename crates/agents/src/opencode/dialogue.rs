@@ -10,13 +10,14 @@ use super::permissions::wanted;
 use super::requests::{self, Manner, SESSION};
 use super::verdict;
 use super::wire::{
-    Event, Fields, MessageInfo, MessageUpdated, NamedError, Part, PartUpdated, PermissionAsked, Session, SessionError,
-    Status, StatusChanged, Told, parse,
+    Event, MessageInfo, MessageUpdated, NamedError, Part, PartUpdated, PermissionAsked, Session, SessionError, Status,
+    StatusChanged, Told,
 };
 use crate::agent::{AgentReport, Decoded, Order, Setup};
 use crate::ending::{refused_tools, truncated, without_result};
 use crate::environment::text;
-use crate::lines::{End, Lines};
+use crate::fields::{self, Fields, parse};
+use crate::lines::{End, Lines, input, push};
 use crate::permissions::Permissions;
 
 /// Events that are known and passed on as they are.
@@ -95,7 +96,7 @@ impl Lines for Run {
                 Some(())
             }
             Told { line: Some(line), .. } => {
-                push(decoded, message("printed".to_owned(), [("line".to_owned(), line.into())].into_iter().collect()));
+                push(decoded, fields::message("printed", [("line", line.into())]));
                 Some(())
             }
             _ => None,
@@ -153,7 +154,7 @@ impl Run {
     fn answered(&mut self, id: &str, status: u16, body: Value, decoded: &mut Vec<Decoded>) -> Option<()> {
         let ok = (200..300).contains(&status);
         match id {
-            SESSION if ok => self.opened(serde_json::from_value(body).ok()?, decoded),
+            SESSION if ok => self.opened(parse(body)?, decoded),
             SESSION => self.over(verdict::refused(status, &text_of(&body), self.resume.is_some()), decoded),
             prompt if !ok && prompt.starts_with("prompt") => {
                 self.over(verdict::refused(status, &text_of(&body), false), decoded);
@@ -391,15 +392,6 @@ fn text_of(body: &Value) -> String {
     body["data"]["message"].as_str().map_or_else(|| body.to_string(), str::to_owned)
 }
 
-fn message(topic: String, mut fields: Fields) -> EventBody {
-    fields.remove("sessionID");
-    EventBody::Message { topic, fields: fields.into_iter().collect() }
-}
-
-fn push(decoded: &mut Vec<Decoded>, event: EventBody) {
-    decoded.push(Decoded::Event(event));
-}
-
-fn input(decoded: &mut Vec<Decoded>, line: String) {
-    decoded.push(Decoded::Input(line.into_bytes()));
+fn message(topic: String, fields: Fields) -> EventBody {
+    fields::message(topic, fields::without(fields, &["sessionID"]))
 }

@@ -6,12 +6,12 @@ use serde_json::{Value, json};
 use super::{Conversation, Stage};
 use crate::acp::calls::{self, Call};
 use crate::acp::permission::{Asked, allowed_by_mode};
-use crate::acp::wire::{
-    Chunk, Fields, Initialized, Opened, PermissionAsked, Prompted, RpcError, SessionUpdate, ToolFields, parse,
-};
+use crate::acp::wire::{Chunk, Initialized, Opened, PermissionAsked, Prompted, RpcError, SessionUpdate, ToolFields};
 use crate::acp::{tools, turn};
 use crate::agent::Decoded;
 use crate::ending::unknown_session;
+use crate::fields::{Fields, message, parse};
+use crate::lines::push;
 use crate::permissions::{Wanted, name_of};
 
 impl Conversation {
@@ -173,7 +173,7 @@ impl Conversation {
             }
             _ => {
                 let ends_replay = self.dialect.replay_ends_with == Some(kind.as_str());
-                push(decoded, message(kind, Value::Object(update)));
+                push(decoded, message(kind, update));
                 if ends_replay && self.stage == Stage::Replaying {
                     self.ready(decoded);
                 }
@@ -185,7 +185,7 @@ impl Conversation {
     fn said(&mut self, piece: &str, decoded: &mut Vec<Decoded>) {
         if (self.dialect.notice)(piece) {
             self.speech.flush(decoded);
-            push(decoded, message("notice".to_owned(), json!({"text": piece})));
+            push(decoded, message("notice", [("text", piece.into())]));
         } else {
             self.speech.say(piece, decoded);
         }
@@ -215,15 +215,11 @@ fn text(update: Fields) -> Option<String> {
     }
 }
 
-pub(super) fn message(topic: String, content: Value) -> EventBody {
-    let fields = match content {
-        Value::Object(fields) => fields.into_iter().collect(),
-        Value::Null => Default::default(),
+/// What a notification says.
+pub(super) fn fields_of(params: Value) -> Fields {
+    match params {
+        Value::Object(fields) => fields,
+        Value::Null => Fields::new(),
         other => [("params".to_owned(), other)].into_iter().collect(),
-    };
-    EventBody::Message { topic, fields }
-}
-
-pub(super) fn push(decoded: &mut Vec<Decoded>, event: EventBody) {
-    decoded.push(Decoded::Event(event));
+    }
 }

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use legwork_model::{Failure, FailureReason, Verdict};
 use serde_json::{Value, json};
 
-use self::messages::{message, push};
+use self::messages::fields_of;
 use super::accounts::Accounts;
 use super::calls::{self, Call, Calls};
 use super::dialect::Dialect;
@@ -18,7 +18,8 @@ use super::turn;
 use super::wire::Incoming;
 use crate::agent::{AgentReport, Decoded, Opening, Order};
 use crate::ending::{refused_tools, without_result};
-use crate::lines::{End, Lines};
+use crate::fields::message;
+use crate::lines::{End, Lines, push};
 use crate::permissions::Permissions;
 use crate::speech::Speech;
 
@@ -71,7 +72,7 @@ impl Lines for Conversation {
             Incoming::Request { id, method, params } => self.asked(id, &method, params, decoded),
             Incoming::Notification { method, params } if method == "session/update" => self.update(params, decoded),
             Incoming::Notification { method, params } => {
-                push(decoded, message(method, params));
+                push(decoded, message(method, fields_of(params)));
                 Some(())
             }
         }
