@@ -113,8 +113,9 @@ impl<A> Permissions<A> {
         &self.refused
     }
 
-    /// The same, for a turn that does not count against those that follow.
-    pub(crate) fn take_refused(&mut self) -> BTreeSet<String> {
+    /// The turn is over, and does not count against those that follow: the tools that the mode refused in it.
+    pub(crate) fn end_turn(&mut self) -> BTreeSet<String> {
+        self.close_all();
         std::mem::take(&mut self.refused)
     }
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::NAME;
 use super::accounting::Accounts;
-use super::approvals::{Ask, Changes, Kind, no_answer};
+use super::approvals::Approvals;
 use super::items::{Items, message};
 use super::methods::{UNWANTED, is_documented};
 use super::requests::{self, HELLO, INTERRUPT, THREAD, ThreadRequest};
@@ -20,7 +20,6 @@ use crate::agent::{AgentReport, Decoded, Opening, Order, Setup};
 use crate::ending::{interrupted, refused_tools, without_result};
 use crate::fields::{Fields, parse};
 use crate::lines::{End, Lines, input, push};
-use crate::permissions::{Permissions, name_of};
 
 /// What is known of the run so far.
 #[derive(Debug, Default)]
@@ -30,8 +29,6 @@ pub(super) struct Run {
     continues: bool,
     /// Whether the program waits for its job.
     warm: bool,
-    /// What the program asks, with the id to answer to.
-    permissions: Permissions<(Value, Kind)>,
     max_retries: u32,
     thread: Option<String>,
     model: Option<String>,
@@ -43,7 +40,7 @@ pub(super) struct Run {
     requests: u32,
     interrupt_wanted: bool,
     items: Items,
-    changes: Changes,
+    approvals: Approvals,
     accounts: Accounts,
     /// Calls to the model that failed in a row.
     failed_calls: u32,
@@ -72,7 +69,10 @@ impl Lines for Run {
     fn read(&mut self, line: &[u8], decoded: &mut Vec<Decoded>) -> Option<()> {
         match serde_json::from_slice(line).ok()? {
             Told { method: Some(method), id: None, params, .. } => self.notified(method, params, decoded),
-            Told { method: Some(method), id: Some(id), params, .. } => self.requested(method, id, params, decoded),
+            Told { method: Some(method), id: Some(id), params, .. } => {
+                self.approvals.requested(method, id, params, decoded);
+                Some(())
+            }
             Told { id: Some(Value::String(id)), error: Some(error), .. } => self.refused(&id, &error, decoded),
             Told { id: Some(Value::String(id)), result: Some(result), .. } => self.answered(&id, result, decoded),
             _ => None,
@@ -84,11 +84,7 @@ impl Lines for Run {
             Order::Begin(opening) => self.begin(*opening, decoded),
             Order::Message(text) => self.message(text, decoded),
             Order::Interrupt => self.interrupt(decoded),
-            Order::Decide { id, allowed, .. } => {
-                if let Some((id, kind)) = self.permissions.close(&id) {
-                    input(decoded, requests::answer(&id, &kind.answer(allowed)));
-                }
-            }
+            Order::Decide { id, allowed, .. } => self.approvals.decided(&id, allowed, decoded),
         }
     }
 
@@ -114,7 +110,7 @@ impl Run {
         Self {
             request: ThreadRequest::of(task, setup),
             continues: task.resume_session.is_some(),
-            permissions: Permissions::new(Stance::of(task, setup).policy),
+            approvals: Approvals::new(Stance::of(task, setup).policy),
             max_retries: setup.max_retries,
             warm: opening.is_none(),
             waiting: opening.into_iter().map(|opening| opening.prompt).collect(),
@@ -208,7 +204,7 @@ impl Run {
         let foreign = thread.is_some() && self.thread.is_some() && thread != self.thread.as_deref();
         match method.as_str() {
             unwanted if UNWANTED.contains(&unwanted) => {}
-            "serverRequest/resolved" => self.resolved(&params),
+            "serverRequest/resolved" => self.approvals.resolved(&params),
             _ if foreign => push(decoded, message(method, params)),
             "turn/started" => self.turn_started(parse::<TurnChanged>(params)?.turn.id, decoded),
             "turn/completed" => self.turn_completed(&parse::<TurnChanged>(params)?.turn, decoded),
@@ -244,16 +240,12 @@ impl Run {
     }
 
     fn item_started(&mut self, ItemChanged { item }: &ItemChanged, decoded: &mut Vec<Decoded>) -> Option<()> {
-        if let (Some(Value::String(id)), Some(changes)) = (item.get("id"), item.get("changes")) {
-            self.changes.insert(id.clone(), changes.clone());
-        }
+        self.approvals.announced(item);
         self.items.started(item, decoded)
     }
 
     fn item_completed(&mut self, ItemChanged { item }: ItemChanged, decoded: &mut Vec<Decoded>) -> Option<()> {
-        if let Some(Value::String(id)) = item.get("id") {
-            self.changes.remove(id);
-        }
+        self.approvals.done(&item);
         let before = decoded.len();
         self.items.completed(item, decoded)?;
         if decoded.len() > before {
@@ -270,7 +262,7 @@ impl Run {
             return push(decoded, message("error".to_owned(), fields.into_iter().collect()));
         }
         self.failed_calls += 1;
-        push(decoded, retrying(self.failed_calls, &told.error));
+        push(decoded, verdict::retrying(self.failed_calls, &told.error));
         // While it can't connect at all, the program tries again for ever.
         if self.failed_calls > self.max_retries && self.gave_up.is_none() {
             self.gave_up = Some(told.error);
@@ -296,13 +288,12 @@ impl Run {
         self.turn = Phase::None;
         self.interrupt_wanted = false;
         self.failed_calls = 0;
-        self.permissions.close_all();
         self.unsettled = true;
         self.settle(decoded);
     }
 
     fn outcome(&mut self, turn: &Turn) -> Result<(), Failure> {
-        let refused = self.permissions.take_refused();
+        let refused = self.approvals.end_turn();
         let gave_up = self.gave_up.take();
         match (turn.status.as_str(), &turn.error) {
             ("completed", _) => refused_tools(NAME, &refused).map_or(Ok(()), Err),
@@ -312,37 +303,6 @@ impl Run {
                 message: format!("its turn ended as `{status}`"),
                 ..TurnError::default()
             })),
-        }
-    }
-
-    /// The program asks something. It waits for the answer, so there has to be one.
-    fn requested(&mut self, method: String, id: Value, params: Fields, decoded: &mut Vec<Decoded>) -> Option<()> {
-        let Some(ask) = Ask::read(&method, &params, &self.changes) else {
-            let elicitation = method == "mcpServer/elicitation/request";
-            let known = is_documented(&method);
-            let answer = if elicitation { requests::answer(&id, &no_answer()) } else { requests::refuse(&id) };
-            let event = known.then(|| message(method, params));
-            // An answer to what is not understood all the same.
-            push(decoded, event.unwrap_or_else(|| message("unknown_request".to_owned(), Fields::new())));
-            input(decoded, answer);
-            return Some(());
-        };
-        let Ask { wanted, kind } = ask;
-        // Without a policy there is nobody to decide what is beyond its sandbox.
-        match self.permissions.decide(&wanted, false) {
-            Some(decision) => {
-                decoded.extend(decision.event(name_of(&id), wanted.tool).map(Decoded::Event));
-                input(decoded, requests::answer(&id, &kind.answer(decision.allowed)));
-            }
-            None => push(decoded, self.permissions.ask(name_of(&id), wanted, (id, kind))),
-        }
-        Some(())
-    }
-
-    /// The program does not wait for that answer any more.
-    fn resolved(&mut self, params: &Fields) {
-        if let Some(id) = params.get("requestId") {
-            self.permissions.close(&name_of(id));
         }
     }
 
@@ -374,17 +334,5 @@ impl Run {
             (Phase::Starting, _) => self.interrupt_wanted = true,
             _ => {}
         }
-    }
-}
-
-/// Its message has the count where there is one (`Reconnecting... 1/2`); how long it waits it does not tell.
-pub(super) fn retrying(failed_calls: u32, error: &TurnError) -> EventBody {
-    let max_attempts = error.message.rsplit_once('/').and_then(|(_, most)| most.parse().ok());
-    EventBody::Retrying {
-        attempt: failed_calls,
-        max_attempts,
-        delay_ms: 0,
-        api_status: verdict::api_status(error),
-        error: error.additional_details.clone().unwrap_or_else(|| error.message.clone()),
     }
 }

@@ -1,24 +1,102 @@
 //! What Codex asks before it uses a tool, and what it is answered.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use legwork_model::PermissionPolicy;
 use serde_json::{Value, json};
 
-use super::items::{changed_paths, command_input, mcp_tool};
+use super::items::{changed_paths, command_input, mcp_tool, message};
+use super::methods::is_documented;
+use super::requests;
 use super::risk::risk;
+use crate::agent::Decoded;
 use crate::fields::Fields;
-use crate::permissions::Wanted;
+use crate::lines::{input, push};
+use crate::permissions::{Permissions, Wanted, name_of};
+
+/// What is asked in a run, and what was decided.
+#[derive(Debug, Default)]
+pub(super) struct Approvals {
+    /// With the id to answer to.
+    permissions: Permissions<(Value, Kind)>,
+    changes: Changes,
+}
+
+impl Approvals {
+    pub(super) fn new(policy: Option<PermissionPolicy>) -> Self {
+        Self { permissions: Permissions::new(policy), ..Self::default() }
+    }
+
+    /// An item began, which may be what a request is about.
+    pub(super) fn announced(&mut self, item: &Fields) {
+        if let (Some(Value::String(id)), Some(changes)) = (item.get("id"), item.get("changes")) {
+            self.changes.insert(id.clone(), changes.clone());
+        }
+    }
+
+    /// An item came to its end.
+    pub(super) fn done(&mut self, item: &Fields) {
+        if let Some(Value::String(id)) = item.get("id") {
+            self.changes.remove(id);
+        }
+    }
+
+    /// The program asks something. It waits for the answer, so there has to be one.
+    pub(super) fn requested(&mut self, method: String, id: Value, params: Fields, decoded: &mut Vec<Decoded>) {
+        let Some(Ask { wanted, kind }) = Ask::read(&method, &params, &self.changes) else {
+            return not_offered(method, &id, params, decoded);
+        };
+        // Without a policy there is nobody to decide what is beyond its sandbox.
+        match self.permissions.decide(&wanted, false) {
+            Some(decision) => {
+                decoded.extend(decision.event(name_of(&id), wanted.tool).map(Decoded::Event));
+                input(decoded, requests::answer(&id, &kind.answer(decision.allowed)));
+            }
+            None => push(decoded, self.permissions.ask(name_of(&id), wanted, (id, kind))),
+        }
+    }
+
+    /// Passes on what somebody has decided.
+    pub(super) fn decided(&mut self, id: &str, allowed: bool, decoded: &mut Vec<Decoded>) {
+        if let Some((id, kind)) = self.permissions.close(id) {
+            input(decoded, requests::answer(&id, &kind.answer(allowed)));
+        }
+    }
+
+    /// The program does not wait for that answer any more.
+    pub(super) fn resolved(&mut self, params: &Fields) {
+        if let Some(id) = params.get("requestId") {
+            self.permissions.close(&name_of(id));
+        }
+    }
+
+    /// The turn is over: the tools that were refused in it.
+    pub(super) fn end_turn(&mut self) -> BTreeSet<String> {
+        self.permissions.end_turn()
+    }
+}
+
+/// Answers what asks for no permission, also where it is not understood.
+fn not_offered(method: String, id: &Value, params: Fields, decoded: &mut Vec<Decoded>) {
+    let elicitation = method == "mcpServer/elicitation/request";
+    let known = is_documented(&method);
+    let event = known.then(|| message(method, params));
+    push(decoded, event.unwrap_or_else(|| message("unknown_request".to_owned(), Fields::new())));
+    // An MCP server that wants to know something of the user can be told that nobody answers.
+    let declined = json!({"action": "decline"});
+    input(decoded, if elicitation { requests::answer(id, &declined) } else { requests::refuse(id) });
+}
 
 /// A tool that waits for its permission.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Ask {
-    pub(super) wanted: Wanted,
-    pub(super) kind: Kind,
+struct Ask {
+    wanted: Wanted,
+    kind: Kind,
 }
 
 /// In what form the answer is expected.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Kind {
+enum Kind {
     /// `CommandExecutionApprovalDecision` and `FileChangeApprovalDecision`.
     Decision,
     /// `McpServerElicitationAction`.
@@ -28,11 +106,11 @@ pub(super) enum Kind {
 }
 
 /// The changes that were announced, by the id of their item: the request for their permission only names that.
-pub(super) type Changes = BTreeMap<String, Value>;
+type Changes = BTreeMap<String, Value>;
 
 impl Ask {
     /// `None` for a request that asks for no permission, or not in a form that is known.
-    pub(super) fn read(method: &str, params: &Fields, changes: &Changes) -> Option<Self> {
+    fn read(method: &str, params: &Fields, changes: &Changes) -> Option<Self> {
         let text = |name: &str| params.get(name).and_then(Value::as_str);
         let asks_for =
             |tool: &str, input: Value, kind: Kind| Self { wanted: Wanted::new(tool.to_owned(), input, risk), kind };
@@ -69,7 +147,7 @@ impl Ask {
 
 impl Kind {
     /// The answer. A refusal has no place for a reason; the turn goes on with it.
-    pub(super) fn answer(&self, allowed: bool) -> Value {
+    fn answer(&self, allowed: bool) -> Value {
         match (self, allowed) {
             (Self::Decision, true) => json!({"decision": "accept"}),
             (Self::Decision, false) => json!({"decision": "decline"}),
@@ -81,14 +159,9 @@ impl Kind {
     }
 }
 
-/// The answer to an MCP server that wants to know something of the user.
-pub(super) fn no_answer() -> Value {
-    json!({"action": "decline"})
-}
-
 #[cfg(test)]
 mod tests {
-    use legwork_model::{PermissionAction, PermissionPolicy};
+    use legwork_model::PermissionAction;
 
     use super::*;
 

@@ -5,7 +5,6 @@ use serde_json::Value;
 
 use super::NAME;
 use super::accounting::used;
-use super::app_server::retrying;
 use super::items::{Items, message};
 use super::verdict;
 use super::wire::{Tokens, TurnError};
@@ -81,7 +80,7 @@ impl Run {
         self.failed_calls += 1;
         let why = why.strip_suffix(')').unwrap_or(why).to_owned();
         let error = TurnError { message: count.to_owned(), additional_details: Some(why), ..TurnError::default() };
-        push(decoded, retrying(self.failed_calls, &error));
+        push(decoded, verdict::retrying(self.failed_calls, &error));
     }
 
     fn completed(&mut self, usage: Option<Value>, decoded: &mut Vec<Decoded>) {

@@ -1,6 +1,6 @@
-//! How a turn went, from what Codex told of it.
+//! What Codex's errors mean, and how a turn went that ended with one.
 
-use legwork_model::{Failure, FailureReason};
+use legwork_model::{EventBody, Failure, FailureReason};
 use serde_json::Value;
 
 use super::NAME;
@@ -31,8 +31,20 @@ pub(super) fn failed(error: &TurnError) -> Failure {
     }
 }
 
+/// A call to the model that is tried again. Its message has the count where there is one (`Reconnecting... 1/2`); how long it waits it does not tell.
+pub(super) fn retrying(failed_calls: u32, error: &TurnError) -> EventBody {
+    let max_attempts = error.message.rsplit_once('/').and_then(|(_, most)| most.parse().ok());
+    EventBody::Retrying {
+        attempt: failed_calls,
+        max_attempts,
+        delay_ms: 0,
+        api_status: api_status(error),
+        error: error.additional_details.clone().unwrap_or_else(|| error.message.clone()),
+    }
+}
+
 /// The HTTP status of the model's API, from the typed error, else from its text.
-pub(super) fn api_status(error: &TurnError) -> Option<u16> {
+fn api_status(error: &TurnError) -> Option<u16> {
     let typed = error.codex_error_info.as_object().and_then(|info| info.values().next());
     let typed = typed.and_then(|info| info["httpStatusCode"].as_u64()).and_then(|status| status.try_into().ok());
     typed.or_else(|| status_in(&error.message)).or_else(|| error.additional_details.as_deref().and_then(status_in))

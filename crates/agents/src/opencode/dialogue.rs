@@ -1,11 +1,11 @@
 //! The dialogue with the server: one session, and the turns in it.
 
-use std::collections::BTreeSet;
-
-use legwork_model::{EventBody, Failure, Task, Usage, Verdict};
+use legwork_model::{EventBody, Failure, Task, Verdict};
 use serde_json::Value;
 
 use super::NAME;
+use super::events::is_documented;
+use super::parts::{Parts, Said};
 use super::permissions::wanted;
 use super::requests::{self, Manner, SESSION};
 use super::verdict;
@@ -19,33 +19,6 @@ use crate::environment::text;
 use crate::fields::{self, Fields, parse};
 use crate::lines::{End, Lines, input, push};
 use crate::permissions::Permissions;
-
-/// Events that are known and passed on as they are.
-const OTHERS: [&str; 23] = [
-    "command.executed",
-    "file.edited",
-    "installation.update-available",
-    "installation.updated",
-    "lsp.client.diagnostics",
-    "lsp.updated",
-    "mcp.browser.open.failed",
-    "mcp.tools.changed",
-    "message.part.removed",
-    "message.removed",
-    "permission.updated",
-    "project.updated",
-    "pty.created",
-    "pty.deleted",
-    "pty.exited",
-    "pty.updated",
-    "question.asked",
-    "session.compacted",
-    "session.deleted",
-    "todo.updated",
-    "vcs.branch.updated",
-    "worktree.failed",
-    "worktree.ready",
-];
 
 /// What is known of the run so far.
 #[derive(Debug, Default)]
@@ -66,19 +39,10 @@ pub(super) struct Run {
     turn_open: bool,
     /// Whether a message was given that begins a turn.
     turn_wanted: bool,
-    /// The messages of the model, which is not the only one to have parts.
-    said: BTreeSet<String>,
-    /// The parts that were told of.
-    told: BTreeSet<String>,
-    /// What the agent said last in this turn.
-    words: Option<String>,
+    parts: Parts,
     error: Option<NamedError>,
     /// Why the turn is being ended by us.
     gave_up: Option<String>,
-    /// Whether the model stopped for its length limit.
-    truncated: bool,
-    usage: Option<Usage>,
-    calls: u32,
     answer: Option<String>,
     /// How the last turn ended, or why none could begin.
     last: Option<Result<(), Failure>>,
@@ -129,8 +93,8 @@ impl Lines for Run {
         AgentReport {
             result: self.answer.clone(),
             session_id: self.session.clone(),
-            usage: self.usage,
-            turns: self.usage.map(|_| self.calls),
+            usage: self.parts.usage(),
+            turns: self.parts.calls(),
             ..AgentReport::bare(verdict)
         }
     }
@@ -207,7 +171,7 @@ impl Run {
             "server.connected" => self.connected(decoded),
             "permission.asked" => self.permission_asked(parse(properties)?, decoded),
             "permission.replied" => self.replied(&properties),
-            "message.part.updated" if !own => self.used_elsewhere(&parse::<PartUpdated>(properties)?.part),
+            "message.part.updated" if !own => self.part_elsewhere(&parse::<PartUpdated>(properties)?.part),
             "message.part.updated" => self.part(parse::<PartUpdated>(properties)?.part, decoded),
             // A sub-agent, which has a session of its own.
             _ if !own => {}
@@ -218,9 +182,7 @@ impl Run {
                 self.error = Some(parse::<SessionError>(properties.clone())?.error);
                 push(decoded, message(kind, properties));
             }
-            known if OTHERS.contains(&known) || super::launch::SERVER.unwanted.contains(&known) => {
-                push(decoded, message(kind, properties));
-            }
+            known if is_documented(known) => push(decoded, message(kind, properties)),
             _ => return None,
         }
         Some(())
@@ -234,7 +196,7 @@ impl Run {
 
     fn spoke(&mut self, info: MessageInfo) {
         if info.role == "assistant" {
-            self.said.insert(info.id);
+            self.parts.of_model(info.id);
             self.model = info.model.or(self.model.take());
         }
     }
@@ -267,98 +229,44 @@ impl Run {
         if !std::mem::take(&mut self.turn_open) {
             return;
         }
-        let outcome = self.outcome();
+        let Said { words, cut_off } = self.parts.end_turn();
+        let outcome = self.outcome(cut_off);
         let whole = self.error.is_none();
         if whole {
-            self.answer = self.words.clone();
+            self.answer.clone_from(&words);
         }
         let result = match &outcome {
             Err(failure) if !whole => Some(failure.message.clone()),
-            _ => self.words.clone(),
+            _ => words,
         };
         push(decoded, EventBody::TurnEnded { result, is_error: !whole });
         decoded.push(Decoded::TurnEnded);
         self.last = Some(outcome);
-        (self.words, self.error, self.gave_up, self.truncated) = (None, None, None, false);
-        self.permissions.close_all();
+        (self.error, self.gave_up) = (None, None);
     }
 
-    fn outcome(&mut self) -> Result<(), Failure> {
-        let refused = self.permissions.take_refused();
+    fn outcome(&mut self, cut_off: bool) -> Result<(), Failure> {
+        let refused = self.permissions.end_turn();
         let failure = match (&self.gave_up, &self.error) {
             (Some(text), _) => Some(verdict::gave_up(text)),
             (None, Some(error)) => Some(verdict::failed(error)),
-            (None, None) if self.truncated => Some(truncated()),
+            (None, None) if cut_off => Some(truncated()),
             (None, None) => refused_tools(NAME, &refused),
         };
         failure.map_or(Ok(()), Err)
     }
 
     fn part(&mut self, part: Part, decoded: &mut Vec<Decoded>) {
-        let complete = part.time.as_ref().is_some_and(|time| time.end.is_some());
-        // What the user said; and what was said before the session was copied, which is told of again.
-        let before = self.last.is_none() && !self.turn_open;
-        if before || !self.said.contains(&part.message) {
-            return;
+        // What was said before the session was copied is told of again.
+        if self.last.is_some() || self.turn_open {
+            self.parts.told(part, self.model.as_ref(), decoded);
         }
-        match part.kind.as_str() {
-            "text" if complete && self.first_of(&part.id) => {
-                self.words = Some(part.text.clone());
-                push(decoded, EventBody::Text { text: part.text, parent_tool_call_id: None });
-            }
-            "reasoning" if complete && self.first_of(&part.id) => {
-                push(decoded, EventBody::Thinking { text: part.text, parent_tool_call_id: None });
-            }
-            "tool" => self.tool(part, decoded),
-            "step-finish" if self.first_of(&part.id) => {
-                self.truncated = part.reason == "length";
-                let usage = self.used(&part);
-                push(decoded, EventBody::Usage { model: self.model.clone(), usage });
-            }
-            _ => {}
-        }
-    }
-
-    fn first_of(&mut self, part: &str) -> bool {
-        self.told.insert(part.to_owned())
-    }
-
-    fn tool(&mut self, part: Part, decoded: &mut Vec<Decoded>) {
-        let (id, state) = (part.call, part.state);
-        if state.status != "pending" && self.first_of(&part.id) {
-            push(
-                decoded,
-                EventBody::ToolCall { id: id.clone(), name: part.tool, input: state.input, parent_tool_call_id: None },
-            );
-        }
-        let done = match state.status.as_str() {
-            // A command that failed is no error to the program.
-            "completed" => Some((state.output, state.metadata["exit"].as_i64().is_some_and(|code| code != 0))),
-            "error" => Some((state.error, true)),
-            _ => None,
-        };
-        if let Some((output, is_error)) = done.filter(|_| self.first_of(&format!("{}:done", part.id))) {
-            push(decoded, EventBody::ToolResult { id, output, is_error, parent_tool_call_id: None });
-        }
-    }
-
-    fn used(&mut self, part: &Part) -> Usage {
-        let tokens = part.tokens;
-        let usage = Usage {
-            input_tokens: tokens.input,
-            output_tokens: tokens.output.saturating_add(tokens.reasoning),
-            cache_read_tokens: tokens.cache.read,
-            cache_write_tokens: tokens.cache.write,
-        };
-        self.usage = Some(self.usage.unwrap_or_default() + usage);
-        self.calls += 1;
-        usage
     }
 
     /// What sub-agents use counts as well. A session that is copied has its steps told of again, before a turn begins.
-    fn used_elsewhere(&mut self, part: &Part) {
-        if self.turn_open && part.kind == "step-finish" && self.first_of(&part.id) {
-            self.used(part);
+    fn part_elsewhere(&mut self, part: &Part) {
+        if self.turn_open {
+            self.parts.told_elsewhere(part);
         }
     }
 

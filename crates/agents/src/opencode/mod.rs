@@ -9,6 +9,8 @@ mod launch;
 
 mod dialogue;
 
+mod events;
+mod parts;
 mod permissions;
 mod requests;
 mod risk;
