@@ -11,7 +11,8 @@ pub(crate) fn without_result(agent: &str, end: &End<'_>) -> Failure {
     let saying = end.stderr.map_or_else(String::new, |line| format!(": {line}"));
     match (end.exit.signal, end.exit.code) {
         (Some(signal), _) => killed(agent, signal, &saying),
-        // How a program ends that catches the signal.
+        // How a program ends that catches the signal. Nothing catches SIGKILL: with 137 a shell or a wrapper tells that its
+        // child was killed.
         (None, Some(code @ (129 | 130 | 137 | 143))) => killed(agent, code - 128, &saying),
         (None, Some(0) | None) if end.cut_line => Failure::new(
             FailureReason::IncompleteOutput,

@@ -31,7 +31,8 @@ pub(super) fn failed(error: &TurnError) -> Failure {
     }
 }
 
-/// A call to the model that is tried again. Its message has the count where there is one (`Reconnecting... 1/2`); how long it waits it does not tell.
+/// A call to the model that is tried again. Its message has the count where there is one (`Reconnecting... 1/2`); how long
+/// it waits the program does not tell.
 pub(super) fn retrying(failed_calls: u32, error: &TurnError) -> EventBody {
     let max_attempts = error.message.rsplit_once('/').and_then(|(_, most)| most.parse().ok());
     EventBody::Retrying {
