@@ -194,11 +194,27 @@ pub enum Credential {
 }
 
 impl Credential {
+    /// What goes into each request to the model's API; none for a login, which the program renews by itself.
+    pub(crate) fn secret(&self) -> Option<&str> {
+        match self {
+            Self::ApiKey(secret) | Self::BearerToken(secret) | Self::OauthToken(secret) => Some(secret),
+            Self::LoginFile(_) => None,
+        }
+    }
+
+    /// What the file of a login holds.
+    pub(crate) fn login(&self) -> Option<&str> {
+        match self {
+            Self::LoginFile(file) => Some(file),
+            _ => None,
+        }
+    }
+
     /// The secrets in it, to be masked wherever they would be printed.
     pub fn secrets(&self) -> Vec<&str> {
-        match self {
-            Self::ApiKey(secret) | Self::BearerToken(secret) | Self::OauthToken(secret) => vec![secret],
-            Self::LoginFile(file) => Self::secrets_in(file).collect(),
+        match self.login() {
+            Some(file) => Self::secrets_in(file).collect(),
+            None => self.secret().into_iter().collect(),
         }
     }
 
@@ -275,6 +291,11 @@ pub struct PlacedFile {
     pub path: PathBuf,
     /// What it holds. Written with mode 0600.
     pub contents: String,
+}
+
+/// A file with `contents` at `path`, relative to the home directory.
+pub(crate) fn placed(path: &str, contents: impl Into<String>) -> PlacedFile {
+    PlacedFile { path: path.into(), contents: contents.into() }
 }
 
 /// What to write to the program's standard input, and when to close it.

@@ -8,8 +8,8 @@ use crate::stderr::StderrLines;
 
 /// What the lines of one kind of program mean.
 pub(crate) trait Lines: Send {
-    /// Takes a line and appends what it means. `None`, with nothing appended, where it is not understood: then it is kept
-    /// as it came.
+    /// Takes a line and appends what it means. `None` where it is not understood: then it is kept as it came, and what was
+    /// appended is dropped.
     fn read(&mut self, line: &[u8], decoded: &mut Vec<Decoded>) -> Option<()>;
 
     /// Takes a line of error output, which is on record already.
@@ -89,10 +89,22 @@ impl<L: Lines> Dialogue for LineDialogue<L> {
     }
 }
 
+/// Appends something to put on record.
+pub(crate) fn push(decoded: &mut Vec<Decoded>, event: EventBody) {
+    decoded.push(Decoded::Event(event));
+}
+
+/// Appends a line for the program.
+pub(crate) fn input(decoded: &mut Vec<Decoded>, line: String) {
+    decoded.push(Decoded::Input(line.into_bytes()));
+}
+
 fn take(lines: &mut impl Lines, line: Line<'_>, cut_line: &mut bool, decoded: &mut Vec<Decoded>) {
     *cut_line |= line.truncated;
+    let before = decoded.len();
     if line.truncated || lines.read(line.bytes, decoded).is_none() {
+        decoded.truncate(before);
         let text = String::from_utf8_lossy(line.bytes).into_owned();
-        decoded.push(Decoded::Event(EventBody::Unparsed { line: text, truncated: line.truncated }));
+        push(decoded, EventBody::Unparsed { line: text, truncated: line.truncated });
     }
 }

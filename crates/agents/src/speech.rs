@@ -3,6 +3,7 @@
 use legwork_model::EventBody;
 
 use crate::agent::Decoded;
+use crate::lines::push;
 
 /// A piece that is longer is passed on before the agent has finished it, so that a long answer can be followed.
 const LONG: usize = 4 * 1024;
@@ -58,7 +59,7 @@ impl Speech {
         } else {
             EventBody::Text { text, parent_tool_call_id: None }
         };
-        decoded.push(Decoded::Event(event));
+        push(decoded, event);
     }
 
     fn add(&mut self, piece: &str, thinking: bool, decoded: &mut Vec<Decoded>) {

@@ -8,6 +8,9 @@ use serde_json::{Map, Value, json};
 use super::dialect::Dialect;
 use super::wire::ToolFields;
 use crate::agent::Decoded;
+use crate::fields::message;
+use crate::lines::push;
+use crate::mcp;
 use crate::speech::Speech;
 
 /// The tool calls of a conversation, and whether each has its result.
@@ -29,7 +32,7 @@ impl Tools {
         if new {
             self.known.insert(told.tool_call_id.clone(), false);
             speech.interrupted(decoded);
-            decoded.push(Decoded::Event(call(told, dialect)));
+            push(decoded, call(told, dialect));
         }
         new
     }
@@ -46,9 +49,9 @@ impl Tools {
         let ended = self.known.entry(told.tool_call_id.clone()).or_default();
         if is_over(told) && !*ended {
             *ended = true;
-            decoded.push(Decoded::Event(result(told)));
+            push(decoded, result(told));
         } else if !new {
-            decoded.push(Decoded::Event(progress(told)));
+            push(decoded, progress(told));
         }
     }
 }
@@ -78,8 +81,7 @@ fn result(told: &ToolFields) -> EventBody {
 /// Without what it has printed so far: that comes again with the result.
 fn progress(told: &ToolFields) -> EventBody {
     let fields = [("toolCallId", Some(&told.tool_call_id)), ("status", told.status.as_ref())];
-    let fields = fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), Value::from(value?.as_str()))));
-    EventBody::Message { topic: "tool_call_update".to_owned(), fields: fields.collect() }
+    message("tool_call_update", fields.into_iter().filter_map(|(name, value)| Some((name, value?.as_str().into()))))
 }
 
 /// What a tool is called with, or as much of it as the agent tells.
@@ -115,12 +117,10 @@ fn output(told: &ToolFields) -> String {
 
 /// Content as text; what is no text is only named (`[diff] src/main.rs`).
 fn flatten(item: &Value) -> String {
-    let text = item["content"]["text"].as_str().or_else(|| item["text"].as_str());
-    match (text, item["type"].as_str()) {
+    match (item["content"]["text"].as_str(), item["type"].as_str()) {
         (Some(text), _) => text.to_owned(),
         (None, Some("diff")) => format!("[diff] {}", item["path"].as_str().unwrap_or_default()),
-        (None, Some(kind)) => format!("[{kind}]"),
-        (None, None) => item.to_string(),
+        (None, _) => mcp::text(item),
     }
 }
 

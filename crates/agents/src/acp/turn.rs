@@ -4,28 +4,26 @@ use legwork_model::{Failure, FailureReason, Verdict};
 
 use super::dialect::Dialect;
 use super::wire::RpcError;
+use crate::ending::{interrupted, reported, truncated, turn_limit};
 use crate::speech::Answer;
 
 /// How a turn went that ended for `stop_reason`, as its agent says it.
 pub(super) fn judge(agent: &str, dialect: &Dialect, stop_reason: &str, answer: Option<&Answer>) -> Verdict {
-    let (reason, message) = match stop_reason {
+    let failure = match stop_reason {
         "end_turn" => {
             let hidden = answer.and_then(|answer| (dialect.hidden_failure)(agent, answer));
             return hidden.map_or(Verdict::Succeeded, Verdict::Failed);
         }
-        "cancelled" => (FailureReason::Interrupted, format!("{agent}'s turn was interrupted.")),
-        "max_tokens" => (
-            FailureReason::AnswerTruncated,
-            "The model's answer was cut off at its length limit. Ask for less at once, or continue the session."
-                .to_owned(),
-        ),
-        "max_turn_requests" => {
-            (FailureReason::MaxTurns, format!("{agent} stopped at the turn limit. Raise `limits.maxTurns`."))
+        "cancelled" => interrupted(agent),
+        "max_tokens" => truncated(),
+        "max_turn_requests" => turn_limit(agent),
+        "refusal" => Failure::new(FailureReason::AgentError, format!("{agent}'s model refused to go on.")),
+        other => {
+            let message = format!("{agent} stopped for a reason that is not known: {other}");
+            Failure::new(FailureReason::AgentError, message)
         }
-        "refusal" => (FailureReason::AgentError, format!("{agent}'s model refused to go on.")),
-        other => (FailureReason::AgentError, format!("{agent} stopped for a reason that is not known: {other}")),
     };
-    Verdict::failed(reason, message)
+    Verdict::Failed(failure)
 }
 
 /// The code of the protocol for a call that needs a login.
@@ -38,13 +36,6 @@ pub(super) fn failure(agent: &str, dialect: &Dialect, error: &RpcError) -> Failu
             FailureReason::CredentialsRejected,
             format!("{agent} needs another credential than the one that Legwork is given for it: {}", error.text()),
         ),
-        _ => Failure::new(FailureReason::AgentError, format!("{agent} reported an error: {}", error.text())),
+        _ => reported(agent, &error.text()),
     })
-}
-
-/// The session to continue is not known.
-pub(super) fn unknown_session(agent: &str) -> Failure {
-    let message =
-        format!("{agent} does not know the session to continue, or not in this workspace. Check `resumeSession`.");
-    Failure::new(FailureReason::SessionNotFound, message)
 }

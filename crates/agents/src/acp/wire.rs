@@ -1,12 +1,10 @@
 //! What an agent writes, as far as it is used. Unknown fields are ignored.
 
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
+use crate::fields::{Fields, parse};
 use crate::lenient::lenient;
-
-pub(super) type Fields = Map<String, Value>;
 
 /// One line.
 #[derive(Debug)]
@@ -229,8 +227,4 @@ pub(crate) struct ToolFields {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(crate) struct Location {
     pub(crate) path: String,
-}
-
-pub(super) fn parse<T: DeserializeOwned>(value: impl Into<Value>) -> Option<T> {
-    serde_json::from_value(value.into()).ok()
 }

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::launch::credential_variable;
 use crate::agent::{Decoded, Opening, Order};
+use crate::lines::input;
 
 /// The requests that the program has made and nobody has answered yet, with what the tool would be called with: an answer
 /// that allows has to repeat it.
@@ -68,7 +69,7 @@ pub(super) fn write(order: Order, asked: &mut Asked, decoded: &mut Vec<Decoded>)
             None => return,
         },
     };
-    decoded.push(Decoded::Input(text.into_bytes()));
+    input(decoded, text);
 }
 
 /// The settings that a program could not know when it was started, then the prompt. They are taken in this order.

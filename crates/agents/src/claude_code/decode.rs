@@ -1,10 +1,9 @@
-//! From what Claude Code prints to events. A line that is not understood becomes [`EventBody::Unparsed`] as a whole.
+//! From what Claude Code prints to events.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use legwork_model::{EventBody, Exit, PermissionAction, PermissionPolicy, ToolUse};
-use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
+use legwork_model::{EventBody, PermissionAction, PermissionPolicy};
+use serde_json::Value;
 
 use super::accounting::Accounts;
 use super::control::{self, Asked, READY, SETTINGS};
@@ -14,10 +13,11 @@ use super::wire::{
     ApiRetry, CanUseTool, Content, ControlRequest, Denial, HookInput, HookRequest, Init, TextBlock, ThinkingBlock,
     ToolResultBlock, ToolUseBlock, Turn, TurnResult,
 };
-use crate::agent::{AgentReport, Decoded, Dialogue, Order};
-use crate::framing::{Line, LineSplitter};
-use crate::risk::detail;
-use crate::stderr::StderrLines;
+use crate::agent::{AgentReport, Decoded, Order};
+use crate::fields::{self, Fields, parse};
+use crate::lines::{End, Lines, input, push};
+use crate::mcp;
+use crate::permissions::Wanted;
 
 /// Lines that are known and passed on as they are. What else comes may be news in the program's protocol.
 const OTHER_TYPES: [&str; 10] = [
@@ -40,51 +40,9 @@ const OTHER_BLOCKS: [&str; 4] =
 /// Fields that say nothing new on a line of a run.
 const ENVELOPE: [&str; 4] = ["type", "subtype", "session_id", "uuid"];
 
-type Fields = Map<String, Value>;
-
-/// The dialogue with one process.
-#[derive(Debug, Default)]
-pub(super) struct ClaudeDialogue {
-    stdout: LineSplitter,
-    stderr: StderrLines,
-    run: Run,
-}
-
-impl ClaudeDialogue {
-    /// A dialogue in which `policy` decides about tools.
-    pub(super) fn new(policy: Option<PermissionPolicy>) -> Self {
-        Self { run: Run { policy, ..Run::default() }, ..Self::default() }
-    }
-}
-
-impl Dialogue for ClaudeDialogue {
-    fn stdout(&mut self, bytes: &[u8], decoded: &mut Vec<Decoded>) {
-        let Self { stdout, run, .. } = self;
-        stdout.push(bytes, |line| run.line(line, decoded));
-    }
-
-    fn stderr(&mut self, bytes: &[u8], decoded: &mut Vec<Decoded>) {
-        self.stderr.push(bytes, decoded);
-    }
-
-    fn order(&mut self, order: Order, decoded: &mut Vec<Decoded>) {
-        if let Order::Decide { id, allowed: false, .. } = &order {
-            self.run.refused(id);
-        }
-        control::write(order, &mut self.run.asked, decoded);
-    }
-
-    fn finish(&mut self, exit: Exit, decoded: &mut Vec<Decoded>) -> AgentReport {
-        let Self { stdout, stderr, run } = self;
-        stdout.finish(|line| run.line(line, decoded));
-        stderr.finish(decoded);
-        run.report(stderr.last(), exit)
-    }
-}
-
 /// What is known of the run so far.
 #[derive(Debug, Default)]
-struct Run {
+pub(super) struct Run {
     session_id: Option<String>,
     accounts: Accounts,
     turns: Option<u32>,
@@ -104,23 +62,9 @@ struct Run {
     refused: BTreeSet<String>,
     /// What decides about tools.
     policy: Option<PermissionPolicy>,
-    /// Whether a line was too long to be read.
-    cut_line: bool,
 }
 
-impl Run {
-    fn line(&mut self, line: Line<'_>, decoded: &mut Vec<Decoded>) {
-        let before = decoded.len();
-        let understood = !line.truncated && self.read(line.bytes, decoded).is_some();
-        if !understood {
-            decoded.truncate(before);
-            self.cut_line |= line.truncated;
-            let text = String::from_utf8_lossy(line.bytes).into_owned();
-            push(decoded, EventBody::Unparsed { line: text, truncated: line.truncated });
-        }
-    }
-
-    /// `None` for a line that is not understood.
+impl Lines for Run {
     fn read(&mut self, line: &[u8], decoded: &mut Vec<Decoded>) -> Option<()> {
         let fields: Fields = serde_json::from_slice(line).ok()?;
         let subtype = fields.get("subtype").and_then(Value::as_str);
@@ -128,7 +72,7 @@ impl Run {
             ("system", Some("init")) => self.started(parse(fields)?, decoded),
             ("system", Some("api_retry")) => push(decoded, retrying(parse(fields)?)),
             ("system", Some("permission_denied")) => {
-                let again = || message("permission_denied".to_owned(), Fields::new());
+                let again = || message("permission_denied", Fields::new());
                 push(decoded, self.denied(parse(fields)?).unwrap_or_else(again));
             }
             ("system", Some(topic)) => push(decoded, message(topic.to_owned(), fields)),
@@ -141,7 +85,7 @@ impl Run {
             ("control_request", _) if is_request(&fields, "hook_callback") => self.hook(parse(fields)?, decoded),
             ("control_cancel_request", _) => {
                 self.withdrawn(&fields);
-                push(decoded, message("control_cancel_request".to_owned(), fields));
+                push(decoded, message("control_cancel_request", fields));
             }
             ("control_response", _) if answers(&fields, READY) => decoded.push(Decoded::Ready),
             ("control_response", _) if answers(&fields, SETTINGS) && fields["response"]["subtype"] == "success" => {}
@@ -149,6 +93,38 @@ impl Run {
             _ => return None,
         }
         Some(())
+    }
+
+    fn order(&mut self, order: Order, decoded: &mut Vec<Decoded>) {
+        if let Order::Decide { id, allowed: false, .. } = &order {
+            self.refused(id);
+        }
+        control::write(order, &mut self.asked, decoded);
+    }
+
+    fn report(&mut self, end: &End<'_>, _: &mut Vec<Decoded>) -> AgentReport {
+        let last = self.last.as_ref().filter(|_| !self.turn_open);
+        let verdict = judge(&Told {
+            turn: last.map(|(turn, _)| turn),
+            api_error: last.and_then(|(_, error)| error.as_deref()),
+            denials: &self.denials,
+            end,
+        });
+        AgentReport {
+            verdict,
+            result: self.answer.clone(),
+            session_id: self.session_id.clone(),
+            usage: self.accounts.usage(),
+            cost_usd: self.accounts.cost(),
+            turns: self.turns,
+        }
+    }
+}
+
+impl Run {
+    /// Of a run in which `policy` decides about tools.
+    pub(super) fn new(policy: Option<PermissionPolicy>) -> Self {
+        Self { policy, ..Self::default() }
     }
 
     fn permission_request(&mut self, asked: ControlRequest, decoded: &mut Vec<Decoded>) {
@@ -162,10 +138,10 @@ impl Run {
     /// The program asks before each use of a tool. What rules say it is told at once; where they say that somebody is to be
     /// asked, it asks a second time.
     fn hook(&mut self, asked: HookRequest, decoded: &mut Vec<Decoded>) {
-        let HookInput { tool_name: tool, tool_input: input, tool_use_id } = asked.request.input;
-        let call = ToolUse { tool: &tool, detail: detail(&input), risk: risk(&tool, &input) };
-        let action = self.policy.as_ref().map_or(PermissionAction::Ask, |policy| policy.decide(call));
-        decoded.push(Decoded::Input(control::hook_answer(&asked.request_id, action).into_bytes()));
+        let HookInput { tool_name, tool_input, tool_use_id } = asked.request.input;
+        let wanted = Wanted::new(tool_name, tool_input, risk);
+        let action = self.policy.as_ref().map_or(PermissionAction::Ask, |policy| wanted.decided_by(policy));
+        input(decoded, control::hook_answer(&asked.request_id, action));
         if action == PermissionAction::Ask {
             return;
         }
@@ -173,7 +149,7 @@ impl Run {
         if !allowed {
             self.refused.insert(id.clone());
         }
-        push(decoded, EventBody::PermissionDecision { id, tool, allowed, by: Some("policy".to_owned()) });
+        push(decoded, EventBody::PermissionDecision { id, tool: wanted.tool, allowed, by: Some("policy".to_owned()) });
     }
 
     /// Somebody refused what the program asked: that does not make its run a failure.
@@ -206,7 +182,7 @@ impl Run {
         match turn.message.content {
             Content::Text(text) => push(decoded, EventBody::Text { text, parent_tool_call_id: parent }),
             Content::Blocks(blocks) if blocks.is_empty() => {
-                push(decoded, message("assistant".to_owned(), Fields::new()));
+                push(decoded, message("assistant", Fields::new()));
             }
             Content::Blocks(blocks) => {
                 for block in blocks {
@@ -249,26 +225,6 @@ impl Run {
         self.turn_open = false;
         self.last = Some((turn, self.api_error.take()));
     }
-
-    fn report(&self, stderr: Option<&str>, exit: Exit) -> AgentReport {
-        let last = self.last.as_ref().filter(|_| !self.turn_open);
-        let verdict = judge(&Told {
-            turn: last.map(|(turn, _)| turn),
-            api_error: last.and_then(|(_, error)| error.as_deref()),
-            denials: &self.denials,
-            cut_line: self.cut_line,
-            stderr,
-            exit,
-        });
-        AgentReport {
-            verdict,
-            result: self.answer.clone(),
-            session_id: self.session_id.clone(),
-            usage: self.accounts.usage(),
-            cost_usd: self.accounts.cost(),
-            turns: self.turns,
-        }
-    }
 }
 
 /// A block of the model's answer.
@@ -303,12 +259,11 @@ fn user(turn: Turn, decoded: &mut Vec<Decoded>) -> Option<()> {
     let (results, told): (Vec<_>, Vec<_>) = blocks.into_iter().partition(|block| block["type"] == "tool_result");
     if !told.is_empty() || results.is_empty() {
         let told = told.into_iter().map(flatten).collect::<Vec<_>>().join("\n");
-        let parent = parent.clone().map(|parent| ("parentToolCallId".to_owned(), Value::String(parent)));
-        let fields = [("text".to_owned(), Value::String(told))].into_iter().chain(parent);
-        push(decoded, EventBody::Message { topic: "user".to_owned(), fields: fields.collect() });
+        let parent = parent.clone().map(|parent| ("parentToolCallId", parent.into()));
+        push(decoded, fields::message("user", [("text", told.into())].into_iter().chain(parent)));
     }
     for result in results {
-        let ToolResultBlock { tool_use_id: id, content, is_error } = serde_json::from_value(result).ok()?;
+        let ToolResultBlock { tool_use_id: id, content, is_error } = parse(result)?;
         push(
             decoded,
             EventBody::ToolResult { id, output: flatten(content), is_error, parent_tool_call_id: parent.clone() },
@@ -317,18 +272,13 @@ fn user(turn: Turn, decoded: &mut Vec<Decoded>) -> Option<()> {
     Some(())
 }
 
-/// Content as text; what is no text is only named (`[image]`).
+/// Content as text, in whichever shape it came.
 fn flatten(content: Value) -> String {
     match content {
         Value::Null => String::new(),
         Value::String(text) => text,
         Value::Array(blocks) => blocks.into_iter().map(flatten).collect::<Vec<_>>().join("\n"),
-        Value::Object(mut block) => match (block.remove("text"), block.remove("type")) {
-            (Some(Value::String(text)), _) => text,
-            (_, Some(Value::String(kind))) => format!("[{kind}]"),
-            _ => Value::Object(block).to_string(),
-        },
-        other => other.to_string(),
+        block => mcp::text(&block),
     }
 }
 
@@ -352,15 +302,6 @@ fn answers(fields: &Fields, request: &str) -> bool {
     fields.get("response").is_some_and(|response| response["request_id"] == request)
 }
 
-fn message(topic: String, mut fields: Fields) -> EventBody {
-    fields.retain(|name, _| !ENVELOPE.contains(&name.as_str()));
-    EventBody::Message { topic, fields: fields.into_iter().collect() }
-}
-
-fn parse<T: DeserializeOwned>(fields: Fields) -> Option<T> {
-    serde_json::from_value(Value::Object(fields)).ok()
-}
-
-fn push(decoded: &mut Vec<Decoded>, event: EventBody) {
-    decoded.push(Decoded::Event(event));
+fn message(topic: impl Into<String>, fields: Fields) -> EventBody {
+    fields::message(topic, fields::without(fields, &ENVELOPE))
 }

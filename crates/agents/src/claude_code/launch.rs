@@ -2,7 +2,7 @@
 
 use legwork_model::Task;
 
-use crate::agent::{Credential, PlacedFile, Setup, Stdin};
+use crate::agent::{Credential, PlacedFile, Setup, Stdin, placed};
 use crate::environment::text;
 use crate::mcp;
 
@@ -85,15 +85,10 @@ const SYSTEM_FILE: &str = ".claude/legwork-system-prompt.md";
 
 /// The files that it needs.
 pub(super) fn files(task: &Task, setup: &Setup) -> Vec<PlacedFile> {
-    let login = match &setup.credential {
-        Some(Credential::LoginFile(contents)) => Some(contents.clone()),
-        _ => None,
-    };
-    let servers = (!setup.mcp_servers.is_empty()).then(|| mcp::config(&setup.mcp_servers).to_string());
-    let placed = |path: &str, contents| PlacedFile { path: path.into(), contents };
-    let login = login.map(|contents| placed(LOGIN_FILE, contents));
-    let servers = servers.map(|contents| placed(MCP_FILE, contents));
-    let system = task.system_prompt.clone().map(|contents| placed(SYSTEM_FILE, contents));
+    let login = setup.credential.as_ref().and_then(Credential::login).map(|file| placed(LOGIN_FILE, file));
+    let servers = &setup.mcp_servers;
+    let servers = (!servers.is_empty()).then(|| placed(MCP_FILE, mcp::config(servers).to_string()));
+    let system = task.system_prompt.as_ref().map(|text| placed(SYSTEM_FILE, text));
     login.into_iter().chain(servers).chain(system).collect()
 }
 

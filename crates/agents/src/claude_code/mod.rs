@@ -16,6 +16,10 @@ use serde_json::Value;
 
 use crate::agent::{Agent, Capabilities, Dialogue, Launch, Package, Setup};
 use crate::environment::environment;
+use crate::lines::LineDialogue;
+
+/// As it is called in a sentence.
+const NAME: &str = "Claude Code";
 
 /// The adapter for Claude Code, Anthropic's command-line agent.
 #[derive(Debug, Clone, Copy, Default)]
@@ -108,7 +112,7 @@ impl Agent for ClaudeCode {
     }
 
     fn dialogue(&self, task: &Task, _setup: &Setup) -> Box<dyn Dialogue> {
-        Box::new(decode::ClaudeDialogue::new(task.permissions.clone()))
+        Box::new(LineDialogue::new(decode::Run::new(task.permissions.clone())))
     }
 
     fn waiting(&self, task: &Task, setup: &Setup) -> Option<(Launch, Box<dyn Dialogue>)> {

@@ -3,12 +3,13 @@
 //! Its exit code decides nothing: a run that was interrupted can end with 0, and so can one whose last turn says
 //! `success` in a line that says `is_error` as well.
 
-use std::collections::BTreeSet;
+use legwork_model::{Failure, FailureReason, Verdict};
 
-use legwork_model::{Exit, Failure, FailureReason, Verdict};
-
+use super::NAME;
 use super::wire::{Denial, TurnResult};
-use crate::ending::without_result;
+use crate::ending::{
+    ApiError, interrupted, refused_tools, reported, truncated, turn_limit, unknown_session, without_result,
+};
 use crate::lines::End;
 
 /// All that the verdict rests on.
@@ -20,20 +21,13 @@ pub(super) struct Told<'a> {
     pub api_error: Option<&'a str>,
     /// The tool calls that were refused.
     pub denials: &'a [Denial],
-    /// Whether a line was too long to be read.
-    pub cut_line: bool,
-    /// The last line of the error output.
-    pub stderr: Option<&'a str>,
-    /// How the process ended.
-    pub exit: Exit,
+    pub end: &'a End<'a>,
 }
 
 /// Success needs a turn that ended, called itself a success, and no reason to doubt that.
 pub(super) fn judge(told: &Told<'_>) -> Verdict {
     let failure = match told.turn {
-        None => {
-            Some(without_result("Claude Code", &End { exit: told.exit, stderr: told.stderr, cut_line: told.cut_line }))
-        }
+        None => Some(without_result(NAME, told.end)),
         Some(turn) => failure_of(turn, told),
     };
     failure.map_or(Verdict::Succeeded, Verdict::Failed)
@@ -43,12 +37,9 @@ fn failure_of(turn: &TurnResult, told: &Told<'_>) -> Option<Failure> {
     match (turn.subtype.as_str(), turn.is_error) {
         ("success", Some(false)) => doubt(turn, told.denials),
         ("success", Some(true)) => Some(refused_by_api(turn, told.api_error)),
-        ("error_max_turns", _) => {
-            let message = format!("Claude Code stopped at the turn limit{}. Raise `limits.maxTurns`.", said(turn));
-            Some(Failure::new(FailureReason::MaxTurns, message))
-        }
+        ("error_max_turns", _) => Some(turn_limit(NAME)),
         ("error_max_budget_usd", _) => {
-            let message = format!("Claude Code stopped at the cost limit{}. Raise `limits.maxCostUsd`.", said(turn));
+            let message = format!("{NAME} stopped at the cost limit{}. Raise `limits.maxCostUsd`.", said(turn));
             Some(Failure::new(FailureReason::BudgetExceeded, message))
         }
         _ => Some(error_of_its_own(turn)),
@@ -60,47 +51,29 @@ fn doubt(turn: &TurnResult, denials: &[Denial]) -> Option<Failure> {
     if matches!(turn.stop_reason.as_deref(), Some("max_tokens" | "model_context_window_exceeded")) {
         return Some(truncated());
     }
-    let tools: BTreeSet<_> = denials.iter().map(|denial| denial.tool_name.as_str()).collect();
-    (!tools.is_empty()).then(|| {
-        let tools = tools.into_iter().collect::<Vec<_>>().join(", ");
-        let message =
-            format!("Claude Code was refused a tool it asked for. Add to `tools.allow` what it may use: {tools}");
-        Failure::new(FailureReason::PermissionDenied, message)
-    })
-}
-
-fn truncated() -> Failure {
-    let message = "The model's answer was cut off at its length limit. Ask for less at once, or continue the session.";
-    Failure::new(FailureReason::AnswerTruncated, message)
+    refused_tools(NAME, &denials.iter().map(|denial| denial.tool_name.clone()).collect())
 }
 
 /// A turn that ended with the program's own message about an error of the model's API.
 fn refused_by_api(turn: &TurnResult, api_error: Option<&str>) -> Failure {
     let text = turn.result.as_deref().unwrap_or("no details were given");
     let status = turn.api_error_status.or_else(|| text.contains("529 Overloaded").then_some(529));
-    let (reason, message) = match classify(status, api_error, text) {
-        FailureReason::AnswerTruncated => return truncated(),
-        reason @ FailureReason::CredentialsRejected => {
-            let advice = "Check the API key or token that Legwork is given for claude-code";
-            (reason, format!("The model's API refused the credential. {advice}: {text}"))
+    let of_api = |error: ApiError| error.failure("claude-code", status, text);
+    match classify(status, api_error, text) {
+        FailureReason::AnswerTruncated => truncated(),
+        FailureReason::CredentialsRejected => of_api(ApiError::Credential),
+        FailureReason::UsageLimit => of_api(ApiError::Limit),
+        FailureReason::ApiError if turn.terminal_reason.as_deref() == Some("prompt_too_long") => {
+            of_api(ApiError::TooLong)
         }
+        FailureReason::ApiError if status == Some(404) => of_api(ApiError::UnknownModel),
+        FailureReason::ApiError => of_api(ApiError::Other),
         reason @ FailureReason::CredentialsMissing => {
             let advice = "Set ANTHROPIC_API_KEY or CLAUDE_CODE_OAUTH_TOKEN, or `api_key` under [agents.claude-code]";
-            (reason, format!("Claude Code has no credential. {advice}: {text}"))
+            Failure { reason, message: format!("{NAME} has no credential. {advice}: {text}"), api_status: status }
         }
-        reason @ FailureReason::UsageLimit => {
-            (reason, format!("A usage or rate limit of the model's API is reached; try again later: {text}"))
-        }
-        reason @ FailureReason::ApiError if turn.terminal_reason.as_deref() == Some("prompt_too_long") => {
-            (reason, format!("The prompt and what the agent adds to it are too long for the model: {text}"))
-        }
-        reason @ FailureReason::ApiError if status == Some(404) => {
-            (reason, format!("The model's API does not know the model; check `model`: {text}"))
-        }
-        reason @ FailureReason::ApiError => (reason, format!("The call to the model's API failed: {text}")),
-        reason => (reason, format!("Claude Code reported an error: {text}")),
-    };
-    Failure { reason, message, api_status: status }
+        reason => Failure { reason, api_status: status, ..reported(NAME, text) },
+    }
 }
 
 /// The words are the program's own, from its `assistant.error`; the texts serve where it gives none.
@@ -125,17 +98,19 @@ fn mentions(text: &str, words: &[&str]) -> bool {
 }
 
 fn error_of_its_own(turn: &TurnResult) -> Failure {
-    let unknown_session = ["No conversation found", "--resume requires a valid session"];
-    if turn.errors.iter().any(|error| unknown_session.iter().any(|known| error.contains(known))) {
-        let message =
-            "Claude Code does not know the session to continue, or not in this workspace. Check `resumeSession`.";
-        return Failure::new(FailureReason::SessionNotFound, message);
+    let unknown = ["No conversation found", "--resume requires a valid session"];
+    if turn.errors.iter().any(|error| unknown.iter().any(|known| error.contains(known))) {
+        return unknown_session(NAME);
     }
-    let message = match turn.terminal_reason.as_deref() {
-        Some(aborted) if aborted.starts_with("aborted") => "Claude Code's turn was interrupted.".to_owned(),
-        _ => format!("Claude Code ended with `{}`{}.", turn.subtype, said(turn)),
-    };
-    Failure::new(FailureReason::AgentError, message)
+    match turn.terminal_reason.as_deref() {
+        Some(aborted) if aborted.starts_with("aborted") => {
+            Failure { reason: FailureReason::AgentError, ..interrupted(NAME) }
+        }
+        _ => {
+            let message = format!("{NAME} ended with `{}`{}.", turn.subtype, said(turn));
+            Failure::new(FailureReason::AgentError, message)
+        }
+    }
 }
 
 /// The program's own words, to be put into a sentence.

@@ -4,9 +4,10 @@
 use std::collections::BTreeMap;
 
 use legwork_model::Usage;
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
+
+use crate::lenient::lenient;
 
 /// `{"type":"system","subtype":"init"}`: a turn begins. Printed once for each message the program takes up.
 #[derive(Debug, Deserialize)]
@@ -218,9 +219,4 @@ impl From<ModelUsage> for Usage {
             cache_write_tokens: usage.cache_creation_input_tokens,
         }
     }
-}
-
-/// A value of another shape counts as absent, so that a line is not lost over a field that decides nothing.
-fn lenient<'de, D: Deserializer<'de>, T: DeserializeOwned + Default>(deserializer: D) -> Result<T, D::Error> {
-    Ok(T::deserialize(Value::deserialize(deserializer)?).unwrap_or_default())
 }

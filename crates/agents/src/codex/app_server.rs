@@ -1,88 +1,34 @@
-//! The dialogue with the server: one thread, and the turns in it one after the other. A line that is not understood becomes
-//! [`EventBody::Unparsed`] as a whole.
+//! The dialogue with the server: one thread, and the turns in it one after the other.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use legwork_model::{EventBody, Exit, Failure, PermissionAction, PermissionPolicy, Task, Verdict};
+use legwork_model::{EventBody, Failure, Task, Verdict};
 use serde_json::Value;
 
+use super::NAME;
 use super::accounting::Accounts;
-use super::approvals::{Ask, Changes, no_answer};
+use super::approvals::Approvals;
 use super::items::{Items, message};
 use super::methods::{UNWANTED, is_documented};
 use super::requests::{self, HELLO, INTERRUPT, THREAD, ThreadRequest};
 use super::stance::Stance;
 use super::verdict;
 use super::wire::{
-    ErrorTold, Fields, ItemChanged, Line as Told, RequestError, ThreadOpened, Turn, TurnChanged, TurnError,
-    UsageUpdated, parse,
+    ErrorTold, ItemChanged, Line as Told, RequestError, ThreadOpened, Turn, TurnChanged, TurnError, UsageUpdated,
 };
-use crate::agent::{AgentReport, Decoded, Dialogue, Opening, Order, Setup};
-use crate::ending::without_result;
-use crate::framing::{Line, LineSplitter};
-use crate::lines::End;
-use crate::stderr::StderrLines;
-
-/// The dialogue with one server.
-#[derive(Debug)]
-pub(super) struct AppServerDialogue {
-    stdout: LineSplitter,
-    stderr: StderrLines,
-    run: Run,
-}
-
-impl AppServerDialogue {
-    /// `opening` is absent where the program waits for its job; else the thread was asked for already.
-    pub(super) fn new(task: &Task, setup: &Setup, opening: Option<Opening>) -> Self {
-        let run = Run {
-            request: ThreadRequest::of(task, setup),
-            continues: task.resume_session.is_some(),
-            policy: Stance::of(task, setup).policy,
-            max_retries: setup.max_retries,
-            warm: opening.is_none(),
-            waiting: opening.into_iter().map(|opening| opening.prompt).collect(),
-            ..Run::default()
-        };
-        Self { stdout: LineSplitter::default(), stderr: StderrLines::default(), run }
-    }
-}
-
-impl Dialogue for AppServerDialogue {
-    fn stdout(&mut self, bytes: &[u8], decoded: &mut Vec<Decoded>) {
-        let Self { stdout, run, .. } = self;
-        stdout.push(bytes, |line| run.line(line, decoded));
-    }
-
-    fn stderr(&mut self, bytes: &[u8], decoded: &mut Vec<Decoded>) {
-        self.stderr.push(bytes, decoded);
-    }
-
-    fn order(&mut self, order: Order, decoded: &mut Vec<Decoded>) {
-        match order {
-            Order::Begin(opening) => self.run.begin(*opening, decoded),
-            Order::Message(text) => self.run.message(text, decoded),
-            Order::Interrupt => self.run.interrupt(decoded),
-            Order::Decide { id, allowed, .. } => self.run.decide(&id, allowed, decoded),
-        }
-    }
-
-    fn finish(&mut self, exit: Exit, decoded: &mut Vec<Decoded>) -> AgentReport {
-        let Self { stdout, stderr, run } = self;
-        stdout.finish(|line| run.line(line, decoded));
-        stderr.finish(decoded);
-        run.report(stderr.last(), exit)
-    }
-}
+use crate::agent::{AgentReport, Decoded, Opening, Order, Setup};
+use crate::ending::{interrupted, refused_tools, without_result};
+use crate::fields::{Fields, parse};
+use crate::lines::{End, Lines, input, push};
 
 /// What is known of the run so far.
 #[derive(Debug, Default)]
-struct Run {
+pub(super) struct Run {
     request: ThreadRequest,
     /// Whether an earlier thread is continued.
     continues: bool,
     /// Whether the program waits for its job.
     warm: bool,
-    policy: Option<PermissionPolicy>,
     max_retries: u32,
     thread: Option<String>,
     model: Option<String>,
@@ -94,11 +40,7 @@ struct Run {
     requests: u32,
     interrupt_wanted: bool,
     items: Items,
-    changes: Changes,
-    /// What the program asked and nobody answered yet, with the id to answer to.
-    asked: BTreeMap<String, (Value, Ask)>,
-    /// The tools that were refused in this turn.
-    refused: BTreeSet<String>,
+    approvals: Approvals,
     accounts: Accounts,
     /// Calls to the model that failed in a row.
     failed_calls: u32,
@@ -110,8 +52,6 @@ struct Run {
     last: Option<Result<(), Failure>>,
     /// Whether the end of the turn is still to be told of: a message for it may have come too late.
     unsettled: bool,
-    /// Whether a line was too long to be read.
-    cut_line: bool,
 }
 
 /// Where the turn stands.
@@ -125,26 +65,56 @@ enum Phase {
     Running(String),
 }
 
-impl Run {
-    fn line(&mut self, line: Line<'_>, decoded: &mut Vec<Decoded>) {
-        let before = decoded.len();
-        let understood = !line.truncated && self.read(line.bytes, decoded).is_some();
-        if !understood {
-            decoded.truncate(before);
-            self.cut_line |= line.truncated;
-            let text = String::from_utf8_lossy(line.bytes).into_owned();
-            push(decoded, EventBody::Unparsed { line: text, truncated: line.truncated });
-        }
-    }
-
-    /// `None` for a line that is not understood.
+impl Lines for Run {
     fn read(&mut self, line: &[u8], decoded: &mut Vec<Decoded>) -> Option<()> {
         match serde_json::from_slice(line).ok()? {
             Told { method: Some(method), id: None, params, .. } => self.notified(method, params, decoded),
-            Told { method: Some(method), id: Some(id), params, .. } => self.requested(method, id, params, decoded),
+            Told { method: Some(method), id: Some(id), params, .. } => {
+                self.approvals.requested(method, id, params, decoded);
+                Some(())
+            }
             Told { id: Some(Value::String(id)), error: Some(error), .. } => self.refused(&id, &error, decoded),
             Told { id: Some(Value::String(id)), result: Some(result), .. } => self.answered(&id, result, decoded),
             _ => None,
+        }
+    }
+
+    fn order(&mut self, order: Order, decoded: &mut Vec<Decoded>) {
+        match order {
+            Order::Begin(opening) => self.begin(*opening, decoded),
+            Order::Message(text) => self.message(text, decoded),
+            Order::Interrupt => self.interrupt(decoded),
+            Order::Decide { id, allowed, .. } => self.approvals.decided(&id, allowed, decoded),
+        }
+    }
+
+    fn report(&mut self, end: &End<'_>, _: &mut Vec<Decoded>) -> AgentReport {
+        let verdict = match (&self.last, &self.turn) {
+            (Some(Ok(())), Phase::None) => Verdict::Succeeded,
+            (Some(Err(failure)), Phase::None) => Verdict::Failed(failure.clone()),
+            _ => Verdict::Failed(without_result(NAME, end)),
+        };
+        AgentReport {
+            result: self.answer.clone(),
+            session_id: self.thread.clone(),
+            usage: self.accounts.usage(),
+            turns: self.accounts.turns(),
+            ..AgentReport::bare(verdict)
+        }
+    }
+}
+
+impl Run {
+    /// `opening` is absent where the program waits for its job; else the thread was asked for already.
+    pub(super) fn new(task: &Task, setup: &Setup, opening: Option<Opening>) -> Self {
+        Self {
+            request: ThreadRequest::of(task, setup),
+            continues: task.resume_session.is_some(),
+            approvals: Approvals::new(Stance::of(task, setup).policy),
+            max_retries: setup.max_retries,
+            warm: opening.is_none(),
+            waiting: opening.into_iter().map(|opening| opening.prompt).collect(),
+            ..Self::default()
         }
     }
 
@@ -152,7 +122,7 @@ impl Run {
         match id {
             HELLO if self.warm => decoded.push(Decoded::Ready),
             HELLO | INTERRUPT => {}
-            THREAD => self.opened(serde_json::from_value(result).ok()?, decoded),
+            THREAD => self.opened(parse(result)?, decoded),
             _ => {
                 self.steering.remove(id);
                 self.settle(decoded);
@@ -234,7 +204,7 @@ impl Run {
         let foreign = thread.is_some() && self.thread.is_some() && thread != self.thread.as_deref();
         match method.as_str() {
             unwanted if UNWANTED.contains(&unwanted) => {}
-            "serverRequest/resolved" => self.resolved(&params),
+            "serverRequest/resolved" => self.approvals.resolved(&params),
             _ if foreign => push(decoded, message(method, params)),
             "turn/started" => self.turn_started(parse::<TurnChanged>(params)?.turn.id, decoded),
             "turn/completed" => self.turn_completed(&parse::<TurnChanged>(params)?.turn, decoded),
@@ -270,25 +240,17 @@ impl Run {
     }
 
     fn item_started(&mut self, ItemChanged { item }: &ItemChanged, decoded: &mut Vec<Decoded>) -> Option<()> {
-        if let (Some(Value::String(id)), Some(changes)) = (item.get("id"), item.get("changes")) {
-            self.changes.insert(id.clone(), changes.clone());
-        }
-        let mut events = Vec::new();
-        self.items.started(item, &mut events)?;
-        decoded.extend(events.into_iter().map(Decoded::Event));
-        Some(())
+        self.approvals.announced(item);
+        self.items.started(item, decoded)
     }
 
     fn item_completed(&mut self, ItemChanged { item }: ItemChanged, decoded: &mut Vec<Decoded>) -> Option<()> {
-        if let Some(Value::String(id)) = item.get("id") {
-            self.changes.remove(id);
-        }
-        let mut events = Vec::new();
-        self.items.completed(item, &mut events)?;
-        if !events.is_empty() {
+        self.approvals.done(&item);
+        let before = decoded.len();
+        self.items.completed(item, decoded)?;
+        if decoded.len() > before {
             self.failed_calls = 0;
         }
-        decoded.extend(events.into_iter().map(Decoded::Event));
         Some(())
     }
 
@@ -300,7 +262,7 @@ impl Run {
             return push(decoded, message("error".to_owned(), fields.into_iter().collect()));
         }
         self.failed_calls += 1;
-        push(decoded, retrying(self.failed_calls, &told.error));
+        push(decoded, verdict::retrying(self.failed_calls, &told.error));
         // While it can't connect at all, the program tries again for ever.
         if self.failed_calls > self.max_retries && self.gave_up.is_none() {
             self.gave_up = Some(told.error);
@@ -326,64 +288,21 @@ impl Run {
         self.turn = Phase::None;
         self.interrupt_wanted = false;
         self.failed_calls = 0;
-        self.asked.clear();
         self.unsettled = true;
         self.settle(decoded);
     }
 
     fn outcome(&mut self, turn: &Turn) -> Result<(), Failure> {
-        let refused = std::mem::take(&mut self.refused);
+        let refused = self.approvals.end_turn();
         let gave_up = self.gave_up.take();
         match (turn.status.as_str(), &turn.error) {
-            ("completed", _) => verdict::doubt(&refused).map_or(Ok(()), Err),
-            ("interrupted", _) => Err(gave_up.map_or_else(verdict::interrupted, |error| verdict::failed(&error))),
+            ("completed", _) => refused_tools(NAME, &refused).map_or(Ok(()), Err),
+            ("interrupted", _) => Err(gave_up.map_or_else(|| interrupted(NAME), |error| verdict::failed(&error))),
             (_, Some(error)) => Err(verdict::failed(error)),
             (status, None) => Err(verdict::failed(&TurnError {
                 message: format!("its turn ended as `{status}`"),
                 ..TurnError::default()
             })),
-        }
-    }
-
-    /// The program asks something. It waits for the answer, so there has to be one.
-    fn requested(&mut self, method: String, id: Value, params: Fields, decoded: &mut Vec<Decoded>) -> Option<()> {
-        let Some(ask) = Ask::read(&method, &params, &self.changes) else {
-            let elicitation = method == "mcpServer/elicitation/request";
-            let known = is_documented(&method);
-            let answer = if elicitation { requests::answer(&id, &no_answer()) } else { requests::refuse(&id) };
-            let event = known.then(|| message(method, params));
-            // An answer to what is not understood all the same.
-            push(decoded, event.unwrap_or_else(|| message("unknown_request".to_owned(), Fields::new())));
-            input(decoded, answer);
-            return Some(());
-        };
-        let name = request_name(&id);
-        match ask.decided_by(self.policy.as_ref()) {
-            PermissionAction::Ask => {
-                push(decoded, ask.request(name.clone()));
-                self.asked.insert(name, (id, ask));
-            }
-            action => {
-                let allowed = action == PermissionAction::Allow;
-                push(decoded, ask.decision(name, allowed, self.policy.as_ref().map(|_| "policy")));
-                self.answer_ask(&id, &ask, allowed, decoded);
-            }
-        }
-        Some(())
-    }
-
-    fn answer_ask(&mut self, id: &Value, ask: &Ask, allowed: bool, decoded: &mut Vec<Decoded>) {
-        // What rules or people refuse is as they want it.
-        if !allowed && self.policy.is_none() {
-            self.refused.insert(ask.tool().to_owned());
-        }
-        input(decoded, requests::answer(id, &ask.answer(allowed)));
-    }
-
-    /// The program does not wait for that answer any more.
-    fn resolved(&mut self, params: &Fields) {
-        if let Some(id) = params.get("requestId") {
-            self.asked.remove(&request_name(id));
         }
     }
 
@@ -416,52 +335,4 @@ impl Run {
             _ => {}
         }
     }
-
-    fn decide(&mut self, id: &str, allowed: bool, decoded: &mut Vec<Decoded>) {
-        // The program may have withdrawn it.
-        if let Some((id, ask)) = self.asked.remove(id) {
-            self.answer_ask(&id, &ask, allowed, decoded);
-        }
-    }
-
-    fn report(&self, stderr: Option<&str>, exit: Exit) -> AgentReport {
-        let verdict = match (&self.last, &self.turn) {
-            (Some(Ok(())), Phase::None) => Verdict::Succeeded,
-            (Some(Err(failure)), Phase::None) => Verdict::Failed(failure.clone()),
-            _ => Verdict::Failed(without_result("Codex", &End { exit, stderr, cut_line: self.cut_line })),
-        };
-        AgentReport {
-            verdict,
-            result: self.answer.clone(),
-            session_id: self.thread.clone(),
-            usage: self.accounts.usage(),
-            cost_usd: None,
-            turns: self.accounts.turns(),
-        }
-    }
-}
-
-/// Its message has the count where there is one (`Reconnecting... 1/2`); how long it waits it does not tell.
-pub(super) fn retrying(failed_calls: u32, error: &TurnError) -> EventBody {
-    let max_attempts = error.message.rsplit_once('/').and_then(|(_, most)| most.parse().ok());
-    EventBody::Retrying {
-        attempt: failed_calls,
-        max_attempts,
-        delay_ms: 0,
-        api_status: verdict::api_status(error),
-        error: error.additional_details.clone().unwrap_or_else(|| error.message.clone()),
-    }
-}
-
-/// A request of the program, as it is named in events and orders.
-fn request_name(id: &Value) -> String {
-    id.as_str().map_or_else(|| id.to_string(), str::to_owned)
-}
-
-fn push(decoded: &mut Vec<Decoded>, event: EventBody) {
-    decoded.push(Decoded::Event(event));
-}
-
-fn input(decoded: &mut Vec<Decoded>, line: String) {
-    decoded.push(Decoded::Input(line.into_bytes()));
 }

@@ -1,22 +1,96 @@
 //! What Codex asks before it uses a tool, and what it is answered.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use legwork_model::{EventBody, PermissionAction, PermissionPolicy, ToolUse};
+use legwork_model::PermissionPolicy;
 use serde_json::{Value, json};
 
-use super::items::{changed_paths, command_input, mcp_tool};
+use super::items::{changed_paths, command_input, mcp_tool, message};
+use super::methods::is_documented;
+use super::requests;
 use super::risk::risk;
-use super::wire::Fields;
-use crate::risk::detail;
+use crate::agent::Decoded;
+use crate::fields::Fields;
+use crate::lines::{input, push};
+use crate::permissions::{Permissions, Wanted, name_of};
+
+/// What is asked in a run, and what was decided.
+#[derive(Debug, Default)]
+pub(super) struct Approvals {
+    /// With the id to answer to.
+    permissions: Permissions<(Value, Kind)>,
+    changes: Changes,
+}
+
+impl Approvals {
+    pub(super) fn new(policy: Option<PermissionPolicy>) -> Self {
+        Self { permissions: Permissions::new(policy), ..Self::default() }
+    }
+
+    /// An item began, which may be what a request is about.
+    pub(super) fn announced(&mut self, item: &Fields) {
+        if let (Some(Value::String(id)), Some(changes)) = (item.get("id"), item.get("changes")) {
+            self.changes.insert(id.clone(), changes.clone());
+        }
+    }
+
+    /// An item came to its end.
+    pub(super) fn done(&mut self, item: &Fields) {
+        if let Some(Value::String(id)) = item.get("id") {
+            self.changes.remove(id);
+        }
+    }
+
+    /// The program asks something. It waits for the answer, so there has to be one.
+    pub(super) fn requested(&mut self, method: String, id: Value, params: Fields, decoded: &mut Vec<Decoded>) {
+        let Some(Ask { wanted, kind }) = Ask::read(&method, &params, &self.changes) else {
+            return not_offered(method, &id, params, decoded);
+        };
+        // Without a policy there is nobody to decide what is beyond its sandbox.
+        match self.permissions.decide(&wanted, false) {
+            Some(decision) => {
+                decoded.extend(decision.event(name_of(&id), wanted.tool).map(Decoded::Event));
+                input(decoded, requests::answer(&id, &kind.answer(decision.allowed)));
+            }
+            None => push(decoded, self.permissions.ask(name_of(&id), wanted, (id, kind))),
+        }
+    }
+
+    /// Passes on what somebody has decided.
+    pub(super) fn decided(&mut self, id: &str, allowed: bool, decoded: &mut Vec<Decoded>) {
+        if let Some((id, kind)) = self.permissions.close(id) {
+            input(decoded, requests::answer(&id, &kind.answer(allowed)));
+        }
+    }
+
+    /// The program does not wait for that answer any more.
+    pub(super) fn resolved(&mut self, params: &Fields) {
+        if let Some(id) = params.get("requestId") {
+            self.permissions.close(&name_of(id));
+        }
+    }
+
+    /// The turn is over: the tools that were refused in it.
+    pub(super) fn end_turn(&mut self) -> BTreeSet<String> {
+        self.permissions.end_turn()
+    }
+}
+
+/// Answers what asks for no permission, also where it is not understood.
+fn not_offered(method: String, id: &Value, params: Fields, decoded: &mut Vec<Decoded>) {
+    let elicitation = method == "mcpServer/elicitation/request";
+    let known = is_documented(&method);
+    let event = known.then(|| message(method, params));
+    push(decoded, event.unwrap_or_else(|| message("unknown_request".to_owned(), Fields::new())));
+    // An MCP server that wants to know something of the user can be told that nobody answers.
+    let declined = json!({"action": "decline"});
+    input(decoded, if elicitation { requests::answer(id, &declined) } else { requests::refuse(id) });
+}
 
 /// A tool that waits for its permission.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Ask {
-    tool: String,
-    input: Value,
-    /// What rules with a pattern look at. A change of files has to fit in all its paths.
-    details: Vec<String>,
+struct Ask {
+    wanted: Wanted,
     kind: Kind,
 }
 
@@ -32,16 +106,14 @@ enum Kind {
 }
 
 /// The changes that were announced, by the id of their item: the request for their permission only names that.
-pub(super) type Changes = BTreeMap<String, Value>;
+type Changes = BTreeMap<String, Value>;
 
 impl Ask {
     /// `None` for a request that asks for no permission, or not in a form that is known.
-    pub(super) fn read(method: &str, params: &Fields, changes: &Changes) -> Option<Self> {
+    fn read(method: &str, params: &Fields, changes: &Changes) -> Option<Self> {
         let text = |name: &str| params.get(name).and_then(Value::as_str);
-        let asks_for = |tool: &str, input: Value, kind: Kind| {
-            let details = detail(&input).map(str::to_owned).into_iter().collect();
-            Self { tool: tool.to_owned(), input, details, kind }
-        };
+        let asks_for =
+            |tool: &str, input: Value, kind: Kind| Self { wanted: Wanted::new(tool.to_owned(), input, risk), kind };
         match method {
             "item/commandExecution/requestApproval" => Some(match text("command") {
                 Some(command) => asks_for("command_execution", command_input(command, text("cwd")), Kind::Decision),
@@ -54,8 +126,8 @@ impl Ask {
             "item/fileChange/requestApproval" => {
                 let changes = changes.get(text("itemId")?).cloned().unwrap_or_default();
                 let input = json!({"changes": changes, "grantRoot": params.get("grantRoot")});
-                let details = changed_paths(&changes);
-                Some(Self { tool: "file_change".to_owned(), input, details, kind: Kind::Decision })
+                let wanted = Wanted::new("file_change".to_owned(), input, risk).about(changed_paths(&changes));
+                Some(Self { wanted, kind: Kind::Decision })
             }
             "item/permissions/requestApproval" => {
                 let wanted = params.get("permissions")?.clone();
@@ -71,53 +143,26 @@ impl Ask {
             _ => None,
         }
     }
+}
 
-    /// What the rules say: the strictest of what they say to each of its paths. Without rules it is refused.
-    pub(super) fn decided_by(&self, policy: Option<&PermissionPolicy>) -> PermissionAction {
-        let Some(policy) = policy else { return PermissionAction::Deny };
-        let risk = risk(&self.tool, &self.input);
-        let decide = |detail| policy.decide(ToolUse { tool: &self.tool, detail, risk });
-        let decisions: Vec<_> = match self.details.as_slice() {
-            [] => vec![decide(None)],
-            details => details.iter().map(|detail| decide(Some(detail))).collect(),
-        };
-        let strictest = [PermissionAction::Deny, PermissionAction::Ask].into_iter().find(|one| decisions.contains(one));
-        strictest.unwrap_or(PermissionAction::Allow)
-    }
-
-    pub(super) fn tool(&self) -> &str {
-        &self.tool
-    }
-
-    pub(super) fn request(&self, id: String) -> EventBody {
-        let (tool, input) = (self.tool.clone(), self.input.clone());
-        EventBody::PermissionRequest { id, tool, risk: Some(risk(&self.tool, &self.input)), input }
-    }
-
-    pub(super) fn decision(&self, id: String, allowed: bool, by: Option<&str>) -> EventBody {
-        EventBody::PermissionDecision { id, tool: self.tool.clone(), allowed, by: by.map(str::to_owned) }
-    }
-
+impl Kind {
     /// The answer. A refusal has no place for a reason; the turn goes on with it.
-    pub(super) fn answer(&self, allowed: bool) -> Value {
-        match (&self.kind, allowed) {
-            (Kind::Decision, true) => json!({"decision": "accept"}),
-            (Kind::Decision, false) => json!({"decision": "decline"}),
-            (Kind::Elicitation, true) => json!({"action": "accept", "content": {}}),
-            (Kind::Elicitation, false) => json!({"action": "decline"}),
-            (Kind::Grant(wanted), true) => json!({"permissions": wanted, "scope": "turn"}),
-            (Kind::Grant(_), false) => json!({"permissions": {}, "scope": "turn"}),
+    fn answer(&self, allowed: bool) -> Value {
+        match (self, allowed) {
+            (Self::Decision, true) => json!({"decision": "accept"}),
+            (Self::Decision, false) => json!({"decision": "decline"}),
+            (Self::Elicitation, true) => json!({"action": "accept", "content": {}}),
+            (Self::Elicitation, false) => json!({"action": "decline"}),
+            (Self::Grant(wanted), true) => json!({"permissions": wanted, "scope": "turn"}),
+            (Self::Grant(_), false) => json!({"permissions": {}, "scope": "turn"}),
         }
     }
 }
 
-/// The answer to an MCP server that wants to know something of the user.
-pub(super) fn no_answer() -> Value {
-    json!({"action": "decline"})
-}
-
 #[cfg(test)]
 mod tests {
+    use legwork_model::PermissionAction;
+
     use super::*;
 
     fn policy(json: &str) -> PermissionPolicy {
@@ -138,9 +183,8 @@ mod tests {
             (r#"{"rules":[{"action":"allow","pattern":"src/*"}]}"#, PermissionAction::Ask),
             (r#"{"rules":[{"action":"allow","risk":"write"}],"default":"deny"}"#, PermissionAction::Allow),
         ] {
-            assert_eq!(ask.decided_by(Some(&policy(rules))), action, "{rules}");
+            assert_eq!(ask.wanted.decided_by(&policy(rules)), action, "{rules}");
         }
-        assert_eq!(ask.decided_by(None), PermissionAction::Deny);
     }
 
     #[test]
@@ -148,8 +192,8 @@ mod tests {
         let params = json!({"command": "/bin/bash -lc 'git status && rm -rf x'", "cwd": "/w"});
         let ask = read("item/commandExecution/requestApproval", params).expect("an ask");
         let rules = r#"{"rules":[{"action":"deny","risk":"dangerous"},{"action":"allow","pattern":"git status*"}]}"#;
-        assert_eq!(ask.decided_by(Some(&policy(rules))), PermissionAction::Deny);
-        assert_eq!(ask.details, ["git status && rm -rf x"]);
+        assert_eq!(ask.wanted.decided_by(&policy(rules)), PermissionAction::Deny);
+        assert_eq!(ask.wanted.input["command"], "git status && rm -rf x");
     }
 
     #[test]
@@ -164,6 +208,6 @@ mod tests {
             assert_eq!(read(method, params), None, "{method}");
         }
         let unknown = read("item/fileChange/requestApproval", json!({"itemId": "c2"})).expect("an ask");
-        assert_eq!((unknown.tool(), unknown.details.len()), ("file_change", 0));
+        assert_eq!(unknown.wanted.tool, "file_change");
     }
 }

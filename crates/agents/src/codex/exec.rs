@@ -1,29 +1,21 @@
 //! The dialogue with `codex exec --json`: one prompt, no orders.
 
-use legwork_model::{EventBody, Exit, Failure, Task, Usage, Verdict};
+use legwork_model::{EventBody, Failure, Task, Usage, Verdict};
 use serde_json::Value;
 
+use super::NAME;
 use super::accounting::used;
-use super::app_server::retrying;
 use super::items::{Items, message};
 use super::verdict;
-use super::wire::{Fields, Tokens, TurnError, parse};
-use crate::agent::{AgentReport, Decoded, Dialogue};
+use super::wire::{Tokens, TurnError};
+use crate::agent::{AgentReport, Decoded};
 use crate::ending::without_result;
-use crate::framing::{Line, LineSplitter};
-use crate::lines::End;
-use crate::stderr::StderrLines;
+use crate::fields::{self, Fields, parse};
+use crate::lines::{End, Lines, push};
 
-/// The dialogue with one process.
-#[derive(Debug)]
-pub(super) struct ExecDialogue {
-    stdout: LineSplitter,
-    stderr: StderrLines,
-    run: Run,
-}
-
+/// What is known of the run so far.
 #[derive(Debug, Default)]
-struct Run {
+pub(super) struct Run {
     continues: bool,
     session_id: Option<String>,
     items: Items,
@@ -31,124 +23,90 @@ struct Run {
     usage: Option<Usage>,
     answer: Option<String>,
     ended: Option<Result<(), Failure>>,
-    cut_line: bool,
 }
 
-impl ExecDialogue {
-    pub(super) fn new(task: &Task) -> Self {
-        let run = Run { continues: task.resume_session.is_some(), ..Run::default() };
-        Self { stdout: LineSplitter::default(), stderr: StderrLines::default(), run }
-    }
-}
-
-impl Dialogue for ExecDialogue {
-    fn stdout(&mut self, bytes: &[u8], decoded: &mut Vec<Decoded>) {
-        let Self { stdout, run, .. } = self;
-        stdout.push(bytes, |line| run.line(line, decoded));
-    }
-
-    fn stderr(&mut self, bytes: &[u8], decoded: &mut Vec<Decoded>) {
-        self.stderr.push(bytes, decoded);
-    }
-
-    fn finish(&mut self, exit: Exit, decoded: &mut Vec<Decoded>) -> AgentReport {
-        let Self { stdout, stderr, run } = self;
-        stdout.finish(|line| run.line(line, decoded));
-        stderr.finish(decoded);
-        run.report(stderr.last(), exit)
-    }
-}
-
-impl Run {
-    fn line(&mut self, line: Line<'_>, decoded: &mut Vec<Decoded>) {
-        let mut events = Vec::new();
-        let understood = !line.truncated && self.read(line.bytes, &mut events).is_some();
-        if !understood {
-            self.cut_line |= line.truncated;
-            let text = String::from_utf8_lossy(line.bytes).into_owned();
-            events = vec![EventBody::Unparsed { line: text, truncated: line.truncated }];
-        }
-        let ended = events.iter().any(|event| matches!(event, EventBody::TurnEnded { .. }));
-        decoded.extend(events.into_iter().map(Decoded::Event));
-        decoded.extend(ended.then_some(Decoded::TurnEnded));
-    }
-
-    /// `None` for a line that is not understood.
-    fn read(&mut self, line: &[u8], events: &mut Vec<EventBody>) -> Option<()> {
+impl Lines for Run {
+    fn read(&mut self, line: &[u8], decoded: &mut Vec<Decoded>) -> Option<()> {
         let mut fields: Fields = serde_json::from_slice(line).ok()?;
         let kind = fields.get("type")?.as_str()?.to_owned();
         match kind.as_str() {
             "thread.started" => {
                 let session_id = Some(fields.get("thread_id")?.as_str()?.to_owned());
                 self.session_id.clone_from(&session_id);
-                events.push(EventBody::Started { session_id, model: None, tools: Vec::new(), version: None });
+                let started = EventBody::Started { session_id, model: None, tools: Vec::new(), version: None };
+                push(decoded, started);
             }
             "turn.started" => {}
-            "item.started" => self.items.started(&as_of_the_server(fields.remove("item")?)?, events)?,
+            "item.started" => self.items.started(&as_of_the_server(fields.remove("item")?)?, decoded)?,
             "item.completed" => {
-                self.items.completed(as_of_the_server(fields.remove("item")?)?, events)?;
+                self.items.completed(as_of_the_server(fields.remove("item")?)?, decoded)?;
                 self.failed_calls = 0;
             }
-            "item.updated" => events.push(message(kind, fields)),
-            "error" => self.error(fields.get("message")?.as_str()?, events),
-            "turn.completed" => self.completed(fields.remove("usage"), events),
-            "turn.failed" => self.failed(&parse(fields.remove("error")?.as_object()?.clone())?, events),
+            "item.updated" => push(decoded, message(kind, fields)),
+            "error" => self.error(fields.get("message")?.as_str()?, decoded),
+            "turn.completed" => self.completed(fields.remove("usage"), decoded),
+            "turn.failed" => self.failed(&parse(fields.remove("error")?.as_object()?.clone())?, decoded),
             _ => return None,
         }
         Some(())
     }
 
+    fn report(&mut self, end: &End<'_>, _: &mut Vec<Decoded>) -> AgentReport {
+        let verdict = match &self.ended {
+            Some(Ok(())) => Verdict::Succeeded,
+            Some(Err(failure)) => Verdict::Failed(failure.clone()),
+            None => Verdict::Failed(self.without_result(end)),
+        };
+        AgentReport {
+            result: self.answer.clone(),
+            session_id: self.session_id.clone(),
+            usage: self.usage,
+            ..AgentReport::bare(verdict)
+        }
+    }
+}
+
+impl Run {
+    pub(super) fn new(task: &Task) -> Self {
+        Self { continues: task.resume_session.is_some(), ..Self::default() }
+    }
+
     /// A retry, `Reconnecting... 1/5 (why)`, or what the end of the turn says again.
-    fn error(&mut self, text: &str, events: &mut Vec<EventBody>) {
+    fn error(&mut self, text: &str, decoded: &mut Vec<Decoded>) {
         let Some(retry) = text.strip_prefix("Reconnecting... ") else {
-            let fields = [("message".to_owned(), Value::from(text))];
-            return events.push(message("error".to_owned(), fields.into_iter().collect()));
+            return push(decoded, fields::message("error", [("message", text.into())]));
         };
         let (count, why) = retry.split_once(" (").unwrap_or((retry, retry));
         self.failed_calls += 1;
         let why = why.strip_suffix(')').unwrap_or(why).to_owned();
         let error = TurnError { message: count.to_owned(), additional_details: Some(why), ..TurnError::default() };
-        events.push(retrying(self.failed_calls, &error));
+        push(decoded, verdict::retrying(self.failed_calls, &error));
     }
 
-    fn completed(&mut self, usage: Option<Value>, events: &mut Vec<EventBody>) {
+    fn completed(&mut self, usage: Option<Value>, decoded: &mut Vec<Decoded>) {
         self.answer = self.items.answer.take();
         // It is of the whole thread, with all that was used before a resume, which nobody knows here: better no count than
         // a wrong one.
-        let usage = usage.filter(|_| !self.continues).and_then(|usage| serde_json::from_value::<Tokens>(usage).ok());
+        let usage = usage.filter(|_| !self.continues).and_then(parse::<Tokens>);
         self.usage = usage.map(used);
-        events.extend(self.usage.map(|usage| EventBody::Usage { model: None, usage }));
-        events.push(EventBody::TurnEnded { result: self.answer.clone(), is_error: false });
+        decoded.extend(self.usage.map(|usage| Decoded::Event(EventBody::Usage { model: None, usage })));
+        push(decoded, EventBody::TurnEnded { result: self.answer.clone(), is_error: false });
+        decoded.push(Decoded::TurnEnded);
         self.ended = Some(Ok(()));
     }
 
-    fn failed(&mut self, error: &TurnError, events: &mut Vec<EventBody>) {
+    fn failed(&mut self, error: &TurnError, decoded: &mut Vec<Decoded>) {
         let failure = verdict::failed(error);
-        events.push(EventBody::TurnEnded { result: Some(failure.message.clone()), is_error: true });
+        push(decoded, EventBody::TurnEnded { result: Some(failure.message.clone()), is_error: true });
+        decoded.push(Decoded::TurnEnded);
         self.ended = Some(Err(failure));
     }
 
-    fn report(&self, stderr: Option<&str>, exit: Exit) -> AgentReport {
-        let verdict = match &self.ended {
-            Some(Ok(())) => Verdict::Succeeded,
-            Some(Err(failure)) => Verdict::Failed(failure.clone()),
-            None => Verdict::Failed(self.without_result(stderr, exit)),
-        };
-        AgentReport {
-            verdict,
-            result: self.answer.clone(),
-            session_id: self.session_id.clone(),
-            usage: self.usage,
-            cost_usd: None,
-            turns: None,
-        }
-    }
-
     /// Before its first line the program tells of what is wrong on its error output alone.
-    fn without_result(&self, stderr: Option<&str>, exit: Exit) -> Failure {
-        match stderr.filter(|line| self.session_id.is_none() && line.contains("no rollout found")) {
+    fn without_result(&self, end: &End<'_>) -> Failure {
+        match end.stderr.filter(|line| self.session_id.is_none() && line.contains("no rollout found")) {
             Some(line) => verdict::refused(line, self.continues),
-            None => without_result("Codex", &End { exit, stderr, cut_line: self.cut_line }),
+            None => without_result(NAME, end),
         }
     }
 }

@@ -3,10 +3,13 @@
 use std::collections::BTreeSet;
 
 use legwork_model::EventBody;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::shell::inner_command;
-use super::wire::Fields;
+use crate::agent::Decoded;
+use crate::fields::{self, Fields};
+use crate::lines::push;
+use crate::mcp;
 
 /// Items that are known and passed on as they are, once they are complete.
 const OTHERS: [&str; 16] = [
@@ -47,49 +50,49 @@ struct Call {
 
 impl Items {
     /// An item began. `None` for one that is not known.
-    pub(super) fn started(&mut self, item: &Fields, events: &mut Vec<EventBody>) -> Option<()> {
+    pub(super) fn started(&mut self, item: &Fields, decoded: &mut Vec<Decoded>) -> Option<()> {
         match text(item, "type")? {
             // What it looks for is only known in the end.
             "webSearch" | "agentMessage" | "reasoning" => Some(()),
             known if OTHERS.contains(&known) => Some(()),
             _ => {
                 let (id, call) = (text(item, "id")?, call(item)?);
-                self.called(id, &call, events);
+                self.called(id, &call, decoded);
                 Some(())
             }
         }
     }
 
     /// An item came to its end.
-    pub(super) fn completed(&mut self, item: Fields, events: &mut Vec<EventBody>) -> Option<()> {
+    pub(super) fn completed(&mut self, item: Fields, decoded: &mut Vec<Decoded>) -> Option<()> {
         match text(&item, "type")? {
             "userMessage" => {}
             "agentMessage" => {
                 let said = text(&item, "text")?.to_owned();
                 self.answer = Some(said.clone());
-                events.push(EventBody::Text { text: said, parent_tool_call_id: None });
+                push(decoded, EventBody::Text { text: said, parent_tool_call_id: None });
             }
             "reasoning" => {
                 let thought = thought(&item);
                 let thinking = EventBody::Thinking { text: thought.clone(), parent_tool_call_id: None };
-                events.extend((!thought.is_empty()).then_some(thinking));
+                decoded.extend((!thought.is_empty()).then_some(Decoded::Event(thinking)));
             }
-            known if OTHERS.contains(&known) => events.push(message(known.to_owned(), item)),
+            known if OTHERS.contains(&known) => push(decoded, message(known.to_owned(), item)),
             _ => {
                 let (id, call) = (text(&item, "id")?.to_owned(), call(&item)?);
-                self.called(&id, &call, events);
+                self.called(&id, &call, decoded);
                 self.open.remove(&id);
                 let (output, is_error) = call.result;
-                events.push(EventBody::ToolResult { id, output, is_error, parent_tool_call_id: None });
+                push(decoded, EventBody::ToolResult { id, output, is_error, parent_tool_call_id: None });
             }
         }
         Some(())
     }
 
-    fn called(&mut self, id: &str, call: &Call, events: &mut Vec<EventBody>) {
+    fn called(&mut self, id: &str, call: &Call, decoded: &mut Vec<Decoded>) {
         if self.open.insert(id.to_owned()) {
             let (name, input) = (call.name.clone(), call.input.clone());
-            events.push(EventBody::ToolCall { id: id.to_owned(), name, input, parent_tool_call_id: None });
+            push(decoded, EventBody::ToolCall { id: id.to_owned(), name, input, parent_tool_call_id: None });
         }
     }
 }
@@ -143,18 +146,13 @@ fn call(item: &Fields) -> Option<Call> {
     })
 }
 
-/// The texts of the answer of an MCP server; what is no text is only named (`[image]`).
+/// What an MCP server answered.
 fn mcp_output(result: &Value, error: &Value) -> String {
     if let Some(message) = error["message"].as_str() {
         return message.to_owned();
     }
     let blocks = result["content"].as_array().into_iter().flatten();
-    let shown = blocks.map(|block| match (block["text"].as_str(), block["type"].as_str()) {
-        (Some(text), _) => text.to_owned(),
-        (None, Some(kind)) => format!("[{kind}]"),
-        (None, None) => block.to_string(),
-    });
-    shown.collect::<Vec<_>>().join("\n")
+    blocks.map(mcp::text).collect::<Vec<_>>().join("\n")
 }
 
 /// The summary of what it thought, or the thoughts themselves where the model gives them; the one-shot program has one text.
@@ -168,9 +166,9 @@ fn thought(item: &Fields) -> String {
 }
 
 /// Something that is passed on as it is, without what every such thing has.
-pub(super) fn message(topic: String, mut fields: Map<String, Value>) -> EventBody {
+pub(super) fn message(topic: String, mut fields: Fields) -> EventBody {
     fields.retain(|name, value| name != "type" && name != "threadId" && !value.is_null());
-    EventBody::Message { topic, fields: fields.into_iter().collect() }
+    fields::message(topic, fields)
 }
 
 fn text<'a>(fields: &'a Fields, name: &str) -> Option<&'a str> {

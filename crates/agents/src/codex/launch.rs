@@ -4,7 +4,7 @@ use legwork_model::Task;
 
 use super::config::{KEY_VARIABLE, config};
 use super::stance::Stance;
-use crate::agent::{Credential, PlacedFile, Setup, Stdin};
+use crate::agent::{Credential, PlacedFile, Setup, Stdin, placed};
 use crate::environment::text;
 
 /// What a task may not set beside what none may: where the agent sends its credential, and where it lives.
@@ -45,26 +45,14 @@ pub(super) fn env(setup: &Setup) -> Vec<(&'static str, String)> {
     // Else its error output is full of escapes.
     let mut env = vec![("CODEX_HOME", text(&setup.home.join(".codex"))), ("NO_COLOR", "1".to_owned())];
     // The server learns the key with the request for a thread: what is in no environment can't leak from one.
-    let key = setup.credential.as_ref().filter(|_| setup.one_shot).and_then(key);
+    let key = setup.credential.as_ref().filter(|_| setup.one_shot).and_then(Credential::secret);
     env.extend(key.map(|key| (KEY_VARIABLE, key.to_owned())));
     env
 }
 
-/// The key that goes into each request to the model's API; none for a login, which the program renews by itself.
-pub(super) fn key(credential: &Credential) -> Option<&str> {
-    match credential {
-        Credential::ApiKey(secret) | Credential::BearerToken(secret) | Credential::OauthToken(secret) => Some(secret),
-        Credential::LoginFile(_) => None,
-    }
-}
-
 pub(super) fn files(task: &Task, setup: &Setup) -> Vec<PlacedFile> {
-    let placed = |path: &str, contents: String| PlacedFile { path: path.into(), contents };
-    let login = match &setup.credential {
-        Some(Credential::LoginFile(contents)) => Some(placed(LOGIN_FILE, contents.clone())),
-        _ => None,
-    };
-    let always = [placed(CONFIG_FILE, config(task, setup)), placed(TMP_FILE, String::new())];
+    let login = setup.credential.as_ref().and_then(Credential::login).map(|file| placed(LOGIN_FILE, file));
+    let always = [placed(CONFIG_FILE, config(task, setup)), placed(TMP_FILE, "")];
     always.into_iter().chain(login).collect()
 }
 

@@ -26,6 +26,10 @@ use serde_json::Value;
 
 use crate::agent::{Agent, Capabilities, Dialogue, Launch, Opening, Package, Setup};
 use crate::environment::environment;
+use crate::lines::LineDialogue;
+
+/// As it is called in a sentence.
+const NAME: &str = "Codex";
 
 /// The adapter for Codex, OpenAI's command-line agent.
 #[derive(Debug, Clone, Copy, Default)]
@@ -119,10 +123,10 @@ impl Agent for Codex {
 
     fn dialogue(&self, task: &Task, setup: &Setup) -> Box<dyn Dialogue> {
         if setup.one_shot {
-            Box::new(exec::ExecDialogue::new(task))
+            Box::new(LineDialogue::new(exec::Run::new(task)))
         } else {
             let opening = Opening { prompt: task.prompt.clone(), ..Opening::default() };
-            Box::new(app_server::AppServerDialogue::new(task, setup, Some(opening)))
+            Box::new(LineDialogue::new(app_server::Run::new(task, setup, Some(opening))))
         }
     }
 
@@ -133,7 +137,7 @@ impl Agent for Codex {
             return None;
         }
         let launch = self.launch_with(task, setup, requests::hello());
-        Some((launch, Box::new(app_server::AppServerDialogue::new(task, setup, None))))
+        Some((launch, Box::new(LineDialogue::new(app_server::Run::new(task, setup, None)))))
     }
 }
 

@@ -6,7 +6,6 @@ use legwork_model::Task;
 use serde_json::{Map, Value, json};
 
 use super::config::PROVIDER;
-use super::launch::key;
 use super::methods::UNWANTED;
 use super::stance::Stance;
 use crate::agent::{Credential, Opening, Setup};
@@ -71,7 +70,8 @@ impl ThreadRequest {
         env: &BTreeMap<String, String>,
     ) -> String {
         let provider = |field: &str| format!("model_providers.{PROVIDER}.{field}");
-        let key = credential.and_then(key).map(|key| (provider("experimental_bearer_token"), key.into()));
+        let key =
+            credential.and_then(Credential::secret).map(|key| (provider("experimental_bearer_token"), key.into()));
         let url = base_url.map(|url| (provider("base_url"), url.into()));
         let env = (!env.is_empty()).then(|| ("shell_environment_policy.set".to_owned(), json!(env)));
         let settings: Map<String, Value> = key.into_iter().chain(url).chain(env).collect();

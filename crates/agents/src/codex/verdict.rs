@@ -1,22 +1,51 @@
-//! How a turn went, from what Codex told of it.
+//! What Codex's errors mean, and how a turn went that ended with one.
 
-use std::collections::BTreeSet;
-
-use legwork_model::{Failure, FailureReason};
+use legwork_model::{EventBody, Failure, FailureReason};
 use serde_json::Value;
 
+use super::NAME;
 use super::wire::TurnError;
+use crate::ending::{ApiError, reported, truncated, unknown_session};
 
 /// The failure of a turn that ended with `error`.
 pub(super) fn failed(error: &TurnError) -> Failure {
     let status = api_status(error);
     let text = error.additional_details.as_deref().unwrap_or(&error.message);
-    let reason = classify(&error.codex_error_info, status, text);
-    Failure { reason, message: explain(reason, &error.codex_error_info, status, text), api_status: status }
+    let info = &error.codex_error_info;
+    let of_api = |error: ApiError| error.failure("codex", status, text);
+    match classify(info, status, text) {
+        FailureReason::CredentialsRejected => of_api(ApiError::Credential),
+        FailureReason::UsageLimit => of_api(ApiError::Limit),
+        FailureReason::ApiError if info == "contextWindowExceeded" || text.contains("context window") => {
+            of_api(ApiError::TooLong)
+        }
+        FailureReason::ApiError if info == "modelNotFound" || status == Some(404) => of_api(ApiError::UnknownModel),
+        FailureReason::ApiError => of_api(ApiError::Other),
+        FailureReason::AnswerTruncated => Failure { api_status: status, ..truncated() },
+        reason @ FailureReason::CredentialsMissing => {
+            let advice = "Give Legwork an API key or a login for codex";
+            let message = format!("{NAME} has nothing to authenticate with. {advice}: {text}");
+            Failure { reason, message, api_status: status }
+        }
+        reason => Failure { reason, api_status: status, ..reported(NAME, text) },
+    }
+}
+
+/// A call to the model that is tried again. Its message has the count where there is one (`Reconnecting... 1/2`); how long
+/// it waits the program does not tell.
+pub(super) fn retrying(failed_calls: u32, error: &TurnError) -> EventBody {
+    let max_attempts = error.message.rsplit_once('/').and_then(|(_, most)| most.parse().ok());
+    EventBody::Retrying {
+        attempt: failed_calls,
+        max_attempts,
+        delay_ms: 0,
+        api_status: api_status(error),
+        error: error.additional_details.clone().unwrap_or_else(|| error.message.clone()),
+    }
 }
 
 /// The HTTP status of the model's API, from the typed error, else from its text.
-pub(super) fn api_status(error: &TurnError) -> Option<u16> {
+fn api_status(error: &TurnError) -> Option<u16> {
     let typed = error.codex_error_info.as_object().and_then(|info| info.values().next());
     let typed = typed.and_then(|info| info["httpStatusCode"].as_u64()).and_then(|status| status.try_into().ok());
     typed.or_else(|| status_in(&error.message)).or_else(|| error.additional_details.as_deref().and_then(status_in))
@@ -72,56 +101,13 @@ fn classify_text(text: &str, of_the_call: bool) -> FailureReason {
     }
 }
 
-fn explain(reason: FailureReason, info: &Value, status: Option<u16>, text: &str) -> String {
-    let too_long = info == "contextWindowExceeded" || text.contains("context window");
-    match reason {
-        FailureReason::CredentialsRejected => format!(
-            "The model's API refused the credential. Check the API key or login that Legwork is given for codex: {text}"
-        ),
-        FailureReason::CredentialsMissing => {
-            format!("Codex has nothing to authenticate with. Give Legwork an API key or a login for codex: {text}")
-        }
-        FailureReason::UsageLimit => {
-            format!("A usage or rate limit of the model's API is reached; try again later: {text}")
-        }
-        FailureReason::AnswerTruncated => {
-            format!("The model's answer was cut off at its length limit. Ask for less at once: {text}")
-        }
-        FailureReason::ApiError if too_long => {
-            format!("The prompt and the conversation before it are too long for the model: {text}")
-        }
-        FailureReason::ApiError if info == "modelNotFound" || status == Some(404) => {
-            format!("The model's API does not know the model, or not at this address; check `model`: {text}")
-        }
-        FailureReason::ApiError => format!("The call to the model's API failed: {text}"),
-        _ => format!("Codex reported an error: {text}"),
-    }
-}
-
-/// What a turn that ended without an error is after all, where tools were refused to it.
-pub(super) fn doubt(refused: &BTreeSet<String>) -> Option<Failure> {
-    (!refused.is_empty()).then(|| {
-        let tools = refused.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
-        let message = format!(
-            "Codex was refused a tool it asked for. Allow it in `permissions`, or choose another permission mode: {tools}"
-        );
-        Failure::new(FailureReason::PermissionDenied, message)
-    })
-}
-
-/// A turn that somebody ended.
-pub(super) fn interrupted() -> Failure {
-    Failure::new(FailureReason::Interrupted, "Codex's turn was interrupted.")
-}
-
 /// A request of ours that the program refused: for a thread, or for a turn in it.
 pub(super) fn refused(message: &str, continues: bool) -> Failure {
     let unknown = ["no rollout found", "invalid session id", "invalid thread id", "thread not found"];
     if continues && unknown.iter().any(|known| message.contains(known)) {
-        let text = "Codex does not know the session to continue. Check `resumeSession`.";
-        return Failure::new(FailureReason::SessionNotFound, format!("{text} ({message})"));
+        return unknown_session(NAME);
     }
-    Failure::new(FailureReason::AgentError, format!("Codex refused to begin: {message}"))
+    Failure::new(FailureReason::AgentError, format!("{NAME} refused to begin: {message}"))
 }
 
 #[cfg(test)]

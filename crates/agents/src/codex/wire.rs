@@ -1,11 +1,11 @@
 //! The lines that the server prints, as far as they are used. Unknown fields are ignored; what is not needed for the verdict
 //! may also have an unknown shape.
 
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Deserializer};
-use serde_json::{Map, Value};
+use serde::Deserialize;
+use serde_json::Value;
 
-pub(super) type Fields = Map<String, Value>;
+use crate::fields::Fields;
+use crate::lenient::lenient;
 
 /// Any line: a notification has a method, a request of the program also an id, an answer an id alone.
 #[derive(Debug, Deserialize)]
@@ -117,13 +117,4 @@ pub(super) struct Tokens {
     /// With those it thought in.
     #[serde(alias = "output_tokens")]
     pub output_tokens: u64,
-}
-
-pub(super) fn parse<T: DeserializeOwned>(fields: Fields) -> Option<T> {
-    serde_json::from_value(Value::Object(fields)).ok()
-}
-
-/// A value of another shape counts as absent, so that a line is not lost over a field that decides nothing.
-fn lenient<'de, D: Deserializer<'de>, T: DeserializeOwned + Default>(deserializer: D) -> Result<T, D::Error> {
-    Ok(T::deserialize(Value::deserialize(deserializer)?).unwrap_or_default())
 }

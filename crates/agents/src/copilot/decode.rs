@@ -6,13 +6,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use legwork_model::EventBody;
-use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::verdict::{Outcome, judge};
 use super::wire::{CallFailure, Message, RunResult, SessionError, Told, ToolEnd, ToolStart};
 use crate::agent::{AgentReport, Decoded};
-use crate::lines::{End, Lines};
+use crate::fields::{Fields, message, parse};
+use crate::lines::{End, Lines, push};
 
 /// What is known of the run so far.
 #[derive(Debug, Default)]
@@ -41,10 +41,10 @@ impl Lines for Run {
     fn read(&mut self, line: &[u8], decoded: &mut Vec<Decoded>) -> Option<()> {
         let fields: Value = serde_json::from_slice(line).ok()?;
         if fields["type"] == "result" {
-            self.ended(serde_json::from_value(fields).ok()?, decoded);
+            self.ended(parse(fields)?, decoded);
             return Some(());
         }
-        let Told { kind, data, ephemeral } = serde_json::from_value(fields).ok()?;
+        let Told { kind, data, ephemeral } = parse(fields)?;
         match kind.as_str() {
             "assistant.turn_start" => self.turn_started(data, decoded),
             "session.tools_updated" => self.model = data.get("model").and_then(Value::as_str).map(str::to_owned),
@@ -94,10 +94,10 @@ impl Lines for Run {
 
 impl Run {
     /// The first turn is the first sign of its work; which session it is only the end tells.
-    fn turn_started(&mut self, data: Map<String, Value>, decoded: &mut Vec<Decoded>) {
+    fn turn_started(&mut self, data: Fields, decoded: &mut Vec<Decoded>) {
         self.turns += 1;
         if self.started {
-            push(decoded, message("assistant.turn_start".to_owned(), data));
+            push(decoded, message("assistant.turn_start", data));
         } else {
             self.started = true;
             let model = self.model.clone();
@@ -113,15 +113,15 @@ impl Run {
         }
     }
 
-    fn message(&mut self, message: Message, decoded: &mut Vec<Decoded>) {
-        let Message { content, reasoning_text, parent_tool_call_id: parent, tool_requests } = message;
+    fn message(&mut self, whole: Message, decoded: &mut Vec<Decoded>) {
+        let Message { content, reasoning_text, parent_tool_call_id: parent, tool_requests } = whole;
         self.failed_call = None;
         self.partial.clear();
         if let Some(text) = reasoning_text.filter(|text| !text.is_empty()) {
             push(decoded, EventBody::Thinking { text, parent_tool_call_id: parent.clone() });
         }
         if content.is_empty() {
-            return push(decoded, self::message("assistant.message".to_owned(), Map::new()));
+            return push(decoded, message("assistant.message", Fields::new()));
         }
         if parent.is_none() {
             self.said = tool_requests.is_empty().then(|| content.clone());
@@ -148,7 +148,7 @@ impl Run {
         push(decoded, EventBody::ToolResult { id, output, is_error, parent_tool_call_id });
     }
 
-    fn retrying(&mut self, data: &Map<String, Value>, decoded: &mut Vec<Decoded>) {
+    fn retrying(&mut self, data: &Fields, decoded: &mut Vec<Decoded>) {
         let failed = self.failed_call.take().unwrap_or_default();
         let reason = data.get("reason").and_then(Value::as_str).unwrap_or("unknown");
         let error = if failed.error_message.is_empty() { reason.to_owned() } else { failed.error_message };
@@ -165,9 +165,9 @@ impl Run {
         );
     }
 
-    fn failed(&mut self, data: Map<String, Value>, decoded: &mut Vec<Decoded>) -> Option<()> {
+    fn failed(&mut self, data: Fields, decoded: &mut Vec<Decoded>) -> Option<()> {
         self.error = Some(parse(data.clone())?);
-        push(decoded, message("session.error".to_owned(), data));
+        push(decoded, message("session.error", data));
         Some(())
     }
 
@@ -185,19 +185,7 @@ impl Run {
 }
 
 /// Without what the program adds to the prompt.
-fn user(data: &Map<String, Value>) -> EventBody {
+fn user(data: &Fields) -> EventBody {
     let text = data.get("content").cloned().unwrap_or_default();
-    EventBody::Message { topic: "user".to_owned(), fields: [("text".to_owned(), text)].into_iter().collect() }
-}
-
-fn message(topic: String, fields: Map<String, Value>) -> EventBody {
-    EventBody::Message { topic, fields: fields.into_iter().collect() }
-}
-
-fn parse<T: DeserializeOwned>(fields: Map<String, Value>) -> Option<T> {
-    serde_json::from_value(Value::Object(fields)).ok()
-}
-
-fn push(decoded: &mut Vec<Decoded>, event: EventBody) {
-    decoded.push(Decoded::Event(event));
+    message("user", [("text", text)])
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use legwork_model::{McpServer, McpTransport, Task};
 use serde_json::{Value, json};
 
-use crate::agent::{Credential, PlacedFile, Setup};
+use crate::agent::{Credential, PlacedFile, Setup, placed};
 use crate::environment::text;
 
 /// What a task may not set beside what none may: where the agent sends its credential, what it may do, who watches it.
@@ -52,7 +52,7 @@ pub(super) fn env(task: &Task, setup: &Setup) -> Vec<(&'static str, String)> {
     env.extend(task.model.clone().map(|model| ("COPILOT_MODEL", model)));
     match &setup.base_url {
         Some(url) => env.extend(provider(url, setup)),
-        None => env.extend(setup.credential.as_ref().and_then(token).map(|token| ("COPILOT_GITHUB_TOKEN", token))),
+        None => env.extend(secret("COPILOT_GITHUB_TOKEN", setup)),
     }
     env
 }
@@ -67,17 +67,13 @@ fn provider(url: &str, setup: &Setup) -> Vec<(&'static str, String)> {
         Some(Credential::BearerToken(_) | Credential::OauthToken(_)) => "COPILOT_PROVIDER_BEARER_TOKEN",
         _ => "COPILOT_PROVIDER_API_KEY",
     };
-    env.extend(setup.credential.as_ref().and_then(token).map(|token| (variable, token)));
+    env.extend(secret(variable, setup));
     env
 }
 
-fn token(credential: &Credential) -> Option<String> {
-    match credential {
-        Credential::ApiKey(secret) | Credential::BearerToken(secret) | Credential::OauthToken(secret) => {
-            Some(secret.clone())
-        }
-        Credential::LoginFile(_) => None,
-    }
+fn secret(variable: &'static str, setup: &Setup) -> Option<(&'static str, String)> {
+    let secret = setup.credential.as_ref().and_then(Credential::secret);
+    secret.map(|secret| (variable, secret.to_owned()))
 }
 
 /// The MCP servers of the run, with their secrets.
@@ -88,8 +84,7 @@ const INSTRUCTIONS_FILE: &str = ".copilot/copilot-instructions.md";
 
 /// The files that it finds in its home directory.
 pub(super) fn files(task: &Task, setup: &Setup) -> Vec<PlacedFile> {
-    let placed = |path: &str, contents: String| PlacedFile { path: path.into(), contents };
-    let instructions = task.system_prompt.clone().map(|text| placed(INSTRUCTIONS_FILE, text));
+    let instructions = task.system_prompt.as_ref().map(|text| placed(INSTRUCTIONS_FILE, text));
     let servers = (!setup.mcp_servers.is_empty()).then(|| placed(MCP_FILE, mcp_config(&setup.mcp_servers).to_string()));
     instructions.into_iter().chain(servers).collect()
 }

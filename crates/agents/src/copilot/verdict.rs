@@ -7,7 +7,7 @@ use legwork_model::{Failure, FailureReason, Verdict};
 
 use super::NAME;
 use super::wire::{RunResult, SessionError};
-use crate::ending::{refused_by_api, refused_tools, without_result};
+use crate::ending::{interrupted, refused_by_api, refused_tools, reported, unknown_session, without_result};
 use crate::lines::End;
 
 /// All that the verdict rests on.
@@ -26,13 +26,10 @@ pub(super) struct Outcome<'a> {
 pub(super) fn judge(told: &Outcome<'_>) -> Verdict {
     let failure = match (told.error, told.result) {
         (Some(error), _) => Some(failed(error)),
-        _ if told.aborted => Some(Failure::new(FailureReason::Interrupted, format!("{NAME}'s turn was interrupted."))),
+        _ if told.aborted => Some(interrupted(NAME)),
         (None, None) => Some(unfinished(told)),
         (None, Some(RunResult { exit_code: Some(0), .. })) => refused_tools(NAME, told.refused),
-        (None, Some(_)) => {
-            let said = told.complaint.unwrap_or("no details were given");
-            Some(Failure::new(FailureReason::AgentError, format!("{NAME} reported an error: {said}")))
-        }
+        (None, Some(_)) => Some(reported(NAME, told.complaint.unwrap_or("no details were given"))),
     };
     failure.map_or(Verdict::Succeeded, Verdict::Failed)
 }
@@ -44,10 +41,7 @@ fn unfinished(told: &Outcome<'_>) -> Failure {
             FailureReason::CredentialsMissing,
             format!("{NAME} has no credential. Give Legwork one for `copilot`."),
         ),
-        Some(said) if said.starts_with("Error: No session, task, or name matched") => Failure::new(
-            FailureReason::SessionNotFound,
-            format!("{NAME} does not know the session to continue. Check `resumeSession`."),
-        ),
+        Some(said) if said.starts_with("Error: No session, task, or name matched") => unknown_session(NAME),
         said => without_result(NAME, &End { stderr: said, ..*told.end }),
     }
 }
@@ -57,7 +51,7 @@ fn failed(error: &SessionError) -> Failure {
         (None, "authentication") => refused_by_api("copilot", Some(401), &error.message),
         (None, "rate_limit" | "quota") => refused_by_api("copilot", Some(429), &error.message),
         (Some(status), _) => api_failure(Some(status), &error.message),
-        (None, _) => Failure::new(FailureReason::AgentError, format!("{NAME} reported an error: {}", error.message)),
+        (None, _) => reported(NAME, &error.message),
     }
 }
 

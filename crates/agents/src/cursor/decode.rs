@@ -1,14 +1,14 @@
 //! From what Cursor's agent prints in a single run to events.
 
 use legwork_model::{EventBody, Failure, FailureReason, Usage, Verdict};
-use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::NAME;
 use super::wire::{Init, RunResult, Said, ToolCall};
 use crate::agent::{AgentReport, Decoded};
-use crate::ending::without_result;
-use crate::lines::{End, Lines};
+use crate::ending::{reported, without_result};
+use crate::fields::{self, Fields, parse};
+use crate::lines::{End, Lines, push};
 use crate::speech::Speech;
 
 /// Fields that say nothing new on a line of a run.
@@ -26,7 +26,7 @@ pub(super) struct Run {
 
 impl Lines for Run {
     fn read(&mut self, line: &[u8], decoded: &mut Vec<Decoded>) -> Option<()> {
-        let fields: Map<String, Value> = serde_json::from_slice(line).ok()?;
+        let fields: Fields = serde_json::from_slice(line).ok()?;
         let subtype = fields.get("subtype").and_then(Value::as_str);
         match (fields.get("type")?.as_str()?, subtype) {
             ("system", Some("init")) => self.started(parse(fields)?, decoded),
@@ -36,15 +36,16 @@ impl Lines for Run {
                 push(decoded, EventBody::Text { text, parent_tool_call_id: None });
             }
             ("user", _) => {
-                let text = Value::String(text_of(parse(fields)?));
-                let fields = [("text".to_owned(), text)].into_iter().collect();
-                push(decoded, EventBody::Message { topic: "user".to_owned(), fields });
+                push(decoded, fields::message("user", [("text", text_of(parse(fields)?).into())]));
             }
             ("thinking", Some("delta")) => self.thoughts.think(fields.get("text")?.as_str()?, decoded),
             ("thinking", _) => self.thoughts.flush(decoded),
             ("tool_call", _) => self.tool(parse(fields)?, decoded)?,
             ("result", _) => self.ended(parse(fields)?, decoded),
-            ("system", Some(topic)) => push(decoded, message(topic.to_owned(), fields)),
+            ("system", Some(topic)) => {
+                let topic = topic.to_owned();
+                push(decoded, fields::message(topic, fields::without(fields, &ENVELOPE)));
+            }
             _ => return None,
         }
         Some(())
@@ -129,10 +130,7 @@ fn outcome(result: &Value) -> (String, bool) {
 fn judge(result: Option<&RunResult>, end: &End<'_>) -> Verdict {
     let failure = match result {
         Some(RunResult { is_error: Some(false), subtype, .. }) if subtype == "success" => return Verdict::Succeeded,
-        Some(result) => {
-            let said = result.result.as_deref().unwrap_or("no details were given");
-            Failure::new(FailureReason::AgentError, format!("{NAME} reported an error: {said}"))
-        }
+        Some(result) => reported(NAME, result.result.as_deref().unwrap_or("no details were given")),
         None if end.stderr.is_some_and(needs_login) => Failure::new(
             FailureReason::CredentialsMissing,
             format!("{NAME} is not logged in. Give Legwork an API key for `cursor`."),
@@ -149,17 +147,4 @@ fn needs_login(said: &str) -> bool {
 
 fn text_of(said: Said) -> String {
     said.message.content.into_iter().map(|block| block.text).collect()
-}
-
-fn message(topic: String, mut fields: Map<String, Value>) -> EventBody {
-    fields.retain(|name, _| !ENVELOPE.contains(&name.as_str()));
-    EventBody::Message { topic, fields: fields.into_iter().collect() }
-}
-
-fn parse<T: DeserializeOwned>(fields: Map<String, Value>) -> Option<T> {
-    serde_json::from_value(Value::Object(fields)).ok()
-}
-
-fn push(decoded: &mut Vec<Decoded>, event: EventBody) {
-    decoded.push(Decoded::Event(event));
 }

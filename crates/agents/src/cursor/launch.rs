@@ -3,7 +3,7 @@
 use legwork_model::Task;
 use serde_json::json;
 
-use crate::agent::{Credential, PlacedFile, Setup};
+use crate::agent::{Credential, PlacedFile, Setup, placed};
 use crate::mcp;
 
 /// What a task may not set beside what none may: as whom the agent works, and where it looks for its settings.
@@ -56,7 +56,6 @@ pub(super) fn files(task: &Task, setup: &Setup) -> Vec<PlacedFile> {
         "editor": {"vimMode": false},
         "permissions": {"allow": allow, "deny": task.tools.deny},
     });
-    let placed = |path: &str, contents: String| PlacedFile { path: path.into(), contents };
     let servers = !setup.mcp_servers.is_empty() && !task.is_conversation();
     let servers = servers.then(|| placed(MCP_FILE, mcp::config(&setup.mcp_servers).to_string()));
     std::iter::once(placed(CONFIG_FILE, config.to_string())).chain(servers).collect()

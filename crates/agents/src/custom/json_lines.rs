@@ -6,8 +6,9 @@ use serde_json::Value;
 use super::path::{Condition, Path};
 use super::settings::{JsonLines, UsageCount};
 use crate::agent::{AgentReport, Decoded};
-use crate::ending::without_result;
-use crate::lines::{End, Lines};
+use crate::ending::{reported, without_result};
+use crate::fields::message;
+use crate::lines::{End, Lines, push};
 
 /// The paths, ready to be followed.
 #[derive(Debug, Clone)]
@@ -106,9 +107,7 @@ impl Run {
     fn judge(&self, end: &End<'_>) -> Verdict {
         let ended_well = end.exit.code == Some(0) && (self.done || self.reader.done_if.is_none()) && !end.cut_line;
         match &self.error {
-            Some(error) => {
-                Verdict::failed(FailureReason::AgentError, format!("{} reported an error: {error}", self.agent))
-            }
+            Some(error) => Verdict::Failed(reported(&self.agent, error)),
             None if ended_well => Verdict::Succeeded,
             None if self.done => Verdict::Failed(Failure::new(
                 FailureReason::ExitNonzero,
@@ -127,7 +126,6 @@ impl Lines for Run {
     fn read(&mut self, line: &[u8], decoded: &mut Vec<Decoded>) -> Option<()> {
         let value: Value = serde_json::from_slice(line).ok()?;
         let Value::Object(fields) = &value else { return None };
-        let mut events = Vec::new();
         if let Some(session) = self.reader.session(&value).filter(|session| Some(session) != self.session_id.as_ref()) {
             self.session_id = Some(session);
             self.begun = false;
@@ -135,21 +133,20 @@ impl Lines for Run {
         if !self.begun {
             self.begun = true;
             let session_id = self.session_id.clone();
-            events.push(EventBody::Started { session_id, model: None, tools: Vec::new(), version: None });
+            push(decoded, EventBody::Started { session_id, model: None, tools: Vec::new(), version: None });
         }
         if let Some(text) = self.reader.text(&value) {
             self.answer = Some(text.clone());
-            events.push(EventBody::Text { text, parent_tool_call_id: None });
+            push(decoded, EventBody::Text { text, parent_tool_call_id: None });
         } else {
-            let topic = fields.get("type").and_then(Value::as_str).unwrap_or("line").to_owned();
-            events.push(EventBody::Message { topic, fields: fields.clone().into_iter().collect() });
+            let topic = fields.get("type").and_then(Value::as_str).unwrap_or("line");
+            push(decoded, message(topic, fields.clone()));
         }
         if let Some(usage) = self.reader.usage(&value) {
             let sum = self.reader.usage_count == UsageCount::Sum;
             self.usage = Some(if sum { self.usage.unwrap_or_default() + usage } else { usage });
         }
         self.error = self.reader.error(&value).or(self.error.take());
-        decoded.extend(events.into_iter().map(Decoded::Event));
         if !self.done && self.reader.done_if.as_ref().is_some_and(|condition| condition.holds(&value)) {
             self.done = true;
             decoded.push(Decoded::TurnEnded);
@@ -160,10 +157,10 @@ impl Lines for Run {
     fn report(&mut self, end: &End<'_>, decoded: &mut Vec<Decoded>) -> AgentReport {
         let verdict = self.judge(end);
         if let Some(usage) = self.usage {
-            decoded.push(Decoded::Event(EventBody::Usage { model: None, usage }));
+            push(decoded, EventBody::Usage { model: None, usage });
         }
         let is_error = verdict != Verdict::Succeeded;
-        decoded.push(Decoded::Event(EventBody::TurnEnded { result: self.answer.clone(), is_error }));
+        push(decoded, EventBody::TurnEnded { result: self.answer.clone(), is_error });
         AgentReport {
             result: self.answer.clone(),
             session_id: self.session_id.clone(),

@@ -5,7 +5,7 @@ use legwork_model::Task;
 use super::Custom;
 use super::settings::{CustomAgent, Output, PromptBy};
 use crate::acp;
-use crate::agent::{Credential, Launch, PlacedFile, Setup, Stdin};
+use crate::agent::{Credential, Launch, Setup, Stdin, placed};
 use crate::environment::{environment, text};
 
 /// Where the prompt is, for a program that reads it from a file.
@@ -14,7 +14,7 @@ const PROMPT_FILE: &str = ".legwork/prompt.txt";
 /// What to start.
 pub(super) fn launch(agent: &Custom, settings: &CustomAgent, task: &Task, setup: &Setup) -> Launch {
     let acp = settings.output == Output::Acp;
-    let file = PlacedFile { path: PROMPT_FILE.into(), contents: task.prompt.clone() };
+    let file = placed(PROMPT_FILE, &task.prompt);
     Launch {
         program: setup.program.clone(),
         args: args(settings, task, setup),
@@ -42,22 +42,14 @@ fn args(settings: &CustomAgent, task: &Task, setup: &Setup) -> Vec<String> {
 fn env(agent: &Custom, settings: &CustomAgent, task: &Task, setup: &Setup) -> Vec<(String, String)> {
     let mut env = environment(agent, task, setup, []);
     let own = settings.env.iter().filter_map(|(name, value)| Some((name.clone(), filled(value, task, setup)?)));
-    let credential = settings.credential_variable.clone().zip(setup.credential.as_ref().and_then(secret));
+    let secret = setup.credential.as_ref().and_then(Credential::secret).map(str::to_owned);
+    let credential = settings.credential_variable.clone().zip(secret);
     let base_url = settings.base_url_variable.clone().zip(setup.base_url.clone());
     for (name, value) in own.chain(credential).chain(base_url) {
         env.retain(|(known, _)| *known != name);
         env.push((name, value));
     }
     env
-}
-
-fn secret(credential: &Credential) -> Option<String> {
-    match credential {
-        Credential::ApiKey(secret) | Credential::BearerToken(secret) | Credential::OauthToken(secret) => {
-            Some(secret.clone())
-        }
-        Credential::LoginFile(_) => None,
-    }
 }
 
 /// A template with what it names; `None` where the run does not have that.

@@ -4,7 +4,7 @@ use legwork_model::{EventBody, Verdict};
 
 use crate::agent::{AgentReport, Decoded};
 use crate::ending::without_result;
-use crate::lines::{End, Lines};
+use crate::lines::{End, Lines, push};
 use crate::speech::Speech;
 
 /// What it has said so far.
@@ -25,7 +25,7 @@ impl Lines for Run {
     fn read(&mut self, line: &[u8], decoded: &mut Vec<Decoded>) -> Option<()> {
         if !self.begun {
             self.begun = true;
-            decoded.push(Decoded::Event(started()));
+            push(decoded, EventBody::Started { session_id: None, model: None, tools: Vec::new(), version: None });
         }
         self.speech.say(&String::from_utf8_lossy(line), decoded);
         self.speech.say("\n", decoded);
@@ -36,11 +36,7 @@ impl Lines for Run {
         let answer = self.speech.ended(decoded).map(|answer| answer.text.trim_end().to_owned());
         let succeeded = end.exit.code == Some(0) && !end.cut_line;
         let verdict = if succeeded { Verdict::Succeeded } else { Verdict::Failed(without_result(&self.agent, end)) };
-        decoded.push(Decoded::Event(EventBody::TurnEnded { result: answer.clone(), is_error: !succeeded }));
+        push(decoded, EventBody::TurnEnded { result: answer.clone(), is_error: !succeeded });
         AgentReport { result: answer, ..AgentReport::bare(verdict) }
     }
-}
-
-fn started() -> EventBody {
-    EventBody::Started { session_id: None, model: None, tools: Vec::new(), version: None }
 }

@@ -3,13 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use legwork_model::{EventBody, Usage};
-use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
 
 use super::verdict::{Told, judge};
 use super::wire::{Init, RunResult, Said, ToolResult, ToolUse, Warning};
 use crate::agent::{AgentReport, Decoded};
-use crate::lines::{End, Lines};
+use crate::fields::{Fields, message, parse, without};
+use crate::lines::{End, Lines, push};
 use crate::speech::Speech;
 
 /// Fields that say nothing new on a line of a run.
@@ -51,7 +50,7 @@ pub(super) struct Run {
 
 impl Lines for Run {
     fn read(&mut self, line: &[u8], decoded: &mut Vec<Decoded>) -> Option<()> {
-        let fields: Map<String, Value> = serde_json::from_slice(line).ok()?;
+        let fields: Fields = serde_json::from_slice(line).ok()?;
         match fields.get("type")?.as_str()? {
             "init" => self.started(parse(fields)?, decoded),
             "message" => self.said(parse(fields)?, decoded),
@@ -100,8 +99,7 @@ impl Run {
         if said.role == "assistant" {
             self.speech.say(&said.content, decoded);
         } else {
-            let fields = [("text".to_owned(), Value::String(said.content))].into_iter().collect();
-            push(decoded, EventBody::Message { topic: said.role, fields });
+            push(decoded, message(said.role, [("text", said.content.into())]));
         }
     }
 
@@ -124,11 +122,9 @@ impl Run {
         push(decoded, EventBody::ToolResult { id, output, is_error: status != "success", parent_tool_call_id: None });
     }
 
-    fn warned(&mut self, mut fields: Map<String, Value>, decoded: &mut Vec<Decoded>) -> Option<()> {
-        let Warning { message } = parse(fields.clone())?;
-        self.warning = Some(message);
-        fields.retain(|name, _| !ENVELOPE.contains(&name.as_str()));
-        push(decoded, EventBody::Message { topic: "error".to_owned(), fields: fields.into_iter().collect() });
+    fn warned(&mut self, fields: Fields, decoded: &mut Vec<Decoded>) -> Option<()> {
+        self.warning = Some(parse::<Warning>(fields.clone())?.message);
+        push(decoded, message("error", without(fields, &ENVELOPE)));
         Some(())
     }
 
@@ -152,12 +148,4 @@ impl Run {
         decoded.push(Decoded::TurnEnded);
         self.result = Some(result);
     }
-}
-
-fn parse<T: DeserializeOwned>(fields: Map<String, Value>) -> Option<T> {
-    serde_json::from_value(Value::Object(fields)).ok()
-}
-
-fn push(decoded: &mut Vec<Decoded>, event: EventBody) {
-    decoded.push(Decoded::Event(event));
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use legwork_model::{McpServer, McpTransport, Task};
 use serde_json::{Value, json};
 
-use crate::agent::{Credential, PlacedFile, Setup};
+use crate::agent::{Credential, PlacedFile, Setup, placed};
 
 /// Its settings, with the MCP servers of the run and their secrets.
 pub(super) const SETTINGS_FILE: &str = ".gemini/settings.json";
@@ -18,13 +18,10 @@ const MEMORY_FILE: &str = ".gemini/GEMINI.md";
 
 /// All files that it needs.
 pub(super) fn files(task: &Task, setup: &Setup) -> Vec<PlacedFile> {
-    let placed = |path: &str, contents: String| PlacedFile { path: path.into(), contents };
-    let mut files = vec![placed(SETTINGS_FILE, settings(task, setup).to_string())];
-    if let Some(Credential::LoginFile(contents)) = &setup.credential {
-        files.push(placed(LOGIN_FILE, contents.clone()));
-    }
-    files.extend(task.system_prompt.clone().map(|text| placed(MEMORY_FILE, text)));
-    files
+    let login = setup.credential.as_ref().and_then(Credential::login).map(|file| placed(LOGIN_FILE, file));
+    let memory = task.system_prompt.as_ref().map(|text| placed(MEMORY_FILE, text));
+    let settings = placed(SETTINGS_FILE, settings(task, setup).to_string());
+    std::iter::once(settings).chain(login).chain(memory).collect()
 }
 
 fn settings(task: &Task, setup: &Setup) -> Value {

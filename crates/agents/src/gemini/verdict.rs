@@ -9,7 +9,7 @@ use legwork_model::{Failure, FailureReason, Verdict};
 
 use super::NAME;
 use super::wire::{Failed, RunResult};
-use crate::ending::{refused_by_api, refused_tools, without_result};
+use crate::ending::{ApiError, refused_by_api, refused_tools, reported, turn_limit, unknown_session, without_result};
 use crate::lines::End;
 
 /// All that the verdict rests on.
@@ -41,13 +41,8 @@ fn unfinished(told: &Told<'_>) -> Failure {
             let message = format!("{NAME} has no credential that it can use. Give Legwork one for `gemini`: {said}");
             Failure::new(FailureReason::CredentialsMissing, message)
         }
-        Some(42) if said.starts_with("Error resuming session") => {
-            let message = format!(
-                "{NAME} does not know the session to continue, or not in this workspace. Check `resumeSession`."
-            );
-            Failure::new(FailureReason::SessionNotFound, message)
-        }
-        Some(53) => turn_limit(),
+        Some(42) if said.starts_with("Error resuming session") => unknown_session(NAME),
+        Some(53) => turn_limit(NAME),
         Some(code) if status_of(code).is_some() => api_failure(status_of(code), said),
         _ => without_result(NAME, &End { stderr: told.complaint, ..*told.end }),
     }
@@ -67,25 +62,19 @@ fn doubt(told: &Told<'_>) -> Option<Failure> {
 fn failed(error: &Failed, exit_code: Option<i32>) -> Failure {
     let said = error.message.as_str();
     match error.kind.as_str() {
-        "FatalTurnLimitedError" => turn_limit(),
+        "FatalTurnLimitedError" => turn_limit(NAME),
         "FatalAuthenticationError" => api_failure(Some(401), said),
         _ if said.contains("[API Error:") => api_failure(exit_code.and_then(status_of).or(status_in(said)), said),
-        _ => Failure::new(FailureReason::AgentError, format!("{NAME} reported an error: {said}")),
+        _ => reported(NAME, said),
     }
-}
-
-fn turn_limit() -> Failure {
-    let message = format!("{NAME} stopped at the turn limit. Raise `limits.maxTurns`.");
-    Failure::new(FailureReason::MaxTurns, message)
 }
 
 /// The failure of a call to the model's API. It calls a wrong key a bad request.
 pub(super) fn api_failure(status: Option<u16>, said: &str) -> Failure {
-    let failure = refused_by_api("gemini", status, said);
     let wrong_key = said.contains("API key not valid") || said.contains("API_KEY_INVALID");
     match status {
-        Some(400) | None if wrong_key => Failure { api_status: status, ..refused_by_api("gemini", Some(401), said) },
-        _ => failure,
+        Some(400) | None if wrong_key => ApiError::Credential.failure("gemini", status, said),
+        _ => refused_by_api("gemini", status, said),
     }
 }
 

@@ -1,118 +1,35 @@
-//! The dialogue with the server: one session, and the turns in it. A line that is not understood becomes
-//! [`EventBody::Unparsed`] as a whole.
+//! The dialogue with the server: one session, and the turns in it.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use legwork_model::{EventBody, Exit, Failure, PermissionAction, Task, Usage, Verdict};
+use legwork_model::{EventBody, Failure, Task, Verdict};
 use serde_json::Value;
 
-use super::permissions::{Stance, decide};
+use super::NAME;
+use super::events::is_documented;
+use super::parts::{Parts, Said};
+use super::permissions::wanted;
 use super::requests::{self, Manner, SESSION};
-use super::risk::risk;
 use super::verdict;
 use super::wire::{
-    Event, Fields, MessageInfo, MessageUpdated, NamedError, Part, PartUpdated, PermissionAsked, Session, SessionError,
-    Status, StatusChanged, Told, parse,
+    Event, MessageInfo, MessageUpdated, NamedError, Part, PartUpdated, PermissionAsked, Session, SessionError, Status,
+    StatusChanged, Told,
 };
-use crate::agent::{AgentReport, Decoded, Dialogue, Order, Setup};
-use crate::ending::without_result;
+use crate::agent::{AgentReport, Decoded, Order, Setup};
+use crate::ending::{refused_tools, truncated, without_result};
 use crate::environment::text;
-use crate::framing::{Line, LineSplitter};
-use crate::lines::End;
-use crate::stderr::StderrLines;
-
-/// Events that are known and passed on as they are.
-const OTHERS: [&str; 23] = [
-    "command.executed",
-    "file.edited",
-    "installation.update-available",
-    "installation.updated",
-    "lsp.client.diagnostics",
-    "lsp.updated",
-    "mcp.browser.open.failed",
-    "mcp.tools.changed",
-    "message.part.removed",
-    "message.removed",
-    "permission.updated",
-    "project.updated",
-    "pty.created",
-    "pty.deleted",
-    "pty.exited",
-    "pty.updated",
-    "question.asked",
-    "session.compacted",
-    "session.deleted",
-    "todo.updated",
-    "vcs.branch.updated",
-    "worktree.failed",
-    "worktree.ready",
-];
-
-/// The dialogue with one server.
-#[derive(Debug)]
-pub(super) struct OpenCodeDialogue {
-    stdout: LineSplitter,
-    stderr: StderrLines,
-    run: Run,
-}
-
-impl OpenCodeDialogue {
-    pub(super) fn new(task: &Task, setup: &Setup) -> Self {
-        let run = Run {
-            resume: task.resume_session.clone(),
-            workspace: text(&setup.workspace),
-            fork: task.fork_session,
-            manner: Manner::of(task, setup),
-            model: task.model.clone(),
-            stance: Stance::of(task, setup),
-            max_retries: setup.max_retries,
-            waiting: vec![task.prompt.clone()],
-            ..Run::default()
-        };
-        Self { stdout: LineSplitter::default(), stderr: StderrLines::default(), run }
-    }
-}
-
-impl Dialogue for OpenCodeDialogue {
-    fn stdout(&mut self, bytes: &[u8], decoded: &mut Vec<Decoded>) {
-        let Self { stdout, run, .. } = self;
-        stdout.push(bytes, |line| run.line(line, decoded));
-    }
-
-    fn stderr(&mut self, bytes: &[u8], decoded: &mut Vec<Decoded>) {
-        self.stderr.push(bytes, decoded);
-    }
-
-    fn order(&mut self, order: Order, decoded: &mut Vec<Decoded>) {
-        match order {
-            Order::Message(text) => {
-                self.run.waiting.push(text);
-                self.run.send(decoded);
-            }
-            Order::Interrupt => self.run.abort(decoded),
-            Order::Decide { id, allowed, reason } => self.run.decide(&id, allowed, &reason, decoded),
-            // It can't wait for its job.
-            Order::Begin(_) => {}
-        }
-    }
-
-    fn finish(&mut self, exit: Exit, decoded: &mut Vec<Decoded>) -> AgentReport {
-        let Self { stdout, stderr, run } = self;
-        stdout.finish(|line| run.line(line, decoded));
-        stderr.finish(decoded);
-        run.report(stderr.last(), exit)
-    }
-}
+use crate::fields::{self, Fields, parse};
+use crate::lines::{End, Lines, input, push};
+use crate::permissions::Permissions;
 
 /// What is known of the run so far.
 #[derive(Debug, Default)]
-struct Run {
+pub(super) struct Run {
     resume: Option<String>,
     workspace: String,
     fork: bool,
     manner: Manner,
     model: Option<String>,
-    stance: Stance,
+    /// What the program asks; its own id says all that an answer needs.
+    permissions: Permissions<()>,
     max_retries: u32,
     connected: bool,
     session: Option<String>,
@@ -122,41 +39,16 @@ struct Run {
     turn_open: bool,
     /// Whether a message was given that begins a turn.
     turn_wanted: bool,
-    /// The messages of the model, which is not the only one to have parts.
-    said: BTreeSet<String>,
-    /// The parts that were told of.
-    told: BTreeSet<String>,
-    /// What the agent said last in this turn.
-    words: Option<String>,
-    /// The tools that wait for their permission, by the id of the request.
-    asked: BTreeMap<String, String>,
-    refused: BTreeSet<String>,
+    parts: Parts,
     error: Option<NamedError>,
     /// Why the turn is being ended by us.
     gave_up: Option<String>,
-    /// Whether the model stopped for its length limit.
-    truncated: bool,
-    usage: Option<Usage>,
-    calls: u32,
     answer: Option<String>,
     /// How the last turn ended, or why none could begin.
     last: Option<Result<(), Failure>>,
-    cut_line: bool,
 }
 
-impl Run {
-    fn line(&mut self, line: Line<'_>, decoded: &mut Vec<Decoded>) {
-        let before = decoded.len();
-        let understood = !line.truncated && self.read(line.bytes, decoded).is_some();
-        if !understood {
-            decoded.truncate(before);
-            self.cut_line |= line.truncated;
-            let text = String::from_utf8_lossy(line.bytes).into_owned();
-            push(decoded, EventBody::Unparsed { line: text, truncated: line.truncated });
-        }
-    }
-
-    /// `None` for a line that is not understood.
+impl Lines for Run {
     fn read(&mut self, line: &[u8], decoded: &mut Vec<Decoded>) -> Option<()> {
         match serde_json::from_slice(line).ok()? {
             Told { event: Some(event), .. } => self.happened(event, decoded),
@@ -168,17 +60,65 @@ impl Run {
                 Some(())
             }
             Told { line: Some(line), .. } => {
-                push(decoded, message("printed".to_owned(), [("line".to_owned(), line.into())].into_iter().collect()));
+                push(decoded, fields::message("printed", [("line", line.into())]));
                 Some(())
             }
             _ => None,
         }
     }
 
+    fn order(&mut self, order: Order, decoded: &mut Vec<Decoded>) {
+        match order {
+            Order::Message(text) => {
+                self.waiting.push(text);
+                self.send(decoded);
+            }
+            Order::Interrupt => self.abort(decoded),
+            Order::Decide { id, allowed, reason } => {
+                if self.permissions.close(&id).is_some() {
+                    input(decoded, requests::reply(&id, allowed, &reason));
+                }
+            }
+            // It can't wait for its job.
+            Order::Begin(_) => {}
+        }
+    }
+
+    fn report(&mut self, end: &End<'_>, _: &mut Vec<Decoded>) -> AgentReport {
+        let verdict = match &self.last {
+            Some(Ok(())) if self.settled() => Verdict::Succeeded,
+            Some(Err(failure)) if self.settled() => Verdict::Failed(failure.clone()),
+            _ => Verdict::Failed(without_result(NAME, end)),
+        };
+        AgentReport {
+            result: self.answer.clone(),
+            session_id: self.session.clone(),
+            usage: self.parts.usage(),
+            turns: self.parts.calls(),
+            ..AgentReport::bare(verdict)
+        }
+    }
+}
+
+impl Run {
+    pub(super) fn new(task: &Task, setup: &Setup) -> Self {
+        Self {
+            resume: task.resume_session.clone(),
+            workspace: text(&setup.workspace),
+            fork: task.fork_session,
+            manner: Manner::of(task, setup),
+            model: task.model.clone(),
+            permissions: Permissions::new(task.permissions.clone()),
+            max_retries: setup.max_retries,
+            waiting: vec![task.prompt.clone()],
+            ..Self::default()
+        }
+    }
+
     fn answered(&mut self, id: &str, status: u16, body: Value, decoded: &mut Vec<Decoded>) -> Option<()> {
         let ok = (200..300).contains(&status);
         match id {
-            SESSION if ok => self.opened(serde_json::from_value(body).ok()?, decoded),
+            SESSION if ok => self.opened(parse(body)?, decoded),
             SESSION => self.over(verdict::refused(status, &text_of(&body), self.resume.is_some()), decoded),
             prompt if !ok && prompt.starts_with("prompt") => {
                 self.over(verdict::refused(status, &text_of(&body), false), decoded);
@@ -231,7 +171,7 @@ impl Run {
             "server.connected" => self.connected(decoded),
             "permission.asked" => self.permission_asked(parse(properties)?, decoded),
             "permission.replied" => self.replied(&properties),
-            "message.part.updated" if !own => self.used_elsewhere(&parse::<PartUpdated>(properties)?.part),
+            "message.part.updated" if !own => self.part_elsewhere(&parse::<PartUpdated>(properties)?.part),
             "message.part.updated" => self.part(parse::<PartUpdated>(properties)?.part, decoded),
             // A sub-agent, which has a session of its own.
             _ if !own => {}
@@ -242,9 +182,7 @@ impl Run {
                 self.error = Some(parse::<SessionError>(properties.clone())?.error);
                 push(decoded, message(kind, properties));
             }
-            known if OTHERS.contains(&known) || super::launch::SERVER.unwanted.contains(&known) => {
-                push(decoded, message(kind, properties));
-            }
+            known if is_documented(known) => push(decoded, message(kind, properties)),
             _ => return None,
         }
         Some(())
@@ -258,7 +196,7 @@ impl Run {
 
     fn spoke(&mut self, info: MessageInfo) {
         if info.role == "assistant" {
-            self.said.insert(info.id);
+            self.parts.of_model(info.id);
             self.model = info.model.or(self.model.take());
         }
     }
@@ -291,162 +229,68 @@ impl Run {
         if !std::mem::take(&mut self.turn_open) {
             return;
         }
-        let outcome = self.outcome();
+        let Said { words, cut_off } = self.parts.end_turn();
+        let outcome = self.outcome(cut_off);
         let whole = self.error.is_none();
         if whole {
-            self.answer = self.words.clone();
+            self.answer.clone_from(&words);
         }
         let result = match &outcome {
             Err(failure) if !whole => Some(failure.message.clone()),
-            _ => self.words.clone(),
+            _ => words,
         };
         push(decoded, EventBody::TurnEnded { result, is_error: !whole });
         decoded.push(Decoded::TurnEnded);
         self.last = Some(outcome);
-        (self.words, self.error, self.gave_up, self.truncated) = (None, None, None, false);
-        self.asked.clear();
-        self.refused.clear();
+        (self.error, self.gave_up) = (None, None);
     }
 
-    fn outcome(&self) -> Result<(), Failure> {
+    fn outcome(&mut self, cut_off: bool) -> Result<(), Failure> {
+        let refused = self.permissions.end_turn();
         let failure = match (&self.gave_up, &self.error) {
             (Some(text), _) => Some(verdict::gave_up(text)),
             (None, Some(error)) => Some(verdict::failed(error)),
-            (None, None) if self.truncated => {
-                let name = "MessageOutputLengthError".to_owned();
-                Some(verdict::failed(&NamedError { name, ..NamedError::default() }))
-            }
-            (None, None) => verdict::doubt(&self.refused),
+            (None, None) if cut_off => Some(truncated()),
+            (None, None) => refused_tools(NAME, &refused),
         };
         failure.map_or(Ok(()), Err)
     }
 
     fn part(&mut self, part: Part, decoded: &mut Vec<Decoded>) {
-        let complete = part.time.as_ref().is_some_and(|time| time.end.is_some());
-        // What the user said; and what was said before the session was copied, which is told of again.
-        let before = self.last.is_none() && !self.turn_open;
-        if before || !self.said.contains(&part.message) {
-            return;
+        // What was said before the session was copied is told of again.
+        if self.last.is_some() || self.turn_open {
+            self.parts.told(part, self.model.as_ref(), decoded);
         }
-        match part.kind.as_str() {
-            "text" if complete && self.first_of(&part.id) => {
-                self.words = Some(part.text.clone());
-                push(decoded, EventBody::Text { text: part.text, parent_tool_call_id: None });
-            }
-            "reasoning" if complete && self.first_of(&part.id) => {
-                push(decoded, EventBody::Thinking { text: part.text, parent_tool_call_id: None });
-            }
-            "tool" => self.tool(part, decoded),
-            "step-finish" if self.first_of(&part.id) => {
-                self.truncated = part.reason == "length";
-                let usage = self.used(&part);
-                push(decoded, EventBody::Usage { model: self.model.clone(), usage });
-            }
-            _ => {}
-        }
-    }
-
-    fn first_of(&mut self, part: &str) -> bool {
-        self.told.insert(part.to_owned())
-    }
-
-    fn tool(&mut self, part: Part, decoded: &mut Vec<Decoded>) {
-        let (id, state) = (part.call, part.state);
-        if state.status != "pending" && self.first_of(&part.id) {
-            push(
-                decoded,
-                EventBody::ToolCall { id: id.clone(), name: part.tool, input: state.input, parent_tool_call_id: None },
-            );
-        }
-        let done = match state.status.as_str() {
-            // A command that failed is no error to the program.
-            "completed" => Some((state.output, state.metadata["exit"].as_i64().is_some_and(|code| code != 0))),
-            "error" => Some((state.error, true)),
-            _ => None,
-        };
-        if let Some((output, is_error)) = done.filter(|_| self.first_of(&format!("{}:done", part.id))) {
-            push(decoded, EventBody::ToolResult { id, output, is_error, parent_tool_call_id: None });
-        }
-    }
-
-    fn used(&mut self, part: &Part) -> Usage {
-        let tokens = part.tokens;
-        let usage = Usage {
-            input_tokens: tokens.input,
-            output_tokens: tokens.output.saturating_add(tokens.reasoning),
-            cache_read_tokens: tokens.cache.read,
-            cache_write_tokens: tokens.cache.write,
-        };
-        self.usage = Some(self.usage.unwrap_or_default() + usage);
-        self.calls += 1;
-        usage
     }
 
     /// What sub-agents use counts as well. A session that is copied has its steps told of again, before a turn begins.
-    fn used_elsewhere(&mut self, part: &Part) {
-        if self.turn_open && part.kind == "step-finish" && self.first_of(&part.id) {
-            self.used(part);
+    fn part_elsewhere(&mut self, part: &Part) {
+        if self.turn_open {
+            self.parts.told_elsewhere(part);
         }
     }
 
     fn permission_asked(&mut self, asked: PermissionAsked, decoded: &mut Vec<Decoded>) {
-        let policy = self.stance.policy.as_ref();
-        let PermissionAsked { id, permission: tool, .. } = asked.clone();
-        match decide(&asked, policy) {
-            PermissionAction::Ask => {
-                self.asked.insert(id.clone(), tool.clone());
-                let risk = Some(risk(&tool, &asked.metadata));
-                push(decoded, EventBody::PermissionRequest { id, tool, input: asked.metadata, risk });
+        let id = asked.id.clone();
+        let wanted = wanted(asked);
+        match self.permissions.decide(&wanted, false) {
+            Some(decision) => {
+                decoded.extend(decision.event(id.clone(), wanted.tool).map(Decoded::Event));
+                input(decoded, requests::reply(&id, decision.allowed, ""));
             }
-            action => {
-                let allowed = action == PermissionAction::Allow;
-                let by = policy.map(|_| "policy".to_owned());
-                push(decoded, EventBody::PermissionDecision { id: id.clone(), tool: tool.clone(), allowed, by });
-                self.reply(&id, &tool, allowed, "", decoded);
-            }
+            None => push(decoded, self.permissions.ask(id, wanted, ())),
         }
-    }
-
-    fn decide(&mut self, id: &str, allowed: bool, reason: &str, decoded: &mut Vec<Decoded>) {
-        // It may have been withdrawn.
-        if let Some(tool) = self.asked.remove(id) {
-            self.reply(id, &tool, allowed, reason, decoded);
-        }
-    }
-
-    fn reply(&mut self, id: &str, tool: &str, allowed: bool, reason: &str, decoded: &mut Vec<Decoded>) {
-        // What rules or people refuse is as they want it.
-        if !allowed && self.stance.policy.is_none() {
-            self.refused.insert(tool.to_owned());
-        }
-        input(decoded, requests::reply(id, allowed, reason));
     }
 
     fn replied(&mut self, properties: &Fields) {
         if let Some(id) = properties.get("requestID").and_then(Value::as_str) {
-            self.asked.remove(id);
+            self.permissions.close(id);
         }
     }
 
     fn abort(&mut self, decoded: &mut Vec<Decoded>) {
         if let Some(session) = self.session.as_ref().filter(|_| self.turn_open) {
             input(decoded, requests::abort(session));
-        }
-    }
-
-    fn report(&self, stderr: Option<&str>, exit: Exit) -> AgentReport {
-        let verdict = match &self.last {
-            Some(Ok(())) if self.settled() => Verdict::Succeeded,
-            Some(Err(failure)) if self.settled() => Verdict::Failed(failure.clone()),
-            _ => Verdict::Failed(without_result("OpenCode", &End { exit, stderr, cut_line: self.cut_line })),
-        };
-        AgentReport {
-            verdict,
-            result: self.answer.clone(),
-            session_id: self.session.clone(),
-            usage: self.usage,
-            cost_usd: None,
-            turns: self.usage.map(|_| self.calls),
         }
     }
 }
@@ -456,15 +300,6 @@ fn text_of(body: &Value) -> String {
     body["data"]["message"].as_str().map_or_else(|| body.to_string(), str::to_owned)
 }
 
-fn message(topic: String, mut fields: Fields) -> EventBody {
-    fields.remove("sessionID");
-    EventBody::Message { topic, fields: fields.into_iter().collect() }
-}
-
-fn push(decoded: &mut Vec<Decoded>, event: EventBody) {
-    decoded.push(Decoded::Event(event));
-}
-
-fn input(decoded: &mut Vec<Decoded>, line: String) {
-    decoded.push(Decoded::Input(line.into_bytes()));
+fn message(topic: String, fields: Fields) -> EventBody {
+    fields::message(topic, fields::without(fields, &["sessionID"]))
 }

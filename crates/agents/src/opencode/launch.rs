@@ -3,8 +3,8 @@
 use legwork_model::{McpServer, Task};
 use serde_json::{Map, Value, json};
 
-use super::permissions::Stance;
-use crate::agent::{Credential, HttpServer, PlacedFile, Setup};
+use super::permissions::rules;
+use crate::agent::{Credential, HttpServer, PlacedFile, Setup, placed};
 use crate::environment::text;
 
 /// What a task may not set beside what none may.
@@ -64,13 +64,8 @@ pub(super) fn env(setup: &Setup) -> Vec<(&'static str, String)> {
 }
 
 pub(super) fn files(task: &Task, setup: &Setup) -> Vec<PlacedFile> {
-    let login = match &setup.credential {
-        Some(Credential::LoginFile(contents)) => {
-            Some(PlacedFile { path: LOGIN_FILE.into(), contents: contents.clone() })
-        }
-        _ => None,
-    };
-    let config = PlacedFile { path: CONFIG_FILE.into(), contents: config(task, setup).to_string() };
+    let login = setup.credential.as_ref().and_then(Credential::login).map(|file| placed(LOGIN_FILE, file));
+    let config = placed(CONFIG_FILE, config(task, setup).to_string());
     login.into_iter().chain([config]).collect()
 }
 
@@ -92,7 +87,7 @@ fn config(task: &Task, setup: &Setup) -> Value {
         "$schema": "https://opencode.ai/config.json",
         "autoupdate": false,
         "share": "disabled",
-        "permission": Stance::of(task, setup).permission,
+        "permission": rules(task, setup),
         "mcp": setup.mcp_servers.iter().map(|(name, server)| (name.clone(), mcp_server(server))).collect::<Map<_, _>>(),
     });
     if !has_login(setup) {
@@ -115,10 +110,7 @@ fn provider(task: &Task, setup: &Setup) -> Value {
     } else {
         ("@ai-sdk/openai-compatible", "https://api.openai.com/v1")
     };
-    let key = match &setup.credential {
-        Some(Credential::ApiKey(key) | Credential::BearerToken(key) | Credential::OauthToken(key)) => key.as_str(),
-        Some(Credential::LoginFile(_)) | None => "",
-    };
+    let key = setup.credential.as_ref().and_then(Credential::secret).unwrap_or_default();
     let url = setup.base_url.as_deref().unwrap_or(vendors_own);
     let models: Map<_, _> =
         task.model.iter().map(|model| (model.clone(), json!({"name": model, "tool_call": true}))).collect();

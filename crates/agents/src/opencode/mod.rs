@@ -9,6 +9,8 @@ mod launch;
 
 mod dialogue;
 
+mod events;
+mod parts;
 mod permissions;
 mod requests;
 mod risk;
@@ -20,6 +22,10 @@ use serde_json::Value;
 
 use crate::agent::{Agent, Capabilities, Dialogue, Launch, Package, Setup, Stdin};
 use crate::environment::environment;
+use crate::lines::LineDialogue;
+
+/// As it is called in a sentence.
+const NAME: &str = "OpenCode";
 
 /// The adapter for OpenCode, a command-line agent that works with models of many vendors.
 #[derive(Debug, Clone, Copy, Default)]
@@ -116,6 +122,6 @@ impl Agent for OpenCode {
     }
 
     fn dialogue(&self, task: &Task, setup: &Setup) -> Box<dyn Dialogue> {
-        Box::new(dialogue::OpenCodeDialogue::new(task, setup))
+        Box::new(LineDialogue::new(dialogue::Run::new(task, setup)))
     }
 }

@@ -1,33 +1,23 @@
-//! What OpenCode may do, what it asks, and who answers.
+//! What OpenCode may do without asking, and what it asks for.
 
-use legwork_model::{PermissionAction, PermissionPolicy, Task, ToolUse};
+use legwork_model::Task;
 use serde_json::{Value, json};
 
 use super::risk::risk;
 use super::wire::PermissionAsked;
 use crate::agent::Setup;
+use crate::permissions::Wanted;
 
-/// What a run may do.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Stance {
-    /// The rules in the program's settings (`permission`).
-    pub permission: Value,
-    /// Who answers what it asks; where absent, everything is refused.
-    pub policy: Option<PermissionPolicy>,
-}
-
-impl Stance {
-    pub(super) fn of(task: &Task, setup: &Setup) -> Self {
-        let policy = task.permissions.clone();
-        let mode = setup.permission_mode.as_deref().unwrap_or("default");
-        let permission = match (&policy, mode) {
-            (Some(_), _) => json!({"*": "ask"}),
-            (None, "plan") => looking("deny", None),
-            (None, "acceptEdits") => looking("ask", Some("edit")),
-            (None, "bypassPermissions") => json!({"*": "allow"}),
-            (None, _) => looking("ask", None),
-        };
-        Self { permission, policy }
+/// The rules in the program's settings (`permission`). With a policy it asks for everything; what it asks without one is
+/// refused.
+pub(super) fn rules(task: &Task, setup: &Setup) -> Value {
+    let mode = setup.permission_mode.as_deref().unwrap_or("default");
+    match (&task.permissions, mode) {
+        (Some(_), _) => json!({"*": "ask"}),
+        (None, "plan") => looking("deny", None),
+        (None, "acceptEdits") => looking("ask", Some("edit")),
+        (None, "bypassPermissions") => json!({"*": "allow"}),
+        (None, _) => looking("ask", None),
     }
 }
 
@@ -40,31 +30,17 @@ fn looking(others: &str, more: Option<&str>) -> Value {
     permission
 }
 
-/// What the rules say to a call: the strictest of what they say to each of the things it is about. Without rules it is
-/// refused.
-pub(super) fn decide(asked: &PermissionAsked, policy: Option<&PermissionPolicy>) -> PermissionAction {
-    let Some(policy) = policy else { return PermissionAction::Deny };
-    let risk = risk(&asked.permission, &asked.metadata);
-    let decide = |detail| policy.decide(ToolUse { tool: &asked.permission, detail, risk });
-    let details = details(asked);
-    let decisions: Vec<_> = match details.as_slice() {
-        [] => vec![decide(None)],
-        details => details.iter().map(|detail| decide(Some(*detail))).collect(),
-    };
-    let strictest = [PermissionAction::Deny, PermissionAction::Ask].into_iter().find(|one| decisions.contains(one));
-    strictest.unwrap_or(PermissionAction::Allow)
-}
-
-/// The whole command where there is one; the program's own patterns are the parts of it.
-fn details(asked: &PermissionAsked) -> Vec<&str> {
-    match asked.metadata["command"].as_str() {
-        Some(command) => vec![command],
-        None => asked.patterns.iter().map(String::as_str).collect(),
-    }
+/// What is asked for. It is about the whole command where there is one; the program's own patterns are the parts of it.
+pub(super) fn wanted(asked: PermissionAsked) -> Wanted {
+    let PermissionAsked { permission, patterns, metadata, .. } = asked;
+    let details = metadata["command"].as_str().map_or(patterns, |command| vec![command.to_owned()]);
+    Wanted::new(permission, metadata, risk).about(details)
 }
 
 #[cfg(test)]
 mod tests {
+    use legwork_model::{PermissionAction, PermissionPolicy};
+
     use super::*;
 
     #[test]
@@ -84,8 +60,7 @@ mod tests {
             ),
         ] {
             let asked: PermissionAsked = serde_json::from_value(asked).expect("an ask");
-            assert_eq!(decide(&asked, Some(&policy)), action, "{asked:?}");
-            assert_eq!(decide(&asked, None), PermissionAction::Deny);
+            assert_eq!(wanted(asked.clone()).decided_by(&policy), action, "{asked:?}");
         }
     }
 }

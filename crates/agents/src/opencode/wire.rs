@@ -1,10 +1,9 @@
 //! What comes over the bridge, as far as it is used. Unknown fields are ignored.
 
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-pub(super) type Fields = Map<String, Value>;
+use crate::fields::Fields;
 
 /// A line of the bridge.
 #[derive(Debug, Deserialize)]
@@ -169,8 +168,4 @@ pub(super) struct PermissionAsked {
     pub patterns: Vec<String>,
     #[serde(default)]
     pub metadata: Value,
-}
-
-pub(super) fn parse<T: DeserializeOwned>(fields: Fields) -> Option<T> {
-    serde_json::from_value(Value::Object(fields)).ok()
 }

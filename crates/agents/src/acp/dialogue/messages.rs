@@ -5,12 +5,14 @@ use serde_json::{Value, json};
 
 use super::{Conversation, Stage};
 use crate::acp::calls::{self, Call};
-use crate::acp::permission::{Asked, Wanted};
-use crate::acp::wire::{
-    Chunk, Fields, Initialized, Opened, PermissionAsked, Prompted, RpcError, SessionUpdate, ToolFields, parse,
-};
+use crate::acp::permission::{Asked, allowed_by_mode};
+use crate::acp::wire::{Chunk, Initialized, Opened, PermissionAsked, Prompted, RpcError, SessionUpdate, ToolFields};
 use crate::acp::{tools, turn};
 use crate::agent::Decoded;
+use crate::ending::unknown_session;
+use crate::fields::{Fields, message, parse};
+use crate::lines::push;
+use crate::permissions::{Wanted, name_of};
 
 impl Conversation {
     pub(super) fn answered(
@@ -36,7 +38,7 @@ impl Conversation {
     fn refused(&mut self, call: Call, error: &RpcError, decoded: &mut Vec<Decoded>) {
         let unknown = call == Call::LoadSession && (self.dialect.unknown_session)(error);
         let failure = if unknown {
-            turn::unknown_session(&self.job.agent)
+            unknown_session(&self.job.agent)
         } else {
             turn::failure(&self.job.agent, self.dialect, error)
         };
@@ -108,7 +110,7 @@ impl Conversation {
             self.answer.clone_from(&result);
         }
         push(decoded, EventBody::TurnEnded { result, is_error });
-        self.permissions.forget();
+        self.permissions.close_all();
         self.verdict = Some(verdict);
         self.stage = Stage::Idle;
         if self.messages.is_empty() {
@@ -143,11 +145,17 @@ impl Conversation {
         let told: ToolFields = parse(tool_call)?;
         // Some agents do not tell of a call before they ask whether they may make it.
         self.tools.introduce(&told, self.dialect, &mut self.speech, decoded);
-        let tool = (self.dialect.tool)(&told);
         let input = tools::input(&told, self.dialect);
-        let risk = (self.dialect.risk)(&tool, &input);
-        let asked = Asked { id, options, tool: tool.clone() };
-        self.permissions.decide(asked, Wanted { call_id: told.tool_call_id, tool, input, risk }, decoded);
+        let wanted = Wanted::new((self.dialect.tool)(&told), input, self.dialect.risk);
+        let mode_allows = allowed_by_mode(self.job.mode.as_deref(), &self.job.tools, &wanted);
+        let asked = Asked { id, options };
+        match self.permissions.decide(&wanted, mode_allows) {
+            Some(decision) => {
+                decoded.push(asked.answer(decision.allowed));
+                decoded.extend(decision.event(told.tool_call_id, wanted.tool).map(Decoded::Event));
+            }
+            None => push(decoded, self.permissions.ask(name_of(&asked.id), wanted, asked)),
+        }
         Some(())
     }
 
@@ -165,7 +173,7 @@ impl Conversation {
             }
             _ => {
                 let ends_replay = self.dialect.replay_ends_with == Some(kind.as_str());
-                push(decoded, message(kind, Value::Object(update)));
+                push(decoded, message(kind, update));
                 if ends_replay && self.stage == Stage::Replaying {
                     self.ready(decoded);
                 }
@@ -177,7 +185,7 @@ impl Conversation {
     fn said(&mut self, piece: &str, decoded: &mut Vec<Decoded>) {
         if (self.dialect.notice)(piece) {
             self.speech.flush(decoded);
-            push(decoded, message("notice".to_owned(), json!({"text": piece})));
+            push(decoded, message("notice", [("text", piece.into())]));
         } else {
             self.speech.say(piece, decoded);
         }
@@ -207,15 +215,11 @@ fn text(update: Fields) -> Option<String> {
     }
 }
 
-pub(super) fn message(topic: String, content: Value) -> EventBody {
-    let fields = match content {
-        Value::Object(fields) => fields.into_iter().collect(),
-        Value::Null => Default::default(),
+/// What a notification says.
+pub(super) fn fields_of(params: Value) -> Fields {
+    match params {
+        Value::Object(fields) => fields,
+        Value::Null => Fields::new(),
         other => [("params".to_owned(), other)].into_iter().collect(),
-    };
-    EventBody::Message { topic, fields }
-}
-
-pub(super) fn push(decoded: &mut Vec<Decoded>, event: EventBody) {
-    decoded.push(Decoded::Event(event));
+    }
 }

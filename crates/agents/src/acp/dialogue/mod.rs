@@ -7,18 +7,20 @@ use std::collections::VecDeque;
 use legwork_model::{Failure, FailureReason, Verdict};
 use serde_json::{Value, json};
 
-use self::messages::{message, push};
+use self::messages::fields_of;
 use super::accounts::Accounts;
 use super::calls::{self, Call, Calls};
 use super::dialect::Dialect;
 use super::job::Job;
-use super::permission::Permissions;
+use super::permission::Asked;
 use super::tools::Tools;
 use super::turn;
 use super::wire::Incoming;
 use crate::agent::{AgentReport, Decoded, Opening, Order};
 use crate::ending::{refused_tools, without_result};
-use crate::lines::{End, Lines};
+use crate::fields::message;
+use crate::lines::{End, Lines, push};
+use crate::permissions::Permissions;
 use crate::speech::Speech;
 
 /// A conversation with one process.
@@ -37,7 +39,7 @@ pub(super) struct Conversation {
     session_id: Option<String>,
     speech: Speech,
     tools: Tools,
-    permissions: Permissions,
+    permissions: Permissions<Asked>,
     accounts: Accounts,
     answer: Option<String>,
     /// How the last turn went; `None` while one goes on, and before the first.
@@ -70,7 +72,7 @@ impl Lines for Conversation {
             Incoming::Request { id, method, params } => self.asked(id, &method, params, decoded),
             Incoming::Notification { method, params } if method == "session/update" => self.update(params, decoded),
             Incoming::Notification { method, params } => {
-                push(decoded, message(method, params));
+                push(decoded, message(method, fields_of(params)));
                 Some(())
             }
         }
@@ -84,7 +86,9 @@ impl Lines for Conversation {
                 self.go_on(decoded);
             }
             Order::Interrupt => self.interrupt(decoded),
-            Order::Decide { id, allowed, .. } => self.permissions.decided(&id, allowed, decoded),
+            Order::Decide { id, allowed, .. } => {
+                decoded.extend(self.permissions.close(&id).map(|asked| asked.answer(allowed)));
+            }
         }
     }
 
@@ -110,7 +114,6 @@ impl Lines for Conversation {
 /// What is asked of the agent.
 impl Conversation {
     pub(super) fn new(dialect: &'static Dialect, job: Job) -> Self {
-        let permissions = Permissions::new(job.policy.clone(), job.mode.clone(), job.tools.clone());
         Self {
             dialect,
             calls: Calls::default(),
@@ -122,7 +125,7 @@ impl Conversation {
             session_id: None,
             speech: Speech::default(),
             tools: Tools::default(),
-            permissions,
+            permissions: Permissions::new(job.policy.clone()),
             accounts: Accounts::new(dialect.counting),
             answer: None,
             verdict: None,
@@ -192,7 +195,7 @@ impl Conversation {
         match self.stage {
             Stage::Prompted => {
                 decoded.push(calls::notify("session/cancel", &json!({"sessionId": self.session_id})));
-                self.permissions.withdraw(decoded);
+                decoded.extend(self.permissions.close_all().iter().map(Asked::withdraw));
             }
             Stage::Idle | Stage::Failed => {}
             Stage::Starting | Stage::Waiting | Stage::Opening | Stage::Replaying => self.interrupted = true,
