@@ -119,12 +119,12 @@ fn remove(dirs: &RunDirs) {
 }
 
 impl Executor {
-    /// Lets what runs have the machine for a while.
+    /// Lets what runs have the machine for a while: starting a program takes a processor for most of a second.
     async fn give_way(&self) {
         let until = Instant::now() + PRECEDENCE;
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let waiting = || self.warm.lock().values().map(|shelf| shelf.kept.len()).sum::<usize>();
-        while self.runner.live_runs().saturating_sub(waiting()) >= processors && Instant::now() < until {
+        while self.runner.live_runs().saturating_sub(waiting()) >= (processors / 2).max(1) && Instant::now() < until {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }
