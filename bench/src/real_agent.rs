@@ -92,6 +92,7 @@ pub(crate) async fn measure(args: &Args) -> Result<Vec<Row>, BenchError> {
 }
 
 /// The program as a shell starts it.
+#[expect(clippy::disallowed_methods, reason = "what Legwork is compared with is a process of the benchmark's own")]
 async fn by_itself(claude: &Path, base_url: &str, folder: &Path) -> Result<Times, BenchError> {
     std::fs::create_dir_all(folder)?;
     let begun = Instant::now();

@@ -57,10 +57,10 @@ pub(super) fn hook_answer(id: &str, action: PermissionAction) -> String {
     respond(id, &json!({ "hookSpecificOutput": decided }))
 }
 
-/// What an order says to the program.
-pub(super) fn write(order: Order, asked: &mut Asked, decoded: &mut Vec<Decoded>) {
+/// What an order says to the program, which may have been started with its credential.
+pub(super) fn write(order: Order, asked: &mut Asked, knows_credential: bool, decoded: &mut Vec<Decoded>) {
     let text = match order {
-        Order::Begin(opening) => begin(&opening),
+        Order::Begin(opening) => begin(&opening, knows_credential),
         Order::Message(text) => message(&text),
         Order::Interrupt => request("legwork-interrupt", &json!({"subtype": "interrupt"})),
         Order::Decide { id, allowed, reason } => match asked.remove(&id) {
@@ -72,15 +72,16 @@ pub(super) fn write(order: Order, asked: &mut Asked, decoded: &mut Vec<Decoded>)
     input(decoded, text);
 }
 
-/// The settings that a program could not know when it was started, then the prompt. They are taken in this order.
-fn begin(opening: &Opening) -> String {
+/// The settings that a program could not know when it was started, then the prompt. They are taken in this order. Taking
+/// settings costs it some 30 ms, so there are none where it knows everything; the model's address it has known from its start.
+fn begin(opening: &Opening, knows_credential: bool) -> String {
     let mut env: Map<String, Value> = Map::new();
-    let credential = opening.credential.as_ref().and_then(credential_variable);
+    let credential = opening.credential.as_ref().filter(|_| !knows_credential).and_then(credential_variable);
     let credential = credential.map(|(name, value)| (name.to_owned(), value));
-    let base_url = opening.base_url.clone().map(|url| ("ANTHROPIC_BASE_URL".to_owned(), url));
-    env.extend(
-        credential.into_iter().chain(base_url).chain(opening.env.clone()).map(|(name, value)| (name, value.into())),
-    );
+    env.extend(credential.into_iter().chain(opening.env.clone()).map(|(name, value)| (name, value.into())));
+    if env.is_empty() {
+        return message(&opening.prompt);
+    }
     let settings = request(SETTINGS, &json!({"subtype": "apply_flag_settings", "settings": {"env": env}}));
     settings + &message(&opening.prompt)
 }

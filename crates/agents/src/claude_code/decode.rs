@@ -62,6 +62,8 @@ pub(super) struct Run {
     refused: BTreeSet<String>,
     /// What decides about tools.
     policy: Option<PermissionPolicy>,
+    /// Whether the program was started with its credential.
+    knows_credential: bool,
 }
 
 impl Lines for Run {
@@ -99,7 +101,7 @@ impl Lines for Run {
         if let Order::Decide { id, allowed: false, .. } = &order {
             self.refused(id);
         }
-        control::write(order, &mut self.asked, decoded);
+        control::write(order, &mut self.asked, self.knows_credential, decoded);
     }
 
     fn report(&mut self, end: &End<'_>, _: &mut Vec<Decoded>) -> AgentReport {
@@ -123,8 +125,8 @@ impl Lines for Run {
 
 impl Run {
     /// Of a run in which `policy` decides about tools.
-    pub(super) fn new(policy: Option<PermissionPolicy>) -> Self {
-        Self { policy, ..Self::default() }
+    pub(super) fn new(policy: Option<PermissionPolicy>, knows_credential: bool) -> Self {
+        Self { policy, knows_credential, ..Self::default() }
     }
 
     fn permission_request(&mut self, asked: ControlRequest, decoded: &mut Vec<Decoded>) {

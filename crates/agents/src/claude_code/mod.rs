@@ -111,8 +111,9 @@ impl Agent for ClaudeCode {
         }
     }
 
-    fn dialogue(&self, task: &Task, _setup: &Setup) -> Box<dyn Dialogue> {
-        Box::new(LineDialogue::new(decode::Run::new(task.permissions.clone())))
+    fn dialogue(&self, task: &Task, setup: &Setup) -> Box<dyn Dialogue> {
+        let run = decode::Run::new(task.permissions.clone(), setup.credential.is_some());
+        Box::new(LineDialogue::new(run))
     }
 
     fn waiting(&self, task: &Task, setup: &Setup) -> Option<(Launch, Box<dyn Dialogue>)> {

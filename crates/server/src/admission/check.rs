@@ -73,6 +73,9 @@ fn shown(written: &str) -> String {
     written.chars().take(64).filter(|character| !character.is_control()).collect()
 }
 
+/// Whether an agent can do something.
+type Offers = fn(Capabilities) -> bool;
+
 /// What a caller wants to say to the agent beside the prompt, and what it is to ask.
 pub(super) fn conversation(
     submission: &Submission,
@@ -82,7 +85,7 @@ pub(super) fn conversation(
 ) -> Result<(), Refusal> {
     let offered = agent.capabilities();
     let tools = &submission.tools;
-    let wanted: [(&'static str, bool, fn(Capabilities) -> bool); 9] = [
+    let wanted: [(&'static str, bool, Offers); 9] = [
         ("resumeSession", submission.resume_session.is_some(), |agent| agent.resume),
         ("forkSession", submission.fork_session, |agent| agent.fork),
         ("sessionIdleTimeout", submission.session_idle_timeout.is_some(), |agent| agent.follow_up || agent.resume),

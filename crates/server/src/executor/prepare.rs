@@ -193,6 +193,11 @@ impl Executor {
         })
     }
 
+    /// Whether a run authenticates with what no other run does.
+    fn has_own_credential(&self, secrets: &RunSecrets) -> bool {
+        self.model != Model::Configured || secrets.credential.is_some()
+    }
+
     /// The task with a model that can be rehearsed, where that is what is done and the task names none.
     fn with_model(&self, agent: &dyn Agent, task: &Task) -> Task {
         let rehearses = self.model != Model::Configured;
@@ -213,7 +218,8 @@ impl Executor {
         }
         let nowhere = RunDirs::of(&self.runs, record.id);
         let setup = self.setup(agent, task, &nowhere, &nowhere.work(), secrets, record.id).ok()?;
-        let kept = self.warm.take(&Profile::of(agent, task, &setup)?)?;
+        let own_credential = self.has_own_credential(secrets);
+        let kept = self.warm.take(&Profile::of(agent, task, &setup, own_credential)?)?;
         let lease = Lease { id: record.id, fence: record.fence };
         let moved = MoveHome { lease, home: kept.dirs.id()? };
         match self.store.write(moved).await {

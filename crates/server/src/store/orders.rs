@@ -116,7 +116,7 @@ impl PutOrder {
         // Two of them wait for each other here, so that the second one sees the first.
         let touched = execution::Entity::update_many()
             .filter(execution::Column::Id.eq(id))
-            .col_expr(execution::Column::Orders, Expr::col(execution::Column::Orders).into());
+            .col_expr(execution::Column::Orders, Expr::col(execution::Column::Orders));
         tx.execute(touched).await?;
         let same = order::Entity::find()
             .filter(order::Column::ExecutionId.eq(id))

@@ -190,21 +190,21 @@ async fn run(client: &Client, agent: &dyn Agent, lane: &str, case: &Case) -> Res
         Then::Nothing => finished(client, first).await?,
         Then::Cancel => {
             until(client, first, |event| matches!(event, EventBody::Started { .. })).await?;
-            client.cancel(first).await.map_err(said)?;
+            client.cancel(first).await.map_err(|error| said(&error))?;
             finished(client, first).await?
         }
         Then::Interrupt(message) => {
             until(client, first, |event| matches!(event, EventBody::Started { .. })).await?;
             // The model has begun to speak by then.
             tokio::time::sleep(Duration::from_secs(2)).await;
-            client.interrupt(first).await.map_err(said)?;
+            client.interrupt(first).await.map_err(|error| said(&error))?;
             until(client, first, |event| matches!(event, EventBody::TurnEnded { .. })).await?;
-            client.message(first, message).await.map_err(said)?;
+            client.message(first, message).await.map_err(|error| said(&error))?;
             finished(client, first).await?
         }
         Then::Message(message) => {
             until(client, first, |event| matches!(event, EventBody::TurnEnded { .. })).await?;
-            client.message(first, message).await.map_err(said)?;
+            client.message(first, message).await.map_err(|error| said(&error))?;
             finished(client, first).await?
         }
         Then::Resume(prompt) => {
@@ -251,7 +251,7 @@ async fn judge(client: &Client, answer: &Answer, expected: Expected) -> Result<(
                 .ok_or_else(|| format!("its result has {given} bytes, not {bytes}"))
         }
         Expected::File(name) => {
-            let events = client.recorded_events(execution.id).await.map_err(said)?;
+            let events = client.recorded_events(execution.id).await.map_err(|error| said(&error))?;
             let path = bodies(&events).find_map(|body| match body {
                 EventBody::Workspace { path, .. } => Some(PathBuf::from(path)),
                 _ => None,
@@ -264,12 +264,12 @@ async fn judge(client: &Client, answer: &Answer, expected: Expected) -> Result<(
 
 async fn submit(client: &Client, job: &Value) -> Result<ExecutionId, String> {
     let key = Ids::from_system().execution(SystemClock.now()).to_string();
-    Ok(client.create(job, &key).await.map_err(said)?.execution.id)
+    Ok(client.create(job, &key).await.map_err(|error| said(&error))?.execution.id)
 }
 
 async fn finished(client: &Client, id: ExecutionId) -> Result<Answer, String> {
     loop {
-        let answer = client.execution(id).await.map_err(said)?;
+        let answer = client.execution(id).await.map_err(|error| said(&error))?;
         if answer.execution.state.is_finished() {
             return Ok(answer);
         }
@@ -280,7 +280,7 @@ async fn finished(client: &Client, id: ExecutionId) -> Result<Answer, String> {
 /// Waits for an event, or for the end.
 async fn until(client: &Client, id: ExecutionId, wanted: fn(&EventBody) -> bool) -> Result<(), String> {
     loop {
-        let events = client.recorded_events(id).await.map_err(said)?;
+        let events = client.recorded_events(id).await.map_err(|error| said(&error))?;
         if bodies(&events).any(wanted) {
             return Ok(());
         }
@@ -295,6 +295,6 @@ fn bodies(events: &[StreamedEvent]) -> impl Iterator<Item = &EventBody> {
     events.iter().filter_map(|event| event.event.as_ref()).map(|event| &event.body)
 }
 
-fn said(error: ClientError) -> String {
+fn said(error: &ClientError) -> String {
     error.to_string()
 }

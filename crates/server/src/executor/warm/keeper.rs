@@ -96,12 +96,10 @@ impl WarmPool {
     }
 
     fn measure(&self) {
-        let shelves = self.lock();
-        let kept = || shelves.values().flat_map(|shelf| &shelf.kept);
-        #[expect(clippy::cast_precision_loss, reason = "counts and sizes stay far below 2^53")]
-        let (count, bytes) = (kept().count() as f64, kept().map(|kept| kept.waiting.memory()).sum::<u64>() as f64);
-        metrics::gauge!("legwork_warm_processes").set(count);
-        metrics::gauge!("legwork_warm_memory_bytes").set(bytes);
+        self.count();
+        let bytes: u64 = self.lock().values().flat_map(|shelf| &shelf.kept).map(|kept| kept.waiting.memory()).sum();
+        #[expect(clippy::cast_precision_loss, reason = "memory stays far below 2^53 bytes")]
+        metrics::gauge!("legwork_warm_memory_bytes").set(bytes as f64);
     }
 }
 

@@ -68,10 +68,18 @@ impl WarmPool {
             // The youngest knows most of how things are now.
             shelf.kept.pop()
         };
+        self.count();
         let outcome = if taken.is_some() { "hit" } else { "miss" };
         metrics::counter!("legwork_warm_starts_total", "outcome" => outcome).increment(1);
         self.wake.notify_one();
         taken
+    }
+
+    /// Says how many wait.
+    fn count(&self) {
+        let count: usize = self.lock().values().map(|shelf| shelf.kept.len()).sum();
+        #[expect(clippy::cast_precision_loss, reason = "there are never that many")]
+        metrics::gauge!("legwork_warm_processes").set(count as f64);
     }
 
     fn max_age(&self) -> Duration {

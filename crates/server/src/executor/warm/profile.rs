@@ -10,8 +10,8 @@ use sha2::{Digest, Sha256};
 
 use crate::app::hex;
 
-/// Everything that a program must know when it starts: its version, arguments, configuration. Prompt, credential and
-/// variables come later.
+/// Everything that a program must know when it starts: its version, arguments, configuration, and the operator's credential.
+/// Prompt, variables and a credential of the job's own come later.
 #[derive(Debug, Clone)]
 pub(in crate::executor) struct Profile {
     agent: String,
@@ -21,8 +21,9 @@ pub(in crate::executor) struct Profile {
 }
 
 impl Profile {
-    /// The profile of a job; `None` where a program that waits can't do it.
-    pub(in crate::executor) fn of(agent: &dyn Agent, task: &Task, setup: &Setup) -> Option<Self> {
+    /// The profile of a job; `None` where a program that waits can't do it. `own_credential` tells whether that of `setup` is the
+    /// job's alone.
+    pub(in crate::executor) fn of(agent: &dyn Agent, task: &Task, setup: &Setup, own_credential: bool) -> Option<Self> {
         let placed = task.workspace.is_some() || task.repository.is_some() || task.resume_session.is_some();
         let has_late = !task.env.is_empty() && !agent.takes_variables_late();
         if placed || has_late || !agent.capabilities().warm {
@@ -42,7 +43,8 @@ impl Profile {
             ..task.clone()
         };
         // A login is a file, and has to be there from the start.
-        let credential = setup.credential.clone().filter(|credential| matches!(credential, Credential::LoginFile(_)));
+        let is_file = |credential: &Credential| matches!(credential, Credential::LoginFile(_));
+        let credential = setup.credential.clone().filter(|credential| !own_credential || is_file(credential));
         let nowhere = PathBuf::from("/");
         let setup =
             Setup { workspace: nowhere.clone(), home: nowhere.clone(), tmp: nowhere, credential, ..setup.clone() };
