@@ -11,7 +11,8 @@ pub(super) const RESERVED_ENV: &[&str] = &["IS_SANDBOX", "ANTHROPIC_*", "CLAUDE_
 
 const PROTOCOL: [&str; 6] = ["-p", "--input-format", "stream-json", "--output-format", "stream-json", "--verbose"];
 
-/// Nothing that a repository brings is loaded: its settings can redirect the API, run hooks and start MCP servers.
+/// Nothing that a repository brings is loaded, unless it is trusted: its settings can redirect the API, run hooks and start MCP
+/// servers.
 const DISTRUST: [&str; 2] = ["--setting-sources=user", "--strict-mcp-config"];
 
 /// Values are always written as `--flag=value`: a value that begins with `-` stays a value, and the flags that take
@@ -35,7 +36,8 @@ pub(super) fn args(task: &Task, setup: &Setup) -> Vec<String> {
     let mcp = (!setup.mcp_servers.is_empty()).then(|| format!("--mcp-config={}", text(&setup.home.join(MCP_FILE))));
     let allow = task.tools.allow.iter().map(|rule| format!("--allowedTools={rule}"));
     let deny = task.tools.deny.iter().map(|rule| format!("--disallowedTools={rule}"));
-    let fixed = PROTOCOL.into_iter().chain(DISTRUST).map(str::to_owned);
+    let distrust = if setup.trust_repository { &[][..] } else { &DISTRUST };
+    let fixed = PROTOCOL.iter().chain(distrust).map(|flag| (*flag).to_owned());
     fixed.chain(single).chain(system).chain(fork).chain(mcp).chain(allow).chain(deny).collect()
 }
 
@@ -115,14 +117,9 @@ mod tests {
             workspace: "/runs/1/workspace".into(),
             home: "/runs/1/home".into(),
             tmp: "/runs/1/tmp".into(),
-            credential: None,
-            base_url: None,
-            permission_mode: None,
             max_retries: 2,
             path: "/usr/bin:/bin".into(),
-            mcp_servers: Default::default(),
-            model_api: None,
-            one_shot: false,
+            ..Setup::default()
         }
     }
 

@@ -302,6 +302,10 @@ fn validate(config: &Config) -> Result<(), ConfigError> {
     }
     for (name, agent) in &config.agents {
         let is_object = |file: &Secret| serde_json::from_str::<serde_json::Map<_, _>>(file.expose()).is_ok();
+        if agent.trust_repository && name != "claude-code" {
+            let setting = format!("agents.{name}.trust_repository");
+            return invalid(&setting, "is for Claude Code; other agents never load what a repository brings".into());
+        }
         if agent.login_file.as_ref().is_some_and(|file| !is_object(file)) {
             return invalid(&format!("agents.{name}.login_file"), "is not the JSON object of a login".into());
         }
