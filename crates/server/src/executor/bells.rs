@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use futures::FutureExt;
 use legwork_model::ExecutionId;
 use tokio::sync::Notify;
 
@@ -39,6 +40,11 @@ pub struct Bell {
 }
 
 impl Bell {
+    /// Whether it has rung since somebody waited for it last.
+    pub(super) fn has_rung(&self) -> bool {
+        self.bell.notified().now_or_never().is_some()
+    }
+
     /// Waits until it rings.
     pub(super) async fn rings(&self) {
         self.bell.notified().await;
