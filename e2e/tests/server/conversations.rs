@@ -315,3 +315,47 @@ async fn a_message_sent_twice_is_given_once_and_the_end_of_the_server_ends_what_
     );
     nothing_left(data.path()).await;
 }
+
+/// An agent of the operator's own that ends after each turn: what it is told next, its next process is told.
+const OWN: &str = r#"#!/bin/sh
+prompt="$(cat)"
+session="${2:-s-$$}"
+printf '{"session":"%s","text":"%s","resumed":"%s"}\n' "$session" "$prompt" "$2"
+"#;
+
+#[tokio::test]
+async fn an_agent_that_ends_after_each_turn_is_started_again_for_the_next() {
+    let data = tempfile::tempdir().expect("a directory");
+    let program = data.path().join("own-agent");
+    std::fs::write(&program, OWN).expect("written");
+    std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("executable");
+    let custom = "{ output = \"json_lines\", resume_args = [\"--resume\", \"{session}\"], lines = { text = \"text\", session = \"session\" } }";
+    let server = Setup::scripted(data.path())
+        .env("LEGWORK_AGENTS__OWN", format!("{{ program = {program:?}, custom = {custom} }}"))
+        .start()
+        .await;
+    let client = &server.client;
+    let id = client.submit(&json!({ "agent": "own", "prompt": "first", "sessionIdleTimeout": 3 })).await;
+    nth(client, &id, "turn_ended", 1).await;
+    assert_eq!(say(client, &id, "second").await, id);
+    nth(client, &id, "turn_ended", 2).await;
+    let execution = check_history(client, &id).await;
+    assert_eq!(
+        (&execution["state"], &execution["outcome"]["result"]),
+        (&json!("succeeded"), &json!("second")),
+        "{execution:#}"
+    );
+    let output = client.get_text(&format!("/v1/executions/{id}/output")).await;
+    let session = execution["sessionId"].as_str().expect("a session");
+    assert_eq!(output.lines().count(), 2, "both processes: {output}");
+    assert!(output.contains(&format!(r#""resumed":"{session}""#)), "{output}");
+
+    let id = client.submit(&json!({ "agent": "own", "prompt": "first", "sessionIdleTimeout": 60 })).await;
+    nth(client, &id, "turn_ended", 1).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(client.post(&format!("/v1/executions/{id}/cancel")).await, StatusCode::ACCEPTED);
+    assert_eq!(check_history(client, &id).await["state"], "cancelled");
+    let interrupt = send(client, &format!("/v1/executions/{id}/interrupt"), &json!({})).await;
+    assert_eq!((interrupt.0, &interrupt.1["code"]), (409, &json!("not_offered")), "{interrupt:?}");
+    nothing_left(data.path()).await;
+}

@@ -196,12 +196,15 @@ impl Executor {
                 so_far = ended.output;
                 continue;
             }
-            let outcome = joined(before, ended.outcome);
+            let mut outcome = joined(before, ended.outcome);
             if let Some(session) = &outcome.session_id {
                 self.keep_session(prepared.agent, &prepared.home, session).await;
             }
             let next = talk.next_prompt(ended.undelivered, &outcome, prepared.patience(), &mut stop).await;
             let (Some(prompt), Some(session)) = (next, outcome.session_id.clone()) else {
+                if let (Some(_), Some(StopReason::Cancelled { message })) = (prepared.patience(), &*stop.borrow()) {
+                    outcome.verdict = Verdict::Cancelled { message: message.clone() };
+                }
                 return (outcome, ended.output);
             };
             let _ = events.send(EventBody::UserMessage { text: prompt.clone(), delivered: true }).await;
@@ -246,8 +249,11 @@ impl Executor {
                 Appended::LeaseLost => return tracing::warn!("lost the lease of a run at its end"),
                 // They came in this moment.
                 Appended::OrdersWait => {
+                    let before = talk.heard();
                     talk.undelivered().await.iter().for_each(|message| log.hold(message));
-                    continue;
+                    if talk.heard() > before {
+                        continue;
+                    }
                 }
                 Appended::Failed(StoreError::Rejected(error)) => {
                     tracing::error!(execution = %record.id, %error, "the end of a run is not taken; recording the bare fact");

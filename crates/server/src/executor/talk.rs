@@ -19,6 +19,9 @@ use crate::store::orders::{OrderBody, OrderRecord};
 /// Looked at again when nobody is asked anything.
 const FAR: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// An agent takes up a message that waits so soon after its turn.
+const SOON: Duration = Duration::from_millis(250);
+
 /// Both ends of the events of a run whose talk has to be listened to.
 pub(super) struct Overheard {
     /// What the agent says.
@@ -37,6 +40,8 @@ pub(super) struct Talk<'a> {
     heard: u64,
     /// Whether the agent has nothing to do.
     idle: bool,
+    /// When its slot is given back, unless it takes up another message before.
+    rests_at: Option<Instant>,
     /// Messages that no process took.
     late: VecDeque<String>,
     approvals: Approvals,
@@ -62,6 +67,7 @@ impl<'a> Talk<'a> {
             bell,
             heard: 0,
             idle: false,
+            rests_at: None,
             late: VecDeque::new(),
             approvals,
             home: None,
@@ -89,12 +95,13 @@ impl<'a> Talk<'a> {
         waiting: bool,
     ) {
         let mut overheard = overheard;
-        self.idle = false;
+        (self.idle, self.rests_at) = (false, None);
         if waiting {
             self.hear(&orders, overheard.as_ref()).await;
         }
         loop {
-            let alarm = self.approvals.next_deadline().unwrap_or_else(|| Instant::now() + FAR);
+            let deadlines = self.approvals.next_deadline().into_iter().chain(self.rests_at);
+            let alarm = deadlines.min().unwrap_or_else(|| Instant::now() + FAR);
             tokio::select! {
                 said = next(&mut overheard) => match said {
                     Some(event) => self.said(event, &orders, overheard.as_ref()).await,
@@ -102,7 +109,10 @@ impl<'a> Talk<'a> {
                 },
                 () = self.bell.rings() => self.hear(&orders, overheard.as_ref()).await,
                 () = orders.closed(), if overheard.is_none() => return,
-                () = sleep_until(alarm) => self.expire(&orders, overheard.as_ref()).await,
+                () = sleep_until(alarm) => {
+                    self.rest().await;
+                    self.expire(&orders, overheard.as_ref()).await;
+                }
                 () = self.executor.phase.reached(Stage::Draining), if !self.leaving => {
                     self.leaving = true;
                     // Where it has left already there is nothing to do.
@@ -129,22 +139,28 @@ impl<'a> Talk<'a> {
             }
             EventBody::TurnEnded { .. } => {
                 self.idle = true;
+                self.rests_at = Some(Instant::now() + SOON);
                 self.approvals.forget();
                 event
             }
             EventBody::Started { .. } | EventBody::UserMessage { .. } => {
                 self.idle = false;
+                self.rests_at = None;
                 event
             }
             event => event,
         };
-        let idles = self.idle && matches!(event, EventBody::TurnEnded { .. });
         log(overheard, event).await;
-        if idles {
-            self.seat.release();
-            if let (Some((agent, home)), Some(session)) = (&self.home, &self.session) {
-                self.executor.keep_session(*agent, home, session).await;
-            }
+    }
+
+    /// The agent has nothing to do for now: its slot is free for others, and its session is kept.
+    async fn rest(&mut self) {
+        if self.rests_at.take_if(|at| *at <= Instant::now()).is_none() {
+            return;
+        }
+        self.seat.release();
+        if let (Some((agent, home)), Some(session)) = (&self.home, &self.session) {
+            self.executor.keep_session(*agent, home, session).await;
         }
     }
 
@@ -160,6 +176,7 @@ impl<'a> Talk<'a> {
                             () = orders.closed() => {}
                         }
                         self.idle = false;
+                        self.rests_at = None;
                     }
                     Order::Message(text)
                 }
@@ -224,7 +241,10 @@ impl<'a> Talk<'a> {
         if self.late.is_empty() {
             return None;
         }
-        self.seat.take().await;
+        tokio::select! {
+            () = self.seat.take() => {}
+            () = stopped(stop) => return None,
+        }
         Some(self.late.drain(..).collect::<Vec<_>>().join("\n\n"))
     }
 
