@@ -51,25 +51,30 @@ pub(crate) async fn measure(args: &Args) -> Result<Vec<Row>, BenchError> {
     let Some(claude) = &args.claude else { return Ok(Vec::new()) };
     let scratch = args.scratch()?;
     let model = Rehearsal::start(None).await?;
-    let start = async |name: &str, most: &str| {
+    let start = async |name: &str, most: &str, bare: &str| {
         let contender = Contender::legwork(args)?
             .with_env("LEGWORK_AGENTS__CLAUDE_CODE__PROGRAM", claude.display().to_string())
             .with_env("LEGWORK_AGENTS__CLAUDE_CODE__BASE_URL", model.base_url())
             .with_env("ANTHROPIC_API_KEY", "rehearsed".into())
             .with_env("LEGWORK_WARM__MOST", most.into())
+            .with_env("LEGWORK_AGENTS__CLAUDE_CODE__BARE", bare.into())
             .with_env("LEGWORK_WARM__RESERVE_MEMORY_MB", "0".into());
         contender.start(scratch.path().join(name)).await
     };
-    let (cold, warm) = (start("cold", "0").await?, start("warm", "1").await?);
+    let (cold, warm) = (start("cold", "0", "false").await?, start("warm", "1", "false").await?);
+    let in_bare_mode = start("bare", "1", "true").await?;
     // The first job teaches what to keep.
     by_legwork(&warm, SHORT).await?;
-    let [mut bare, mut started, mut waiting] = [Way::default(), Way::default(), Way::default()];
+    by_legwork(&in_bare_mode, SHORT).await?;
+    let [mut bare, mut started, mut waiting, mut least] = [(); 4].map(|()| Way::default());
     let [mut alone, mut beside] = [Samples::default(), Samples::default()];
     for round in 0..ROUNDS {
         bare.take(&by_itself(claude, &model.base_url(), &scratch.path().join(format!("bare-{round}"))).await?);
         started.take(&by_legwork(&cold, SHORT).await?);
         until_waiting(&warm).await?;
         waiting.take(&by_legwork(&warm, SHORT).await?);
+        until_waiting(&in_bare_mode).await?;
+        least.take(&by_legwork(&in_bare_mode, SHORT).await?);
         let times = by_legwork(&cold, LONGER).await?;
         alone.push(times.result.saturating_sub(times.first));
         until_waiting(&warm).await?;
@@ -79,6 +84,7 @@ pub(crate) async fn measure(args: &Args) -> Result<Vec<Row>, BenchError> {
     }
     cold.stop().await?;
     warm.stop().await?;
+    in_bare_mode.stop().await?;
     let median = |samples: &Samples| samples.percentile(50);
     let row = |what: &str, way: &Samples, base: &Samples| {
         Row::compared(format!("real Claude Code, {what}, median"), [median(way), median(base)])
@@ -86,6 +92,8 @@ pub(crate) async fn measure(args: &Args) -> Result<Vec<Row>, BenchError> {
     Ok(vec![
         row("one that waits: first event, against `claude -p`", &waiting.first, &bare.first).wanted("at most 0.2x"),
         row("one that waits: result, against `claude -p`", &waiting.result, &bare.result).wanted("at most 0.2x"),
+        row("one that waits in bare mode: result, against `claude -p`", &least.result, &bare.result)
+            .wanted("at most 0.2x"),
         row("started for the job: result, against `claude -p`", &started.result, &bare.result).wanted("at most 1.05x"),
         row("a job while the next one is started, against alone", &beside, &alone).wanted("at most 1.1x"),
     ])

@@ -173,6 +173,8 @@ pub struct Setup {
     pub path: String,
     /// The MCP servers of the task, with the secrets they need.
     pub mcp_servers: BTreeMap<String, McpServer>,
+    /// Whether Claude Code is started in its bare mode, in which it begins sooner and has less.
+    pub bare: bool,
     /// Whether the agent may load what a repository brings for it: settings, hooks, MCP servers.
     pub trust_repository: bool,
     /// Which API the model speaks, for an agent that knows several: `openai` or `anthropic`.

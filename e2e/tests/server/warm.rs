@@ -112,3 +112,23 @@ async fn what_starts_in_no_time_is_not_kept() {
     assert_eq!(metric(&server.client, "legwork_warm_starts_total{outcome=\"hit\"}").await, 0.0);
     nothing_left(data.path()).await;
 }
+
+#[tokio::test]
+async fn in_bare_mode_a_job_is_done_as_well_and_people_are_asked_all_the_same() {
+    let data = tempfile::tempdir().expect("a directory");
+    let Some(setup) = warm(data.path()) else { return };
+    let server = setup.env("LEGWORK_AGENTS__CLAUDE_CODE__BARE", "true").start().await;
+    let client = &server.client;
+    for _ in 0..2 {
+        // It has no tool of its own to write a file.
+        let job = json!({ "prompt": "[[bash: echo 1 > a.txt]] [[say: done]]", "tools": { "allow": ["Bash"] } });
+        let done = client.run(&job).await;
+        assert_eq!((&done["state"], &done["outcome"]["result"]), (&json!("succeeded"), &json!("done")), "{done:#}");
+        until_waiting(client).await;
+    }
+    assert_eq!(metric(client, "legwork_warm_starts_total{outcome=\"hit\"}").await, 1.0);
+    let job = json!({ "prompt": "[[write: a.txt | 1]] [[say: done]]", "permissions": { "default": "deny" } });
+    let asked = client.run(&job).await;
+    let events = client.events(asked["id"].as_str().expect("an id")).await;
+    assert!(events.iter().any(|event| event["kind"] == "permission_decision"), "{events:#?}");
+}

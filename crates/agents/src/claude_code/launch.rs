@@ -32,13 +32,15 @@ pub(super) fn args(task: &Task, setup: &Setup) -> Vec<String> {
     let single = single.into_iter().filter_map(|(flag, value)| Some(format!("--{flag}={}", value?)));
     let system = task.system_prompt.as_ref();
     let system = system.map(|_| format!("--append-system-prompt-file={}", text(&setup.home.join(SYSTEM_FILE))));
+    // In that mode the program asks nobody before it uses a tool.
+    let bare = (setup.bare && task.permissions.is_none()).then(|| "--bare".to_owned());
     let fork = task.fork_session.then(|| "--fork-session".to_owned());
     let mcp = (!setup.mcp_servers.is_empty()).then(|| format!("--mcp-config={}", text(&setup.home.join(MCP_FILE))));
     let allow = task.tools.allow.iter().map(|rule| format!("--allowedTools={rule}"));
     let deny = task.tools.deny.iter().map(|rule| format!("--disallowedTools={rule}"));
     let distrust = if setup.trust_repository { &[][..] } else { &DISTRUST };
     let fixed = PROTOCOL.iter().chain(distrust).map(|flag| (*flag).to_owned());
-    fixed.chain(single).chain(system).chain(fork).chain(mcp).chain(allow).chain(deny).collect()
+    fixed.chain(bare).chain(single).chain(system).chain(fork).chain(mcp).chain(allow).chain(deny).collect()
 }
 
 /// Written out with all digits, because `1e-6` is not what the flag takes.

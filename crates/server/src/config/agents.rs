@@ -38,6 +38,9 @@ pub struct AgentSettings {
     /// Whether each job has a process of its own that takes one prompt, where the agent would otherwise be a server (Codex):
     /// nobody can talk to it then, and nothing can be decided while it works.
     pub one_shot: bool,
+    /// Whether Claude Code is started in its bare mode: sooner, and with less. It reads no `CLAUDE.md`, has no skills and few tools, and
+    /// takes an API key or a token of a router alone. Jobs with `permissions` are not started so.
+    pub bare: bool,
     /// Whether Claude Code may load what a repository brings for it: settings, hooks, MCP servers (`.mcp.json`). They can do
     /// whatever the agent can, and send its key elsewhere. Other agents never load them.
     pub trust_repository: bool,
@@ -60,6 +63,7 @@ impl Default for AgentSettings {
             model_api: None,
             model: None,
             one_shot: false,
+            bare: false,
             trust_repository: false,
             custom: None,
         }

@@ -302,6 +302,9 @@ fn validate(config: &Config) -> Result<(), ConfigError> {
     }
     for (name, agent) in &config.agents {
         let is_object = |file: &Secret| serde_json::from_str::<serde_json::Map<_, _>>(file.expose()).is_ok();
+        if agent.bare && name != "claude-code" {
+            return invalid(&format!("agents.{name}.bare"), "is a mode of Claude Code; other agents have none".into());
+        }
         if agent.trust_repository && name != "claude-code" {
             let setting = format!("agents.{name}.trust_repository");
             return invalid(&setting, "is for Claude Code; other agents never load what a repository brings".into());

@@ -356,6 +356,7 @@ impl Executor {
             path: self.path.clone(),
             mcp_servers,
             model_api: settings.model_api,
+            bare: settings.bare,
             trust_repository: settings.trust_repository,
             one_shot: settings.one_shot,
         })
