@@ -161,7 +161,7 @@ async fn every_step_answers_whole_too() {
         ("[[say: a]]", "end_turn", text("a")),
         ("[[truncate]]", "max_tokens", text("This answer is cut off in the")),
         ("[[slow: 300ms]]", "end_turn", text("token 1 token 2 token 3 ")),
-        ("[[long: 20]]", "end_turn", text("All work and all pla")),
+        ("[[long: 20]]", "end_turn", text("Sentence 1 of a long")),
         ("[[bash: ls]]", "tool_use", tool("Bash", json!({ "command": "ls", "description": "Rehearse a command" }))),
         ("[[write: a | b]]", "tool_use", tool("Write", json!({ "file_path": "a", "content": "b" }))),
         ("[[read: a]]", "tool_use", tool("Read", json!({ "file_path": "a" }))),
