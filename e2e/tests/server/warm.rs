@@ -132,3 +132,26 @@ async fn in_bare_mode_a_job_is_done_as_well_and_people_are_asked_all_the_same() 
     let events = client.events(asked["id"].as_str().expect("an id")).await;
     assert!(events.iter().any(|event| event["kind"] == "permission_decision"), "{events:#?}");
 }
+
+#[tokio::test]
+async fn what_was_placed_for_a_job_goes_with_it_also_where_a_program_had_waited() {
+    let data = tempfile::tempdir().expect("a directory");
+    let Some(setup) = warm(data.path()) else { return };
+    let servers = "{ silent = { command = \"/bin/cat\", env = { MARK = \"${MARK}\" } } }";
+    let server =
+        setup.env("LEGWORK_SECRETS__MARK", "mark-of-a-secret").env("LEGWORK_MCP__SERVERS", servers).start().await;
+    let client = &server.client;
+    let job = json!({ "prompt": "[[say: done]]", "mcpServers": { "silent": {} } });
+    client.run(&job).await;
+    until_waiting(client).await;
+    let waited = client.run(&job).await;
+    assert_eq!(waited["state"], "succeeded", "{waited:#}");
+    assert_eq!(metric(client, "legwork_warm_starts_total{outcome=\"hit\"}").await, 1.0);
+    let events = client.events(waited["id"].as_str().expect("an id")).await;
+    let path = events.iter().find(|event| event["kind"] == "workspace").expect("a workspace")["data"]["path"].clone();
+    let home = Path::new(path.as_str().expect("a path")).parent().expect("a home").to_owned();
+    assert!(
+        home.join(".claude").is_dir() && !home.join(".claude/mcp.json").exists(),
+        "the file with the secret stays behind"
+    );
+}

@@ -4,7 +4,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use legwork_agents::{Agent, Credential, Dialogue, Opening, SessionGuard, Setup};
+use legwork_agents::{Agent, Credential, Dialogue, Launch, Opening, SessionGuard, Setup};
 use legwork_model::{EventBody, ExecutionId, FailureReason, OnSessionLost, Outcome, Task, Verdict};
 use legwork_runner::workspace::{
     Errand, Exclusive, GitSetup, PatchLimits, RemoteError, Source, bring_up_to_date, existing_or_new,
@@ -56,7 +56,7 @@ impl Prepared {
     pub(super) fn start(&mut self, so_far: Option<Output>) -> Result<(Attempt, Box<dyn Dialogue>), Verdict> {
         let launch = self.agent.launch(&self.task, &self.setup);
         self.home.place(&launch.files).map_err(|error| directory_failed(&self.home.home(), &error))?;
-        self.placed = launch.files.iter().map(|file| file.path.clone()).collect();
+        self.placed = paths(&launch);
         let dialogue = self.agent.dialogue(&self.task, &self.setup);
         let dialogue = match &self.task.resume_session {
             Some(session) if !self.task.fork_session => {
@@ -80,6 +80,8 @@ impl Prepared {
     /// The program that waits for this job, and what it is told; once.
     pub(super) fn take_waiting(&mut self) -> Option<(Waiting, Job)> {
         let waiting = self.waiting.take()?;
+        // They were placed when it was started, and go with the run as others do.
+        self.placed = paths(&self.agent.launch(&self.task, &self.setup));
         let opening = Opening {
             prompt: self.task.prompt.clone(),
             credential: self.setup.credential.clone(),
@@ -244,8 +246,12 @@ impl Executor {
         let made = |id| RunDirs::create(&self.runs, id).map_err(|error| directory_failed(&self.runs, &error));
         if record.attempt > 1 {
             // What a lost attempt left is no ground to start from.
-            let old = RunDirs::of(&self.runs, record.id);
-            old.remove().map_err(|error| directory_failed(&self.runs, &error))?;
+            let remove = |id| RunDirs::of(&self.runs, id).remove();
+            remove(record.id).map_err(|error| directory_failed(&self.runs, &error))?;
+            if record.task.resume_session.is_none() {
+                // It may have worked in the directories of a program that had waited for it.
+                remove(record.home).map_err(|error| directory_failed(&self.runs, &error))?;
+            }
         }
         let dirs = made(record.id)?;
         let home = if record.home == record.id { dirs.clone() } else { made(record.home)? };
@@ -361,6 +367,11 @@ impl Executor {
             one_shot: settings.one_shot,
         })
     }
+}
+
+/// The files that are placed for a program.
+fn paths(launch: &Launch) -> Vec<PathBuf> {
+    launch.files.iter().map(|file| file.path.clone()).collect()
 }
 
 /// What the agent authenticates with: exactly one.
