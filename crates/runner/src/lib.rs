@@ -6,6 +6,7 @@
 
 mod attempt;
 mod output;
+mod passage;
 mod runner;
 mod session_files;
 mod stop;

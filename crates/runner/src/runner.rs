@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use legwork_model::{FailureReason, Outcome, Verdict};
 
-use crate::attempt::{Attempt, Left, Passage, Terms, Wires};
+use crate::attempt::{Attempt, Wires};
 use crate::output::{Output, Recorder};
+use crate::passage::{Left, Passage, Terms};
 use crate::process_tree::{Leftover, Registry};
 use crate::sandbox::process::{Inherited, Start, start};
 

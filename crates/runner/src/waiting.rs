@@ -8,8 +8,9 @@ use legwork_model::{EventBody, FailureReason, Limits, Verdict};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::attempt::{Attempt, Left, Lines, Takeover, Wires};
+use crate::attempt::{Attempt, Lines, Wires};
 use crate::output::Recorder;
+use crate::passage::{Left, Takeover};
 use crate::runner::{Ended, Runner};
 use crate::sandbox::process::Inherited;
 

@@ -69,52 +69,32 @@ impl Service {
             .map_or(Model::Configured, |rehearsal| Model::Rehearsal { base_url: rehearsal.base_url() });
         let redis = config.redis.url.as_ref().map(redis::link).transpose().map_err(StartError::Redis)?;
         let mask = Mask::new(secrets_of(&config));
+        let warm = WarmPool::new(config.warm.clone());
         let config = Arc::new(config);
-        let hub = Hub::default();
         let path = parts.environment.get("PATH").unwrap_or("/usr/local/bin:/usr/bin:/bin");
-        let phase = Phase::default();
         let executor = Arc::new(Executor {
-            store: store.clone(),
-            hub: hub.clone(),
+            store,
+            hub: Hub::default(),
             clock: Arc::clone(&parts.clock),
-            config: Arc::clone(&config),
+            config,
             runner: Runner::new().map_err(|source| StartError::Processes { source })?,
             runs: data_dir.runs()?,
             askpass: data_dir.askpass()?,
             vault: Vault::default(),
-            node: node.clone(),
+            node,
             programs: Programs::new(data_dir.path(), path),
             path: path.to_owned(),
             model,
-            mask: mask.clone(),
-            health: HealthCache::default(),
-            phase: phase.clone(),
-            bells: Bells::default(),
-            warm: WarmPool::new(config.warm.clone()),
-        });
-        let app = App {
-            keyring: Arc::new(Keyring::new(store.clone(), parts.own_key.as_deref())),
-            store,
-            hub,
-            clock: parts.clock,
-            ids: parts.ids,
-            node,
-            executor,
             mask,
-            phase,
-            config,
-        };
+            health: HealthCache::default(),
+            phase: Phase::default(),
+            bells: Bells::default(),
+            warm,
+        });
+        let app = app_around(executor, &parts);
         recover(&app).await?;
         let scheduler = start_scheduler(&app);
-        let agents = vec![
-            tokio::spawn(beat(app.clone(), scheduler.clone())),
-            tokio::spawn(rescue(app.clone(), scheduler.clone())),
-            tokio::spawn(prune(app.clone())),
-            tokio::spawn({
-                let runner = app.executor.runner.clone();
-                async move { runner.reap_forever().await }
-            }),
-        ];
+        let agents = start_caretakers(&app, &scheduler);
         let tasks = TaskTracker::new();
         if !app.config.server.ephemeral {
             tasks.spawn(keep(Arc::clone(&app.executor), app.phase.clone()));
@@ -212,6 +192,33 @@ async fn strand(app: &App) {
             tracing::error!(%error, "jobs that nobody else can run are left waiting; the next start ends them");
         }
     }
+}
+
+/// The service around what runs its jobs.
+fn app_around(executor: Arc<Executor>, parts: &Parts) -> App {
+    App {
+        keyring: Arc::new(Keyring::new(executor.store.clone(), parts.own_key.as_deref())),
+        store: executor.store.clone(),
+        hub: executor.hub.clone(),
+        clock: Arc::clone(&parts.clock),
+        ids: Arc::clone(&parts.ids),
+        node: executor.node.clone(),
+        mask: executor.mask.clone(),
+        phase: executor.phase.clone(),
+        config: Arc::clone(&executor.config),
+        executor,
+    }
+}
+
+/// Starts what goes on beside requests and runs for as long as the service does.
+fn start_caretakers(app: &App, scheduler: &SchedulerHandle) -> Vec<JoinHandle<()>> {
+    let runner = app.executor.runner.clone();
+    vec![
+        tokio::spawn(beat(app.clone(), scheduler.clone())),
+        tokio::spawn(rescue(app.clone(), scheduler.clone())),
+        tokio::spawn(prune(app.clone())),
+        tokio::spawn(async move { runner.reap_forever().await }),
+    ]
 }
 
 fn start_scheduler(app: &App) -> SchedulerHandle {

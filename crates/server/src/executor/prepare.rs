@@ -153,7 +153,11 @@ impl Executor {
             return Err(Verdict::failed(FailureReason::Lost, message));
         }
         let secrets = secrets.unwrap_or_default();
-        let (dirs, home, waiting) = match self.adopt(agent, record, task, &secrets).await {
+        let setup = self.setup(agent, task, &secrets, record.id)?;
+        let own_credential = self.model != Model::Configured || secrets.credential.is_some();
+        let warm = self.warm.is_used() && record.home == record.id;
+        let profile = warm.then(|| Profile::of(agent, task, &setup, own_credential)).flatten();
+        let (dirs, home, waiting) = match self.adopt(record, profile).await {
             Some(Kept { waiting, dirs, .. }) => (RunDirs::of(&self.runs, record.id), dirs, Some(waiting)),
             None => {
                 let (dirs, home) = self.directories(record)?;
@@ -179,7 +183,7 @@ impl Executor {
         // The log may have ended the run already; then nobody misses the event.
         let _ = events.send(EventBody::Workspace { path, commit }).await;
 
-        let setup = self.setup(agent, task, &home, workspace.path(), &secrets, record.id)?;
+        let setup = Setup { workspace: workspace.path().to_owned(), home: home.home(), tmp: home.tmp(), ..setup };
         Ok(Prepared {
             agent,
             waiting,
@@ -195,11 +199,6 @@ impl Executor {
         })
     }
 
-    /// Whether a run authenticates with what no other run does.
-    fn has_own_credential(&self, secrets: &RunSecrets) -> bool {
-        self.model != Model::Configured || secrets.credential.is_some()
-    }
-
     /// The task with a model that can be rehearsed, where that is what is done and the task names none.
     fn with_model(&self, agent: &dyn Agent, task: &Task) -> Task {
         let rehearses = self.model != Model::Configured;
@@ -208,20 +207,8 @@ impl Executor {
     }
 
     /// A program that waits for a job like this, with its directories, which are the job's from now on.
-    async fn adopt(
-        &self,
-        agent: &dyn Agent,
-        record: &ExecutionRecord,
-        task: &Task,
-        secrets: &RunSecrets,
-    ) -> Option<Kept> {
-        if !self.warm.is_used() || record.home != record.id {
-            return None;
-        }
-        let nowhere = RunDirs::of(&self.runs, record.id);
-        let setup = self.setup(agent, task, &nowhere, &nowhere.work(), secrets, record.id).ok()?;
-        let own_credential = self.has_own_credential(secrets);
-        let kept = self.warm.take(&Profile::of(agent, task, &setup, own_credential)?)?;
+    async fn adopt(&self, record: &ExecutionRecord, profile: Option<Profile>) -> Option<Kept> {
+        let kept = self.warm.take(&profile?)?;
         let lease = Lease { id: record.id, fence: record.fence };
         let moved = MoveHome { lease, home: kept.dirs.id()? };
         match self.store.write(moved).await {
@@ -319,15 +306,8 @@ impl Executor {
         Ok(first.and_then(|first| first.task.workspace))
     }
 
-    fn setup(
-        &self,
-        agent: &dyn Agent,
-        task: &Task,
-        home: &RunDirs,
-        workspace: &Path,
-        secrets: &RunSecrets,
-        id: ExecutionId,
-    ) -> Result<Setup, Verdict> {
+    /// How the agent is started, but for its directories.
+    fn setup(&self, agent: &dyn Agent, task: &Task, secrets: &RunSecrets, id: ExecutionId) -> Result<Setup, Verdict> {
         let mcp_servers = mcp::with_secrets(task, &self.config)?;
         let settings = self.config.agent(agent.name());
         let (credential, base_url) = match &self.model {
@@ -352,9 +332,6 @@ impl Executor {
         let named = settings.program.clone().unwrap_or_else(|| agent.default_program().into());
         Ok(Setup {
             program: self.programs.find(agent, &settings).unwrap_or(named),
-            workspace: workspace.to_owned(),
-            home: home.home(),
-            tmp: home.tmp(),
             credential,
             base_url,
             permission_mode: task.permission_mode.clone().or(settings.permission_mode),
@@ -365,6 +342,7 @@ impl Executor {
             bare: settings.bare,
             trust_repository: settings.trust_repository,
             one_shot: settings.one_shot,
+            ..Setup::default()
         })
     }
 }
