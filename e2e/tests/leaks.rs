@@ -2,7 +2,7 @@
 
 use legwork_agents::{Dialogue, Setup, find_agent};
 use legwork_model::{Ids, Limits, Task, Timestamp, Verdict};
-use legwork_runner::{Attempt, Cookie, RunDirs, Runner, Wires};
+use legwork_runner::{Attempt, Confinement, Cookie, RunDirs, Runner, Wires};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
@@ -74,6 +74,7 @@ fn attempt(
         workspace: dirs.work(),
         limits: Limits::default(),
         idle: None,
+        confinement: Confinement::default(),
         cookie: Cookie::new("leaks", execution, 1),
         stdout_path: dirs.stdout(),
         so_far: None,

@@ -13,6 +13,8 @@ pub mod mcp;
 pub mod money;
 pub mod outcome;
 pub mod permission;
+pub mod quantity;
+pub mod sandbox;
 pub mod task;
 pub mod usage;
 
@@ -25,5 +27,7 @@ pub use mcp::{McpProgram, McpRemote, McpServer, McpTransport};
 pub use money::Cost;
 pub use outcome::{Exit, Failure, FailureReason, Outcome, Verdict};
 pub use permission::{PermissionAction, PermissionPolicy, PermissionRule, Risk, ToolUse};
+pub use quantity::{ByteSize, Cpus, QuantityError};
+pub use sandbox::{Container, Egress, Sandbox, SandboxKind, WorkspaceMount};
 pub use task::{OnSessionLost, Repository, Task, ToolPolicy};
 pub use usage::Usage;

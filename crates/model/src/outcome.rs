@@ -119,6 +119,14 @@ pub enum FailureReason {
     ExitTimeout,
     /// The agent printed more than it may.
     OutputLimit,
+    /// Its processes took more memory than they may.
+    MemoryLimit,
+    /// It started more processes than it may.
+    PidsLimit,
+    /// It wrote more to the disk than it may.
+    DiskLimit,
+    /// The sandbox that was asked for can't be had here.
+    SandboxUnavailable,
     /// The agent's process could not be started.
     SpawnFailed,
     /// The workspace could not be prepared (clone, directory).
@@ -181,6 +189,10 @@ impl FailureReason {
             Self::SilenceTimeout => "silence_timeout",
             Self::ExitTimeout => "exit_timeout",
             Self::OutputLimit => "output_limit",
+            Self::MemoryLimit => "memory_limit",
+            Self::PidsLimit => "pids_limit",
+            Self::DiskLimit => "disk_limit",
+            Self::SandboxUnavailable => "sandbox_unavailable",
             Self::SpawnFailed => "spawn_failed",
             Self::WorkspaceFailed => "workspace_failed",
             Self::ExitNonzero => "exit_nonzero",

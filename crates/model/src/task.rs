@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 use crate::limits::Limits;
 use crate::mcp::McpServer;
 use crate::permission::PermissionPolicy;
+use crate::sandbox::Sandbox;
 
 /// One job for one agent, as admitted: every default is filled in.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -55,6 +56,9 @@ pub struct Task {
     /// How much the agent may do without asking, in the agent's own word; the operator's setting where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub permission_mode: Option<String>,
+    /// Where its processes live, and what they may use and reach.
+    #[serde(default, skip_serializing_if = "Sandbox::is_default")]
+    pub sandbox: Sandbox,
     /// The door it came in by, where that is not the native API.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub door: Option<String>,

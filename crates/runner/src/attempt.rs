@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::cookie::Cookie;
 use crate::output::Output;
+use crate::sandbox::Confinement;
 use crate::stop::StopReason;
 
 /// One attempt of an agent: what to start, where, and within which limits.
@@ -24,6 +25,8 @@ pub struct Attempt {
     pub limits: Limits,
     /// How long it stays for a further message after a turn; it leaves after its turn where absent.
     pub idle: Option<Duration>,
+    /// What it may use and reach.
+    pub confinement: Confinement,
     /// The mark of its processes.
     pub cookie: Cookie,
     /// Where its standard output goes as it comes, up to `limits.max_output_bytes`, unless the run is short and says

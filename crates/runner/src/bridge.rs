@@ -26,7 +26,7 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 
-use crate::pipes::Stdout;
+use crate::pipes::Source;
 
 /// How long the program may take for one request. What takes longer is told of in events.
 const REQUEST: Duration = Duration::from_secs(60);
@@ -66,7 +66,7 @@ impl Plan {
     }
 
     /// Builds it to a program that prints to `printed`; returns what comes in the place of that.
-    pub(crate) fn start(self, printed: impl AsyncRead + Send + Unpin + 'static) -> (Stdout, Bridge) {
+    pub(crate) fn start(self, printed: impl AsyncRead + Send + Unpin + 'static) -> (Source, Bridge) {
         let (near, far) = duplex(BUFFER);
         let bridge = tokio::spawn(async move {
             // Nobody reads on, or the program has ended: both are known where it matters.
@@ -273,7 +273,7 @@ mod tests {
     struct Built {
         printed: DuplexStream,
         requests: pipe::Sender,
-        lines: Lines<BufReader<Stdout>>,
+        lines: Lines<BufReader<crate::pipes::Source>>,
         password: String,
         _bridge: Bridge,
     }

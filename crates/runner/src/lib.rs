@@ -18,13 +18,14 @@ pub mod workspace;
 mod cookie;
 mod process_tree;
 mod sandbox;
+mod starter;
 
 mod bridge;
 mod deadlines;
 mod event_queue;
 mod pause;
 mod pipes;
-mod stdin_feed;
+mod stdin;
 
 pub use attempt::{Attempt, Instruction, Lines, Wires};
 pub use cookie::{COOKIE_VARIABLE, Cookie};
@@ -32,6 +33,7 @@ pub use dirs::RunDirs;
 pub use output::Output;
 pub use process_tree::Leftover;
 pub use runner::{Ended, Graces, Runner};
+pub use sandbox::{Confinement, Network, Resources, Uplink};
 pub use stop::StopReason;
 pub use waiting::{Job, Waiting};
 pub use workspace::Workspace;

@@ -3,19 +3,18 @@
 use std::io;
 
 use tokio::io::{AsyncRead, AsyncReadExt};
-use tokio::process::ChildStderr;
 
 /// Large enough for the whole of a pipe, so that a flood costs few reads.
 const STDOUT_BUFFER: usize = 64 * 1024;
 const STDERR_BUFFER: usize = 8 * 1024;
 
-/// Standard output, or what takes its place.
-pub(crate) type Stdout = Box<dyn AsyncRead + Send + Unpin>;
+/// What a program prints, or what takes its place.
+pub(crate) type Source = Box<dyn AsyncRead + Send + Unpin>;
 
 /// Both output pipes of a program.
 pub(crate) struct Pipes {
-    stdout: Pipe<Stdout>,
-    stderr: Pipe<ChildStderr>,
+    stdout: Pipe,
+    stderr: Pipe,
 }
 
 /// Which pipe has something to tell.
@@ -25,13 +24,13 @@ pub(crate) enum Stream {
     Stderr,
 }
 
-struct Pipe<R> {
-    source: Option<R>,
+struct Pipe {
+    source: Option<Source>,
     buffer: Vec<u8>,
 }
 
 impl Pipes {
-    pub(crate) fn new(stdout: Option<Stdout>, stderr: Option<ChildStderr>) -> Self {
+    pub(crate) fn new(stdout: Option<Source>, stderr: Option<Source>) -> Self {
         Self { stdout: Pipe::new(stdout, STDOUT_BUFFER), stderr: Pipe::new(stderr, STDERR_BUFFER) }
     }
 
@@ -59,8 +58,8 @@ impl Pipes {
     }
 }
 
-impl<R: AsyncRead + Unpin> Pipe<R> {
-    fn new(source: Option<R>, capacity: usize) -> Self {
+impl Pipe {
+    fn new(source: Option<Source>, capacity: usize) -> Self {
         Self { source, buffer: Vec::with_capacity(capacity) }
     }
 

@@ -4,13 +4,15 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use legwork_model::{FailureReason, Outcome, Verdict};
+use futures::future::join_all;
+use legwork_model::{FailureReason, Outcome, SandboxKind, Verdict};
 
 use crate::attempt::{Attempt, Wires};
 use crate::output::{Output, Recorder};
 use crate::passage::{Left, Passage, Terms};
 use crate::process_tree::{Leftover, Registry};
-use crate::sandbox::process::{Inherited, Start, start};
+use crate::sandbox::{Inherited, Plain, Sandbox, Start};
+use crate::starter::Starter;
 
 /// Runs attempts. One for each server process, made before its first run: orphans of all runs are handed to it.
 ///
@@ -19,6 +21,7 @@ use crate::sandbox::process::{Inherited, Start, start};
 #[derive(Debug, Clone)]
 pub struct Runner {
     registry: Arc<Registry>,
+    sandboxes: Vec<Arc<dyn Sandbox>>,
     graces: Graces,
 }
 
@@ -62,7 +65,9 @@ impl Runner {
     /// # Errors
     /// Where the kernel has no child subreapers (Linux before 3.4) or `/proc` is not mounted.
     pub fn new() -> io::Result<Self> {
-        Ok(Self { registry: Arc::new(Registry::new()?), graces: Graces::default() })
+        let registry = Arc::new(Registry::new()?);
+        let plain = Plain { starter: Starter::Here(Arc::clone(&registry)) };
+        Ok(Self { registry, sandboxes: vec![Arc::new(plain)], graces: Graces::default() })
     }
 
     /// The same runner with other graces.
@@ -102,16 +107,39 @@ impl Runner {
     }
 
     pub(crate) async fn start(&self, attempt: Attempt, inherited: Inherited, wires: Wires) -> Result<Passage, Verdict> {
-        let Attempt { launch, install_hint, workspace, limits, idle, cookie, stdout_path, so_far } = attempt;
+        let Attempt { launch, install_hint, workspace, limits, idle, confinement, cookie, stdout_path, so_far } =
+            attempt;
         let serves = launch.serves;
         let output = Recorder::new(stdout_path, limits.max_output_bytes, so_far).map_err(|error| {
             Verdict::failed(FailureReason::Internal, format!("The agent's output could not be kept: {error}."))
         })?;
-        let order = Start { launch, directory: &workspace, cookie: &cookie, install_hint: &install_hint, inherited };
-        let running = start(&self.registry, order)
+        let sandbox = self.sandbox(confinement.kind)?;
+        let start = Start {
+            launch,
+            directory: &workspace,
+            cookie: &cookie,
+            install_hint: &install_hint,
+            inherited,
+            confinement: &confinement,
+        };
+        let running = sandbox
+            .start(start)
             .await
             .map_err(|error| Verdict::failed(FailureReason::SpawnFailed, error.to_string()))?;
         Ok(Passage::new(running, Terms { limits, idle, serves }, output, wires, self.graces))
+    }
+
+    fn sandbox(&self, kind: SandboxKind) -> Result<&dyn Sandbox, Verdict> {
+        self.sandboxes.iter().find(|sandbox| sandbox.kind() == kind).map(Arc::as_ref).ok_or_else(|| {
+            let message = format!("This machine has no sandbox of the kind `{}`.", kind.as_str());
+            Verdict::failed(FailureReason::SandboxUnavailable, message)
+        })
+    }
+
+    /// Every kind of sandbox, with what it is made of here, or why it does not work here.
+    pub async fn probe(&self) -> Vec<(SandboxKind, Result<String, String>)> {
+        let probes = self.sandboxes.iter().map(|sandbox| async { (sandbox.kind(), sandbox.probe().await) });
+        join_all(probes).await
     }
 
     /// Kills what an earlier server process with this node id left on this machine, with all descendants, and says

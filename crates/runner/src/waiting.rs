@@ -12,14 +12,14 @@ use crate::attempt::{Attempt, Lines, Wires};
 use crate::output::Recorder;
 use crate::passage::{Left, Takeover};
 use crate::runner::{Ended, Runner};
-use crate::sandbox::process::Inherited;
+use crate::sandbox::Inherited;
 
 /// A program that waits for its job. Dropping it ends it.
 #[derive(Debug)]
 pub struct Waiting {
     takeover: oneshot::Sender<Takeover>,
     passage: AbortOnDropHandle<Left>,
-    pid: u32,
+    pid: Option<u32>,
 }
 
 /// The job of a program that waits.
@@ -50,7 +50,8 @@ impl Waiting {
 
     /// Bytes of memory that its main process has to itself or shares, as far as the system tells.
     pub fn memory(&self) -> u64 {
-        let rolled = std::fs::read_to_string(format!("/proc/{}/smaps_rollup", self.pid)).unwrap_or_default();
+        let Some(pid) = self.pid else { return 0 };
+        let rolled = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
         let share = rolled.lines().find_map(|line| line.strip_prefix("Pss:")?.trim().strip_suffix(" kB")?.parse().ok());
         share.map_or(0, |kilobytes: u64| kilobytes * 1024)
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use legwork_agents::{Setup, find_agent};
 use legwork_model::{EventBody, ExecutionId, FailureReason, Ids, Limits, Outcome, Task, Timestamp, Verdict};
-use legwork_runner::{Attempt, Cookie, Ended, Graces, RunDirs, Runner, StopReason, Wires};
+use legwork_runner::{Attempt, Confinement, Cookie, Ended, Graces, RunDirs, Runner, StopReason, Wires};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
@@ -64,6 +64,7 @@ impl Lab {
             workspace: dirs.work(),
             limits,
             idle: None,
+            confinement: Confinement::default(),
             cookie: Cookie::new("lab", execution, 1),
             stdout_path: dirs.stdout(),
             so_far: None,

@@ -1,8 +1,6 @@
 //! How a passage ends: by itself, early, or because its output is not whole.
 
 use std::io;
-use std::process::ExitStatus;
-use std::sync::Arc;
 use std::time::Duration;
 
 use legwork_agents::{AgentReport, Order};
@@ -12,7 +10,6 @@ use tokio::time::Instant;
 
 use super::{Left, Passage, Stage};
 use crate::attempt::Instruction;
-use crate::process_tree::exit_of;
 use crate::stop::reason_of;
 
 impl Passage {
@@ -56,13 +53,12 @@ impl Passage {
     }
 
     /// The main process has ended. What it left behind has no one to answer to, and may hold the pipes open.
-    pub(super) fn exited(&mut self, status: io::Result<ExitStatus>) {
-        self.exit = Some(status.map(exit_of).unwrap_or_default());
-        self.tree.main_ended();
+    pub(super) fn exited(&mut self, status: io::Result<Exit>) {
+        self.exit = Some(status.unwrap_or_default());
         if !matches!(self.stage, Stage::Working) {
             return;
         }
-        self.left_others = self.tree.may_have_left_others();
+        self.left_others = self.process.may_have_left_others();
         if self.left_others {
             self.end_tree(self.graces.leftovers);
         } else {
@@ -72,8 +68,7 @@ impl Passage {
 
     pub(super) fn end_tree(&mut self, grace: Duration) {
         self.stdin.close();
-        let tree = Arc::clone(&self.tree);
-        self.stage = Stage::Ending(Box::pin(async move { tree.terminate(grace).await }));
+        self.stage = Stage::Ending(self.process.terminate(grace));
     }
 
     pub(super) fn drain(&mut self) {
@@ -95,7 +90,9 @@ impl Passage {
         let report = self.dialogue.finish(exit, &mut self.decoded);
         self.act();
         self.events.flush().await;
-        let outcome = outcome(report, self.stopped, self.exit, duration);
+        let failed = matches!(report.verdict, Verdict::Failed(_));
+        let limit = self.process.limit_reached().filter(|_| failed).map(Verdict::Failed);
+        let outcome = outcome(report, self.stopped.or(limit), self.exit, duration);
         let undelivered = self.orders.map(undelivered).unwrap_or_default();
         Left { outcome, output: self.output.finish(), undelivered, left_others: self.left_others }
     }

@@ -7,13 +7,10 @@ use std::collections::BTreeSet;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
-use std::process::ExitStatus;
-use std::sync::Arc;
 use std::time::Duration;
 
 use legwork_agents::{Decoded, Dialogue, Opening, Order};
 use legwork_model::{Exit, Limits, Outcome, Verdict};
-use tokio::process::Child;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, Sleep, sleep_until};
 
@@ -23,10 +20,9 @@ use crate::deadlines::Deadlines;
 use crate::event_queue::EventQueue;
 use crate::output::{Output, Recorder};
 use crate::pipes::{Pipes, Stream};
-use crate::process_tree::Tree;
 use crate::runner::Graces;
-use crate::sandbox::process::Running;
-use crate::stdin_feed::StdinFeed;
+use crate::sandbox::{Process, Running};
+use crate::stdin::Stdin;
 use crate::stop::StopReason;
 
 /// A run that takes longer has its output in a file as soon as it comes.
@@ -55,10 +51,9 @@ pub(crate) struct Terms {
 /// A running agent. Its loop ends when its main process was waited for, none of its other processes is left, and its
 /// pipes are read to the end (or long enough).
 pub(crate) struct Passage {
-    tree: Arc<Tree>,
-    child: Child,
+    process: Box<dyn Process>,
     pipes: Pipes,
-    stdin: StdinFeed,
+    stdin: Stdin,
     /// Talks to the program where it serves HTTP; ends with this.
     _bridge: Option<Bridge>,
     dialogue: Box<dyn Dialogue>,
@@ -100,7 +95,7 @@ enum Stage {
 enum Step {
     Stop(StopReason),
     Instruction(Option<Instruction>),
-    Exited(io::Result<ExitStatus>),
+    Exited(io::Result<Exit>),
     Output(Stream),
     Fed,
     Flushed,
@@ -121,16 +116,15 @@ pub(crate) struct Left {
 impl Passage {
     /// Takes over a process that was just started.
     pub(crate) fn new(running: Running, terms: Terms, output: Recorder, wires: Wires, graces: Graces) -> Self {
-        let Running { mut child, tree, stdin, stdout, bridge } = running;
+        let Running { process, stdin, stdout, stderr, bridge } = running;
         let Terms { limits, idle, serves } = terms;
         let started = Instant::now();
         let max_output_bytes = limits.max_output_bytes;
         let deadlines = Deadlines::new(limits, started);
         let alarm = Box::pin(sleep_until(started + SHORT));
         Self {
-            tree,
-            pipes: Pipes::new(stdout, child.stderr.take()),
-            child,
+            process,
+            pipes: Pipes::new(stdout, stderr),
             stdin,
             _bridge: bridge,
             dialogue: wires.dialogue,
@@ -199,8 +193,8 @@ impl Passage {
     }
 
     /// The id of its main process.
-    pub(crate) fn pid(&self) -> u32 {
-        self.child.id().unwrap_or_default()
+    pub(crate) fn pid(&self) -> Option<u32> {
+        self.process.pid()
     }
 
     fn take(&mut self, step: Step) {
@@ -226,7 +220,7 @@ impl Passage {
             biased;
             reason = stop_requested(&mut self.stop), if working => Step::Stop(reason),
             told = next_instruction(&mut self.orders), if working && self.stdin.is_open() => Step::Instruction(told),
-            status = self.child.wait(), if self.exit.is_none() => Step::Exited(status),
+            status = self.process.wait(), if self.exit.is_none() => Step::Exited(status),
             () = ended(&mut self.stage) => Step::TreeEnded,
             () = &mut self.alarm => Step::Alarm,
             () = self.events.flush(), if !self.events.is_empty() => Step::Flushed,

@@ -32,6 +32,7 @@ pub(crate) struct Tree {
     started: Ticks,
     begun: Instant,
     main_ended: AtomicBool,
+    main_only_waits: bool,
 }
 
 impl Tree {
@@ -46,8 +47,23 @@ impl Tree {
         let main_ended = AtomicBool::new(false);
         Ok((
             process,
-            Self { registry: Arc::clone(registry), cookie: cookie.clone(), main: pid, started, begun, main_ended },
+            Self {
+                registry: Arc::clone(registry),
+                cookie: cookie.clone(),
+                main: pid,
+                started,
+                begun,
+                main_ended,
+                main_only_waits: false,
+            },
         ))
+    }
+
+    /// Whether the main process has nothing to do but to wait for the others, and would take them along: then it is not
+    /// asked to end.
+    pub(crate) fn whose_main_only_waits(mut self, main_only_waits: bool) -> Self {
+        self.main_only_waits = main_only_waits;
+        self
     }
 
     /// The main process was waited for: its pid means nothing any more.
@@ -103,7 +119,9 @@ impl Tree {
                 return gone;
             }
             let members = members.unwrap_or_default();
-            let news = members.iter().filter(|member| told.insert((member.pid, member.started)));
+            let spared = |pid| self.main_only_waits && signal == Signal::TERM && pid == self.main;
+            let told_now = members.iter().filter(|member| !spared(member.pid));
+            let news = told_now.filter(|member| told.insert((member.pid, member.started)));
             news.for_each(|member| member.signal(signal));
             pauses.next(deadline).await;
         }

@@ -1,6 +1,83 @@
-//! Where an agent's process lives: how it is started there, and why it may not be.
+//! Where an agent's processes live.
+//!
+//! A [`Sandbox`] starts a program so that all its processes can be ended together, and gives back a [`Running`]: the ends
+//! of its standard streams, and its [`Process`]. What it has set up for a run beside processes (control groups, sockets,
+//! containers) goes with the `Process`. When starting fails, nothing is left of it.
 
-pub(crate) mod process;
+mod confinement;
+mod process;
+mod program;
+pub(crate) mod spawn;
 mod spawn_error;
 
-use spawn_error::SpawnError;
+use std::fmt::Debug;
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use legwork_agents::Launch;
+use legwork_model::{Exit, Failure, SandboxKind};
+
+pub use confinement::{Confinement, Network, Resources, Uplink};
+pub(crate) use process::Plain;
+pub(crate) use spawn::Inherited;
+pub(crate) use spawn_error::SpawnError;
+
+use crate::bridge::Bridge;
+use crate::cookie::Cookie;
+use crate::pipes::Source;
+use crate::stdin::Stdin;
+
+/// One kind of sandbox on this machine.
+pub(crate) trait Sandbox: Debug + Send + Sync {
+    /// Its kind.
+    fn kind(&self) -> SandboxKind;
+
+    /// Whether it works here, found out by using it: what it is made of, such as `bubblewrap 0.8.0`, or why it does not
+    /// work, in words that say what would help.
+    fn probe(&self) -> BoxFuture<'_, Result<String, String>>;
+
+    /// Starts a program. It is confined before its first instruction, or not started.
+    fn start<'a>(&'a self, start: Start<'a>) -> BoxFuture<'a, Result<Running, SpawnError>>;
+}
+
+/// What to start, and where.
+#[derive(Debug)]
+pub(crate) struct Start<'a> {
+    pub(crate) launch: Launch,
+    pub(crate) directory: &'a Path,
+    pub(crate) cookie: &'a Cookie,
+    pub(crate) install_hint: &'a str,
+    pub(crate) inherited: Inherited,
+    pub(crate) confinement: &'a Confinement,
+}
+
+/// A program that was started, with the ends of its standard streams.
+pub(crate) struct Running {
+    pub(crate) process: Box<dyn Process>,
+    pub(crate) stdin: Stdin,
+    pub(crate) stdout: Option<Source>,
+    pub(crate) stderr: Option<Source>,
+    /// What is between a program that serves HTTP and the rest of its run.
+    pub(crate) bridge: Option<Bridge>,
+}
+
+/// The processes of one run. Dropping it gives them up: the main process is killed at once, the others are left to
+/// whoever ends orphans.
+pub(crate) trait Process: Send {
+    /// Waits for the end of the main process. Not called again after it said that.
+    fn wait(&mut self) -> BoxFuture<'_, io::Result<Exit>>;
+
+    /// Whether the main process, which has ended, may have left others behind.
+    fn may_have_left_others(&self) -> bool;
+
+    /// Ends every process: `SIGTERM`, and `SIGKILL` to what is left after `grace`.
+    fn terminate(&self, grace: Duration) -> BoxFuture<'static, ()>;
+
+    /// The id of the main process on this machine, where it has one.
+    fn pid(&self) -> Option<u32>;
+
+    /// The limit that kept it from going on, if one did; asked when nothing is left of it.
+    fn limit_reached(&self) -> Option<Failure>;
+}

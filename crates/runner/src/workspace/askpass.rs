@@ -9,7 +9,7 @@ use std::path::Path;
 
 use rustix::pipe::{PipeFlags, pipe_with};
 
-use crate::sandbox::process::SECRET_FD;
+use crate::sandbox::spawn::SECRET_FD;
 
 /// Hosts that take tokens take them with any name; this is the one that GitHub's documentation has.
 const USER: &str = "x-access-token";

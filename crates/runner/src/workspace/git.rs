@@ -17,7 +17,7 @@ use crate::attempt::{Attempt, Wires};
 use crate::cookie::Cookie;
 use crate::output::Output;
 use crate::runner::{Ended, Runner};
-use crate::sandbox::process::Inherited;
+use crate::sandbox::{Confinement, Inherited};
 use crate::stop::StopReason;
 
 const INSTALL_HINT: &str = "Install git, for instance with `apt-get install git`.";
@@ -114,6 +114,7 @@ impl GitSetup {
             workspace: directory.to_owned(),
             limits: self.limits(most_output),
             idle: None,
+            confinement: Confinement::default(),
             cookie: self.cookie.clone(),
             stdout_path: output.to_owned(),
             so_far: None,

@@ -193,6 +193,7 @@ async fn judge(app: &App, caller: &Caller, submission: Submission, id: Execution
         repository: submission.repository,
         limits,
         tools: with_operators(submission.tools, &settings.allow_tools),
+        sandbox: submission.sandbox,
         permission_mode: submission.permission_mode,
         door: submission.door.map(str::to_owned),
         env: submission.env,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use legwork_model::{Cost, OnSessionLost, PermissionPolicy, Repository, ToolPolicy};
+use legwork_model::{Cost, OnSessionLost, PermissionPolicy, Repository, Sandbox, ToolPolicy};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -60,6 +60,9 @@ pub struct Submission {
     /// Tools the agent may or may not use without asking.
     #[serde(default, deserialize_with = "object")]
     pub tools: ToolPolicy,
+    /// Where its processes live, and what they may use and reach.
+    #[serde(default, deserialize_with = "object")]
+    pub sandbox: Sandbox,
     /// Further environment variables of the agent.
     #[serde(default)]
     pub env: BTreeMap<String, String>,

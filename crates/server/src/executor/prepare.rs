@@ -9,7 +9,7 @@ use legwork_model::{EventBody, ExecutionId, FailureReason, OnSessionLost, Outcom
 use legwork_runner::workspace::{
     Errand, Exclusive, GitSetup, PatchLimits, RemoteError, Source, bring_up_to_date, existing_or_new,
 };
-use legwork_runner::{Attempt, Cookie, Job, Output, RunDirs, StopReason, Waiting, Workspace};
+use legwork_runner::{Attempt, Confinement, Cookie, Job, Output, RunDirs, StopReason, Waiting, Workspace};
 use tokio::sync::{mpsc, watch};
 
 use super::execute::{Executor, Model};
@@ -70,6 +70,7 @@ impl Prepared {
             workspace: self.workspace.path().to_owned(),
             limits: self.task.limits.clone(),
             idle: self.idle(),
+            confinement: Confinement::default(),
             cookie: self.cookie.clone(),
             stdout_path: self.dirs.stdout(),
             so_far,

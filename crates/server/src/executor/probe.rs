@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use legwork_agents::{AgentReport, Decoded, Dialogue, Launch, Stdin};
 use legwork_model::{Clock, Exit, FailureReason, Ids, Limits, Outcome, SystemClock, Verdict};
-use legwork_runner::{Attempt, Cookie, RunDirs, Runner, Wires};
+use legwork_runner::{Attempt, Confinement, Cookie, RunDirs, Runner, Wires};
 use tokio::sync::{mpsc, watch};
 
 /// Some programs unpack themselves when they are first started.
@@ -60,7 +60,17 @@ impl Probe {
         };
         let limits = Limits { timeout_seconds: SECONDS, max_output_bytes: MOST_OUTPUT, ..Limits::default() };
         let (install_hint, workspace, stdout_path) = (String::new(), dirs.work(), dirs.stdout());
-        Attempt { launch, install_hint, workspace, limits, idle: None, cookie, stdout_path, so_far: None }
+        Attempt {
+            launch,
+            install_hint,
+            workspace,
+            limits,
+            idle: None,
+            confinement: Confinement::default(),
+            cookie,
+            stdout_path,
+            so_far: None,
+        }
     }
 }
 

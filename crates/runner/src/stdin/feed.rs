@@ -1,6 +1,5 @@
-//! Feeds a program's standard input without ever waiting for it: a program that does not read must not hang its run.
+//! A pipe that is written to without ever waiting for its reader.
 
-use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
 
@@ -8,7 +7,7 @@ use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
 use tokio::net::unix::pipe;
 
-/// The writing end of a program's standard input.
+/// The writing end of a pipe that a program reads as its standard input.
 #[derive(Debug)]
 pub(crate) struct StdinFeed {
     bytes: Vec<u8>,
@@ -41,11 +40,6 @@ impl StdinFeed {
             (false, _) => End::Writing(pipe::Sender::from_owned_fd(write)?),
         };
         Ok((Self { bytes, written, keep_open, end }, read))
-    }
-
-    /// Standard input is a file; there is nothing to feed.
-    pub(crate) fn from_file(file: File) -> (Self, OwnedFd) {
-        (Self { bytes: Vec::new(), written: 0, keep_open: false, end: End::Closed }, file.into())
     }
 
     pub(crate) fn is_open(&self) -> bool {
