@@ -100,6 +100,12 @@ pub struct Container {
     /// A shell script that is run once on top of the image; what comes of it is kept as an image of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub setup: Option<String>,
+    /// The id of the user that its processes run as; the operator's choice where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<u32>,
+    /// Whether its own files, beside the workspace, the home and temporary files, can't be changed; so where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read_only_root: Option<bool>,
     /// How it sees the workspace.
     #[serde(default, skip_serializing_if = "WorkspaceMount::is_default")]
     pub workspace: WorkspaceMount,
