@@ -2,7 +2,7 @@
 
 use legwork_agents::{Dialogue, Setup, find_agent};
 use legwork_model::{Ids, Limits, Task, Timestamp, Verdict};
-use legwork_runner::{Attempt, Confinement, Cookie, RunDirs, Runner, Wires};
+use legwork_runner::{Attempt, Confinement, Cookie, RunDirs, Runner, Survival, Wires};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
@@ -75,6 +75,7 @@ fn attempt(
         limits: Limits::default(),
         idle: None,
         confinement: Confinement::default(),
+        survival: Survival::default(),
         cookie: Cookie::new("leaks", execution, 1),
         stdout_path: dirs.stdout(),
         so_far: None,

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use legwork_agents::{Agent, Setup, find_agent};
 use legwork_model::{ExecutionId, Ids, Limits, Task, Timestamp, Verdict};
-use legwork_runner::{Attempt, Confinement, Cookie, RunDirs, Runner, Wires};
+use legwork_runner::{Attempt, Confinement, Cookie, RunDirs, Runner, Survival, Wires};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
@@ -111,6 +111,7 @@ fn attempt(agent: &dyn Agent, dirs: &RunDirs, execution: ExecutionId, program: P
         limits: Limits::default(),
         idle: None,
         confinement: Confinement::default(),
+        survival: Survival::default(),
         cookie: Cookie::new("bench", execution, 1),
         stdout_path: dirs.stdout(),
         so_far: None,

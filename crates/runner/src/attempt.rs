@@ -11,6 +11,7 @@ use crate::cookie::Cookie;
 use crate::output::Output;
 use crate::sandbox::Confinement;
 use crate::stop::StopReason;
+use crate::supervisor::Keep;
 
 /// One attempt of an agent: what to start, where, and within which limits.
 #[derive(Debug)]
@@ -27,6 +28,8 @@ pub struct Attempt {
     pub idle: Option<Duration>,
     /// What it may use and reach.
     pub confinement: Confinement,
+    /// Whether it outlives this process. A program that serves HTTP does not.
+    pub survival: Survival,
     /// The mark of its processes.
     pub cookie: Cookie,
     /// Where its standard output goes as it comes, up to `limits.max_output_bytes`, unless the run is short and says
@@ -34,6 +37,18 @@ pub struct Attempt {
     pub stdout_path: PathBuf,
     /// What an earlier process of the same run printed; it goes on behind that.
     pub so_far: Option<Output>,
+}
+
+/// Whether a run outlives this process.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Survival {
+    /// It ends with it.
+    #[default]
+    None,
+    /// It ends with it, unless it is kept with its [`Job`](crate::Job).
+    Later,
+    /// It does.
+    Kept(Keep),
 }
 
 /// What an attempt talks to while it goes on.

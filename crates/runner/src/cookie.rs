@@ -3,13 +3,14 @@
 use std::fmt;
 
 use legwork_model::ExecutionId;
+use serde::{Deserialize, Serialize};
 
 /// The environment variable that carries the cookie.
 pub const COOKIE_VARIABLE: &str = "LEGWORK_RUN";
 
 /// Names one attempt on one node: `<node id>/<execution id>/<fence>`. Every process that a run starts inherits it
 /// unless it clears its environment.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Cookie(String);
 
 impl Cookie {

@@ -14,20 +14,34 @@ const ROOM: usize = 256;
 #[derive(Debug)]
 pub(crate) struct EventQueue {
     waiting: VecDeque<EventBody>,
-    reader: mpsc::Sender<EventBody>,
+    /// Nobody yet, where they are only collected.
+    reader: Option<mpsc::Sender<EventBody>>,
 }
 
 impl EventQueue {
     pub(crate) fn new(reader: mpsc::Sender<EventBody>) -> Self {
-        Self { waiting: VecDeque::new(), reader }
+        Self { waiting: VecDeque::new(), reader: Some(reader) }
+    }
+
+    /// Hands nothing over.
+    pub(crate) fn collecting() -> Self {
+        Self { waiting: VecDeque::new(), reader: None }
+    }
+
+    /// What was collected.
+    pub(crate) fn collected(self) -> Vec<EventBody> {
+        self.waiting.into()
     }
 
     /// Hands the event over, now or in a later [`flush`](Self::flush). Without a reader it is dropped.
     pub(crate) fn push(&mut self, event: EventBody) {
-        if !self.waiting.is_empty() {
-            self.waiting.push_back(event);
-        } else if let Err(TrySendError::Full(event)) = self.reader.try_send(event) {
-            self.waiting.push_back(event);
+        match &self.reader {
+            Some(reader) if self.waiting.is_empty() => {
+                if let Err(TrySendError::Full(event)) = reader.try_send(event) {
+                    self.waiting.push_back(event);
+                }
+            }
+            _ => self.waiting.push_back(event),
         }
     }
 
@@ -42,7 +56,8 @@ impl EventQueue {
     /// Waits until the reader took all events. Nothing is lost where this is given up half-way.
     pub(crate) async fn flush(&mut self) {
         while !self.waiting.is_empty() {
-            let Ok(place) = self.reader.reserve().await else {
+            let Some(reader) = &self.reader else { return };
+            let Ok(place) = reader.reserve().await else {
                 self.waiting.clear();
                 return;
             };

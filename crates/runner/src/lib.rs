@@ -10,6 +10,7 @@ mod passage;
 mod runner;
 mod session_files;
 mod stop;
+mod survivors;
 mod waiting;
 
 pub mod dirs;
@@ -19,6 +20,7 @@ mod cookie;
 mod process_tree;
 mod sandbox;
 mod starter;
+pub mod supervisor;
 
 mod bridge;
 mod deadlines;
@@ -27,7 +29,7 @@ mod pause;
 mod pipes;
 mod stdin;
 
-pub use attempt::{Attempt, Instruction, Lines, Wires};
+pub use attempt::{Attempt, Instruction, Lines, Survival, Wires};
 pub use cookie::{COOKIE_VARIABLE, Cookie};
 pub use dirs::RunDirs;
 pub use output::Output;
@@ -35,5 +37,6 @@ pub use process_tree::Leftover;
 pub use runner::{Ended, Graces, Runner};
 pub use sandbox::{Confinement, Network, Resources, Uplink};
 pub use stop::StopReason;
+pub use survivors::{Resumed, Resumption, Survivor, TakenUp};
 pub use waiting::{Job, Waiting};
 pub use workspace::Workspace;

@@ -49,6 +49,22 @@ impl Pipes {
         }
     }
 
+    /// Takes out what came last; its room is to be [given back](Self::give_back).
+    pub(crate) fn take(&mut self, stream: Stream) -> Vec<u8> {
+        std::mem::take(self.buffer(stream))
+    }
+
+    pub(crate) fn give_back(&mut self, stream: Stream, room: Vec<u8>) {
+        *self.buffer(stream) = room;
+    }
+
+    fn buffer(&mut self, stream: Stream) -> &mut Vec<u8> {
+        match stream {
+            Stream::Stdout => &mut self.stdout.buffer,
+            Stream::Stderr => &mut self.stderr.buffer,
+        }
+    }
+
     /// What came last.
     pub(crate) fn bytes(&self, stream: Stream) -> &[u8] {
         match stream {

@@ -1,18 +1,20 @@
 //! What all runs of one server process share.
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
 use legwork_model::{FailureReason, Outcome, SandboxKind, Verdict};
 
-use crate::attempt::{Attempt, Wires};
+use crate::attempt::{Attempt, Survival, Wires};
 use crate::output::{Output, Recorder};
 use crate::passage::{Left, Passage, Terms};
 use crate::process_tree::{Leftover, Registry};
 use crate::sandbox::{Inherited, Plain, Sandbox, Start};
 use crate::starter::Starter;
+use crate::supervisor::{Hold, Supervisor};
 
 /// Runs attempts. One for each server process, made before its first run: orphans of all runs are handed to it.
 ///
@@ -22,6 +24,7 @@ use crate::starter::Starter;
 pub struct Runner {
     registry: Arc<Registry>,
     sandboxes: Vec<Arc<dyn Sandbox>>,
+    supervisor: Option<Arc<Supervisor>>,
     graces: Graces,
 }
 
@@ -45,6 +48,8 @@ pub struct Ended {
     pub output: Option<Output>,
     /// Messages that came too late for it.
     pub undelivered: Vec<String>,
+    /// A supervisor keeps it until this is dropped: then it is on record how it ended.
+    pub(crate) _hold: Option<Hold>,
 }
 
 impl Default for Graces {
@@ -55,7 +60,7 @@ impl Default for Graces {
 
 impl Ended {
     pub(crate) fn without_run(verdict: Verdict) -> Self {
-        Self { outcome: Outcome::without_run(verdict), output: None, undelivered: Vec::new() }
+        Self { outcome: Outcome::without_run(verdict), output: None, undelivered: Vec::new(), _hold: None }
     }
 }
 
@@ -66,14 +71,30 @@ impl Runner {
     /// Where the kernel has no child subreapers (Linux before 3.4) or `/proc` is not mounted.
     pub fn new() -> io::Result<Self> {
         let registry = Arc::new(Registry::new()?);
-        let plain = Plain { starter: Starter::Here(Arc::clone(&registry)) };
-        Ok(Self { registry, sandboxes: vec![Arc::new(plain)], graces: Graces::default() })
+        Ok(Self { registry, sandboxes: vec![Arc::new(Plain)], supervisor: None, graces: Graces::default() })
     }
 
     /// The same runner with other graces.
     #[must_use]
     pub fn with_graces(self, graces: Graces) -> Self {
         Self { graces, ..self }
+    }
+
+    /// The same runner with a supervisor, below which runs outlive this process: `program`, called with `arguments` and a
+    /// directory in `directory`, which has to [`supervise`](crate::supervisor::supervise).
+    #[must_use]
+    pub fn with_supervisor(self, program: PathBuf, arguments: Vec<String>, directory: PathBuf) -> Self {
+        let supervisor = Supervisor::new(program, arguments, directory, Arc::clone(&self.registry));
+        Self { supervisor: Some(Arc::new(supervisor)), ..self }
+    }
+
+    pub(crate) fn graces(&self) -> Graces {
+        self.graces
+    }
+
+    /// The supervisor, where there is one.
+    pub fn supervisor(&self) -> Option<&Arc<Supervisor>> {
+        self.supervisor.as_ref()
     }
 
     /// Runs one attempt to its end. When this returns, none of its processes is left.
@@ -99,21 +120,39 @@ impl Runner {
 
     /// What is left of a run, once nothing of it is left on the machine.
     pub(crate) async fn ended(&self, left: Left) -> Ended {
-        let Left { outcome, output, undelivered, left_others } = left;
+        let Left { outcome, output, undelivered, left_others, process } = left;
+        let hold = process.into_hold();
         if left_others {
             self.registry.end_orphans().await;
         }
-        Ended { outcome, output: Some(output), undelivered }
+        Ended { outcome, output: Some(output), undelivered, _hold: hold }
     }
 
     pub(crate) async fn start(&self, attempt: Attempt, inherited: Inherited, wires: Wires) -> Result<Passage, Verdict> {
-        let Attempt { launch, install_hint, workspace, limits, idle, confinement, cookie, stdout_path, so_far } =
-            attempt;
+        let Attempt {
+            launch,
+            install_hint,
+            workspace,
+            limits,
+            idle,
+            confinement,
+            survival,
+            cookie,
+            stdout_path,
+            so_far,
+        } = attempt;
         let serves = launch.serves;
         let output = Recorder::new(stdout_path, limits.max_output_bytes, so_far).map_err(|error| {
             Verdict::failed(FailureReason::Internal, format!("The agent's output could not be kept: {error}."))
         })?;
         let sandbox = self.sandbox(confinement.kind)?;
+        let survival = if serves { Survival::None } else { survival };
+        let starter = match &self.supervisor {
+            Some(supervisor) if survival != Survival::None => {
+                Starter::Supervised(Arc::clone(supervisor), limits.max_output_bytes)
+            }
+            _ => Starter::Here(Arc::clone(&self.registry)),
+        };
         let start = Start {
             launch,
             directory: &workspace,
@@ -121,11 +160,15 @@ impl Runner {
             install_hint: &install_hint,
             inherited,
             confinement: &confinement,
+            starter: &starter,
         };
         let running = sandbox
             .start(start)
             .await
             .map_err(|error| Verdict::failed(FailureReason::SpawnFailed, error.to_string()))?;
+        if let Survival::Kept(keep) = survival {
+            running.process.keep(keep);
+        }
         Ok(Passage::new(running, Terms { limits, idle, serves }, output, wires, self.graces))
     }
 

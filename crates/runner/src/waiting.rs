@@ -13,6 +13,7 @@ use crate::output::Recorder;
 use crate::passage::{Left, Takeover};
 use crate::runner::{Ended, Runner};
 use crate::sandbox::Inherited;
+use crate::supervisor::Keep;
 
 /// A program that waits for its job. Dropping it ends it.
 #[derive(Debug)]
@@ -33,6 +34,8 @@ pub struct Job {
     pub idle: Option<Duration>,
     /// Where its standard output goes.
     pub stdout_path: PathBuf,
+    /// How it outlives this process, if it does.
+    pub keep: Option<Keep>,
 }
 
 impl Waiting {
@@ -90,10 +93,10 @@ impl Runner {
     /// # Errors
     /// The lines, where the program has ended by itself.
     pub async fn run_waiting(&self, waiting: Waiting, job: Job, lines: Lines) -> Result<Ended, Lines> {
-        let Job { opening, limits, idle, stdout_path } = job;
+        let Job { opening, limits, idle, stdout_path, keep } = job;
         // Nothing is kept so far, so no file has to be opened.
         let Ok(output) = Recorder::new(stdout_path, limits.max_output_bytes, None) else { return Err(lines) };
-        let takeover = Takeover { opening, limits, idle, output, lines };
+        let takeover = Takeover { opening, limits, idle, output, lines, keep };
         if let Err(takeover) = waiting.takeover.send(takeover) {
             return Err(takeover.lines);
         }

@@ -3,7 +3,9 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use legwork_server::commands::{Failure, agents, config, doctor, executions, key, openapi, run, serve, worker};
+use legwork_server::commands::{
+    Failure, agents, config, doctor, executions, key, openapi, run, serve, supervise, worker,
+};
 use legwork_server::config::Environment;
 
 /// Runs coding agents as durable jobs: one binary, one API.
@@ -24,6 +26,8 @@ enum Command {
     Agents(agents::Agents),
     Key(key::Key),
     Config(config::Config),
+    #[command(hide = true)]
+    Supervise(supervise::Supervise),
     /// Prints the OpenAPI description of the native API
     #[command(name = "openapi")]
     OpenApi,
@@ -34,7 +38,12 @@ fn main() -> ExitCode {
     let environment = Environment::of_process();
     // Neither the ring provider nor the runtime can be made twice, and neither was made before.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let mut runtime = match command {
+        // One for each server, beside it: it is to stay small.
+        Command::Supervise(_) => tokio::runtime::Builder::new_current_thread(),
+        _ => tokio::runtime::Builder::new_multi_thread(),
+    };
+    let runtime = match runtime.enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return report(&Failure::new(format!("failed to start: {error}"))),
     };
@@ -48,6 +57,7 @@ fn main() -> ExitCode {
             Command::Agents(agents) => agents.run(environment).await,
             Command::Key(key) => key.run(environment).await.map(|()| ExitCode::SUCCESS),
             Command::Config(config) => config.run(&environment).map(|()| ExitCode::SUCCESS),
+            Command::Supervise(supervise) => supervise.run().await.map(|()| ExitCode::SUCCESS),
             Command::OpenApi => openapi::run().map(|()| ExitCode::SUCCESS),
         }
     });

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use legwork_agents::{Setup, find_agent};
 use legwork_model::{EventBody, ExecutionId, FailureReason, Ids, Limits, Outcome, Task, Timestamp, Verdict};
-use legwork_runner::{Attempt, Confinement, Cookie, Ended, Graces, RunDirs, Runner, StopReason, Wires};
+use legwork_runner::{Attempt, Confinement, Cookie, Ended, Graces, RunDirs, Runner, StopReason, Survival, Wires};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
@@ -65,11 +65,31 @@ impl Lab {
             limits,
             idle: None,
             confinement: Confinement::default(),
+            survival: Survival::default(),
             cookie: Cookie::new("lab", execution, 1),
             stdout_path: dirs.stdout(),
             so_far: None,
         };
         Self { _runs: runs, dirs, attempt }
+    }
+
+    /// What will be started, for a runner of the test's own.
+    pub(crate) fn copy(&self) -> Attempt {
+        let Attempt {
+            launch, install_hint, workspace, limits, idle, confinement, survival, cookie, stdout_path, ..
+        } = &self.attempt;
+        Attempt {
+            launch: launch.clone(),
+            install_hint: install_hint.clone(),
+            workspace: workspace.clone(),
+            limits: limits.clone(),
+            idle: *idle,
+            confinement: confinement.clone(),
+            survival: survival.clone(),
+            cookie: cookie.clone(),
+            stdout_path: stdout_path.clone(),
+            so_far: None,
+        }
     }
 
     /// Starts the run; its directories stay until the lab is dropped.
@@ -166,6 +186,13 @@ fn setup(dirs: &RunDirs) -> Setup {
 
 fn task(prompt: &str, limits: Limits) -> Task {
     Task { agent: "claude-code".into(), prompt: prompt.into(), limits, ..Task::default() }
+}
+
+/// A program of this workspace, beside the test's own.
+pub(crate) fn program(name: &str) -> PathBuf {
+    let found = scripted_agent().with_file_name(name);
+    assert!(found.is_file(), "{name} is not built; run `cargo build --workspace --bins` first");
+    found
 }
 
 pub(crate) fn scripted_agent() -> PathBuf {

@@ -15,3 +15,4 @@ mod output;
 mod processes;
 mod start;
 mod stopping;
+mod survivors;

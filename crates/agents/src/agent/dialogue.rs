@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use legwork_model::{Cost, EventBody, Exit, Failure, Usage, Verdict};
+use serde::{Deserialize, Serialize};
 
 use super::Credential;
 
@@ -45,7 +46,7 @@ pub enum Decoded {
 }
 
 /// What somebody wants of an agent that is running.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Order {
     /// The job of a program that was started ahead of it.
     Begin(Box<Opening>),
@@ -86,7 +87,7 @@ impl std::fmt::Debug for Opening {
 }
 
 /// What a program that was started ahead of its job learns when that comes.
-#[derive(Clone, PartialEq, Eq, Default)]
+#[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Opening {
     /// What to do.
     pub prompt: String,

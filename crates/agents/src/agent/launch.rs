@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use legwork_model::McpServer;
+use serde::{Deserialize, Serialize};
 
 /// Where and as whom the agent is started; chosen by the operator, not by the caller.
 #[derive(Clone, Default)]
@@ -50,7 +51,7 @@ impl std::fmt::Debug for Setup {
 }
 
 /// What an agent authenticates with at its model's API.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Credential {
     /// An API key.
     ApiKey(String),

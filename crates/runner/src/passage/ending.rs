@@ -22,7 +22,7 @@ impl Passage {
     }
 
     pub(super) fn over_limit(&mut self, stream: &str) {
-        let message = format!("The agent printed more than {} bytes to its {stream}.", self.max_output_bytes);
+        let message = format!("The agent printed more than {} bytes to its {stream}.", self.limits.max_output_bytes);
         self.output_lost(Verdict::failed(FailureReason::OutputLimit, message));
     }
 
@@ -54,7 +54,11 @@ impl Passage {
 
     /// The main process has ended. What it left behind has no one to answer to, and may hold the pipes open.
     pub(super) fn exited(&mut self, status: io::Result<Exit>) {
-        self.exit = Some(status.unwrap_or_default());
+        self.exit = Some(status.unwrap_or_else(|error| {
+            let message = format!("The agent's process was lost: {error}.");
+            self.stopped.get_or_insert(Verdict::failed(FailureReason::Lost, message));
+            Exit::default()
+        }));
         if !matches!(self.stage, Stage::Working) {
             return;
         }
@@ -94,7 +98,13 @@ impl Passage {
         let limit = self.process.limit_reached().filter(|_| failed).map(Verdict::Failed);
         let outcome = outcome(report, self.stopped.or(limit), self.exit, duration);
         let undelivered = self.orders.map(undelivered).unwrap_or_default();
-        Left { outcome, output: self.output.finish(), undelivered, left_others: self.left_others }
+        Left {
+            outcome,
+            output: self.output.finish(),
+            undelivered,
+            left_others: self.left_others,
+            process: self.process,
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! A running agent, from its start to its end, in one loop.
 
 mod ending;
+mod replay;
 mod turns;
 
 use std::collections::BTreeSet;
@@ -24,6 +25,7 @@ use crate::runner::Graces;
 use crate::sandbox::{Process, Running};
 use crate::stdin::Stdin;
 use crate::stop::StopReason;
+use crate::supervisor::Keep;
 
 /// A run that takes longer has its output in a file as soon as it comes.
 const SHORT: Duration = Duration::from_millis(100);
@@ -39,6 +41,7 @@ pub(crate) struct Takeover {
     pub(crate) idle: Option<Duration>,
     pub(crate) output: Recorder,
     pub(crate) lines: Lines,
+    pub(crate) keep: Option<Keep>,
 }
 
 /// The terms of one passage.
@@ -59,8 +62,12 @@ pub(crate) struct Passage {
     dialogue: Box<dyn Dialogue>,
     decoded: Vec<Decoded>,
     output: Recorder,
+    /// Bytes of standard output that the dialogue was told.
+    read: u64,
+    /// What was read but is not to be heard yet.
+    unheard: Vec<u8>,
     stderr_room: u64,
-    max_output_bytes: u64,
+    limits: Limits,
     deadlines: Deadlines,
     /// The permission requests that wait for their answer.
     asked: BTreeSet<String>,
@@ -111,6 +118,7 @@ pub(crate) struct Left {
     pub(crate) undelivered: Vec<String>,
     /// Whether processes were left behind that may be nobody's now.
     pub(crate) left_others: bool,
+    pub(crate) process: Box<dyn Process>,
 }
 
 impl Passage {
@@ -119,8 +127,7 @@ impl Passage {
         let Running { process, stdin, stdout, stderr, bridge } = running;
         let Terms { limits, idle, serves } = terms;
         let started = Instant::now();
-        let max_output_bytes = limits.max_output_bytes;
-        let deadlines = Deadlines::new(limits, started);
+        let deadlines = Deadlines::new(limits.clone(), started);
         let alarm = Box::pin(sleep_until(started + SHORT));
         Self {
             process,
@@ -130,8 +137,10 @@ impl Passage {
             dialogue: wires.dialogue,
             decoded: Vec::new(),
             output,
-            stderr_room: max_output_bytes,
-            max_output_bytes,
+            read: 0,
+            unheard: Vec::new(),
+            stderr_room: limits.max_output_bytes,
+            limits,
             deadlines,
             asked: BTreeSet::new(),
             idle,
@@ -180,15 +189,17 @@ impl Passage {
     }
 
     fn take_over(&mut self, job: Takeover) {
-        let Takeover { opening, limits, idle, output, lines } = job;
+        let Takeover { opening, limits, idle, output, lines, keep } = job;
         self.started = Instant::now();
-        self.max_output_bytes = limits.max_output_bytes;
         self.stderr_room = limits.max_output_bytes;
-        self.deadlines = Deadlines::new(limits, self.started);
+        self.deadlines = Deadlines::new(limits.clone(), self.started);
+        self.limits = limits;
         (self.output, self.spilled, self.idle) = (output, false, idle);
         (self.stop, self.orders, self.events) = (lines.stop, lines.orders, EventQueue::new(lines.events));
-        self.dialogue.order(Order::Begin(Box::new(opening)), &mut self.decoded);
-        self.act();
+        if let Some(keep) = keep {
+            self.process.keep(keep);
+        }
+        self.order(Order::Begin(Box::new(opening)));
         self.set_alarm();
     }
 
@@ -230,10 +241,16 @@ impl Passage {
     }
 
     fn stdout(&mut self) {
-        let bytes = self.pipes.bytes(Stream::Stdout);
+        let bytes = self.pipes.take(Stream::Stdout);
+        self.hear(&bytes);
+        self.pipes.give_back(Stream::Stdout, bytes);
+    }
+
+    fn hear(&mut self, bytes: &[u8]) {
         let printed = bytes.len();
         match self.output.keep(bytes) {
             Ok(kept) => {
+                self.read += kept as u64;
                 self.dialogue.stdout(&bytes[..kept], &mut self.decoded);
                 self.take_decoded();
                 if kept < printed {

@@ -5,6 +5,7 @@ use legwork_model::{EventBody, Verdict};
 use tokio::time::Instant;
 
 use super::{FAR, Passage, Stage};
+use crate::supervisor::Note;
 
 impl Passage {
     /// Does what the dialogue said.
@@ -53,7 +54,7 @@ impl Passage {
             Some(idle) if matches!(self.stage, Stage::Working) => self.deadlines.idle(now, idle),
             _ => {
                 self.deadlines.turn_ended(now);
-                self.stdin.close();
+                self.stdin.close_when_written();
                 if self.serves {
                     self.leave();
                 }
@@ -64,6 +65,11 @@ impl Passage {
 
     /// What comes too late for this process is kept by whoever gave the order.
     pub(super) fn order(&mut self, order: Order) {
+        self.process.note(Note { after: self.read, order: order.clone() });
+        self.give(order);
+    }
+
+    pub(super) fn give(&mut self, order: Order) {
         let now = Instant::now();
         match &order {
             Order::Message(text) => {

@@ -16,6 +16,6 @@ mod registry;
 mod sweep;
 mod tree;
 
-pub(crate) use registry::{Registry, exit_of};
+pub(crate) use registry::{Live, Registry, exit_of};
 pub use sweep::Leftover;
 pub(crate) use tree::Tree;

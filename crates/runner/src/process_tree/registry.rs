@@ -1,9 +1,9 @@
 //! The runs that live in this process, and the children that belong to none of them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::process::ExitStatus;
-use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use rustix::process::{getpgrp, getpid, set_child_subreaper};
 
@@ -17,6 +17,8 @@ pub(crate) struct Registry {
     /// Children in this process's own group were started by somebody else in it: those of runs lead groups of theirs.
     own_group: i32,
     runs: Mutex<HashMap<i32, LiveRun>>,
+    /// Children that are no runs and end by themselves.
+    spared: Mutex<HashSet<i32>>,
     /// Held for reading from before a process is started until it is registered.
     starting: RwLock<()>,
     last_pid: LastPid,
@@ -43,6 +45,7 @@ impl Registry {
             own_pid: getpid().as_raw_pid(),
             own_group: getpgrp().as_raw_pid(),
             runs: Mutex::default(),
+            spared: Mutex::default(),
             starting: RwLock::default(),
             last_pid: LastPid::open()?,
         })
@@ -87,12 +90,46 @@ impl Registry {
     /// Whether a process lost its parent and was handed to this one. A process that is being started right now looks
     /// the same until it is registered.
     pub(super) fn is_orphan(&self, process: &Process) -> bool {
-        process.parent == self.own_pid && process.group != self.own_group && !self.is_registered(process.pid)
+        process.parent == self.own_pid
+            && process.group != self.own_group
+            && !self.is_registered(process.pid)
+            && !self.spared().contains(&process.pid)
+    }
+
+    /// Leaves a child alone that is no run and ends by itself.
+    pub(crate) fn spare(&self, pid: i32) {
+        self.spared().insert(pid);
+    }
+
+    fn spared(&self) -> MutexGuard<'_, HashSet<i32>> {
+        // As below.
+        self.spared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn runs(&self) -> MutexGuard<'_, HashMap<i32, LiveRun>> {
         // Single insertions and removals leave nothing half-done behind a panic.
         self.runs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A run that lives in another process of ours; no sweep takes it for a leftover while this exists.
+#[derive(Debug)]
+pub(crate) struct Live {
+    registry: Arc<Registry>,
+    pid: i32,
+}
+
+impl Live {
+    pub(crate) fn new(registry: &Arc<Registry>, pid: u32, cookie: &Cookie) -> Self {
+        let pid = i32::try_from(pid).unwrap_or_default();
+        registry.runs().insert(pid, LiveRun { cookie: cookie.clone(), started: Ticks::now() });
+        Self { registry: Arc::clone(registry), pid }
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        self.registry.unregister(self.pid);
     }
 }
 

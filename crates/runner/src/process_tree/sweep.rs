@@ -46,6 +46,23 @@ impl Registry {
         }
     }
 
+    /// Kills every process that carries this cookie, and its descendants.
+    pub(crate) async fn end_marked(&self, cookie: &Cookie) {
+        let deadline = Instant::now() + PATIENCE;
+        let mut pauses = Pauses::new();
+        loop {
+            let all = Process::all().unwrap_or_default();
+            let marked = |process: &&Process| !process.zombie && process.cookie().is_some_and(|found| found == *cookie);
+            let mut left: Vec<_> = all.iter().filter(marked).copied().collect();
+            if left.is_empty() || Instant::now() > deadline {
+                return;
+            }
+            with_descendants(&mut left, &all, |process| !process.zombie);
+            left.iter().for_each(|process| process.signal(Signal::KILL));
+            pauses.next(deadline).await;
+        }
+    }
+
     fn left_by(&self, node: &str) -> io::Result<Vec<Process>> {
         let all = Process::all()?;
         let live = self.settled();

@@ -27,7 +27,9 @@ pub(crate) use spawn_error::SpawnError;
 use crate::bridge::Bridge;
 use crate::cookie::Cookie;
 use crate::pipes::Source;
+use crate::starter::Starter;
 use crate::stdin::Stdin;
+use crate::supervisor::{Hold, Keep, Note};
 
 /// One kind of sandbox on this machine.
 pub(crate) trait Sandbox: Debug + Send + Sync {
@@ -51,6 +53,7 @@ pub(crate) struct Start<'a> {
     pub(crate) install_hint: &'a str,
     pub(crate) inherited: Inherited,
     pub(crate) confinement: &'a Confinement,
+    pub(crate) starter: &'a Starter,
 }
 
 /// A program that was started, with the ends of its standard streams.
@@ -65,7 +68,7 @@ pub(crate) struct Running {
 
 /// The processes of one run. Dropping it gives them up: the main process is killed at once, the others are left to
 /// whoever ends orphans.
-pub(crate) trait Process: Send {
+pub(crate) trait Process: Debug + Send {
     /// Waits for the end of the main process. Not called again after it said that.
     fn wait(&mut self) -> BoxFuture<'_, io::Result<Exit>>;
 
@@ -80,4 +83,15 @@ pub(crate) trait Process: Send {
 
     /// The limit that kept it from going on, if one did; asked when nothing is left of it.
     fn limit_reached(&self) -> Option<Failure>;
+
+    /// The run is to go on without this server process, where there is a supervisor that can see to that.
+    fn keep(&self, _keep: Keep) {}
+
+    /// The program is given an order.
+    fn note(&self, _note: Note) {}
+
+    /// Nothing is left of it; what this gives is dropped once it is on record how it ended.
+    fn into_hold(self: Box<Self>) -> Option<Hold> {
+        None
+    }
 }

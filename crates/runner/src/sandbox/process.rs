@@ -5,13 +5,10 @@ use legwork_model::SandboxKind;
 
 use super::spawn::Planned;
 use super::{Running, Sandbox, SpawnError, Start};
-use crate::starter::Starter;
 
 /// Starts plain processes.
 #[derive(Debug)]
-pub(crate) struct Plain {
-    pub(crate) starter: Starter,
-}
+pub(crate) struct Plain;
 
 impl Sandbox for Plain {
     fn kind(&self) -> SandboxKind {
@@ -23,6 +20,9 @@ impl Sandbox for Plain {
     }
 
     fn start<'a>(&'a self, start: Start<'a>) -> BoxFuture<'a, Result<Running, SpawnError>> {
-        Box::pin(async move { Planned::new(start)?.start(&self.starter).await })
+        Box::pin(async move {
+            let starter = start.starter;
+            Planned::new(start)?.start(starter).await
+        })
     }
 }

@@ -1,4 +1,4 @@
-//! Who starts a program, and is its parent: this process.
+//! Who starts a program, and is its parent: this process, or a supervisor that outlives it.
 
 mod here;
 
@@ -10,12 +10,15 @@ use crate::process_tree::Registry;
 use crate::sandbox::Process;
 use crate::sandbox::spawn::Spawn;
 use crate::stdin::Stdin;
+use crate::supervisor::{Link, Supervisor};
 
 /// Starts programs.
 #[derive(Debug, Clone)]
 pub(crate) enum Starter {
     /// As children of this process.
     Here(Arc<Registry>),
+    /// As children of the supervisor, which keeps so many bytes of what either stream of the program says.
+    Supervised(Arc<Supervisor>, u64),
 }
 
 /// A program that was started.
@@ -31,6 +34,7 @@ impl Starter {
     pub(crate) async fn start(&self, spawn: Spawn) -> io::Result<Started> {
         match self {
             Self::Here(registry) => here::start(registry, spawn).await,
+            Self::Supervised(supervisor, most_output) => Link::start(supervisor, spawn, *most_output).await,
         }
     }
 }

@@ -93,6 +93,14 @@ impl StdinFeed {
         }
     }
 
+    /// Lets the program see the end of its input, once everything is written.
+    pub(crate) fn close_when_written(&mut self) {
+        self.keep_open = false;
+        if let End::Held { .. } = self.end {
+            self.close();
+        }
+    }
+
     /// Lets the program see the end of its input.
     pub(crate) fn close(&mut self) {
         self.end = End::Closed;

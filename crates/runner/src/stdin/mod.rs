@@ -4,6 +4,8 @@ mod feed;
 
 pub(crate) use feed::StdinFeed;
 
+use crate::supervisor::Speaker;
+
 /// The writing end of a program's standard input.
 #[derive(Debug)]
 pub(crate) enum Stdin {
@@ -11,6 +13,10 @@ pub(crate) enum Stdin {
     Closed,
     /// A pipe.
     Pipe(StdinFeed),
+    /// A supervisor, which writes what it is sent.
+    Link(Speaker),
+    /// Nobody: what was written before is written again, for whoever wrote it to be as it was.
+    Muted { closed: bool },
 }
 
 impl Stdin {
@@ -19,14 +25,16 @@ impl Stdin {
         match self {
             Self::Closed => false,
             Self::Pipe(feed) => feed.is_open(),
+            Self::Link(_) => true,
+            Self::Muted { closed } => !closed,
         }
     }
 
     /// Whether [`write_some`](Self::write_some) has something to do.
     pub(crate) fn has_more(&self) -> bool {
         match self {
-            Self::Closed => false,
             Self::Pipe(feed) => feed.has_more(),
+            Self::Closed | Self::Link(_) | Self::Muted { .. } => false,
         }
     }
 
@@ -39,13 +47,28 @@ impl Stdin {
 
     /// Writes more, now or in a later [`write_some`](Self::write_some). Where the input was closed it is dropped.
     pub(crate) fn push(&mut self, bytes: &[u8]) {
-        if let Self::Pipe(feed) = self {
-            feed.push(bytes);
+        match self {
+            Self::Pipe(feed) => feed.push(bytes),
+            Self::Link(speaker) => speaker.input(bytes),
+            Self::Closed | Self::Muted { .. } => {}
         }
     }
 
     /// Lets the program see the end of its input.
     pub(crate) fn close(&mut self) {
+        match self {
+            Self::Link(speaker) => speaker.close_input(),
+            Self::Muted { closed } => return *closed = true,
+            Self::Closed | Self::Pipe(_) => {}
+        }
         *self = Self::Closed;
+    }
+
+    /// The same, once everything that was pushed is written.
+    pub(crate) fn close_when_written(&mut self) {
+        match self {
+            Self::Pipe(feed) => feed.close_when_written(),
+            _ => self.close(),
+        }
     }
 }

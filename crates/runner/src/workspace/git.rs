@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::askpass;
 use super::progress::Progress;
+use crate::attempt::Survival;
 use crate::attempt::{Attempt, Wires};
 use crate::cookie::Cookie;
 use crate::output::Output;
@@ -115,6 +116,7 @@ impl GitSetup {
             limits: self.limits(most_output),
             idle: None,
             confinement: Confinement::default(),
+            survival: Survival::default(),
             cookie: self.cookie.clone(),
             stdout_path: output.to_owned(),
             so_far: None,

@@ -8,6 +8,7 @@ pub mod key;
 pub mod openapi;
 pub mod run;
 pub mod serve;
+pub mod supervise;
 pub mod worker;
 
 mod local;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use legwork_agents::{Agent, Launch, Package, Stdin};
 use legwork_model::{Clock, Ids, Limits, SystemClock, Verdict};
-use legwork_runner::{Attempt, Confinement, Cookie, Runner, Wires};
+use legwork_runner::{Attempt, Confinement, Cookie, Runner, Survival, Wires};
 use tokio::sync::{mpsc, watch};
 
 use super::probe::{Probe, Said};
@@ -107,6 +107,7 @@ impl Installer {
             limits: Limits { first_event_seconds: SECONDS, silence_seconds: SECONDS, ..limits },
             idle: None,
             confinement: Confinement::default(),
+            survival: Survival::default(),
             cookie: Cookie::new(&self.probe.node, id, 1),
             stdout_path: fresh.join("npm-output"),
             so_far: None,

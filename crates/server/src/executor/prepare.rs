@@ -9,7 +9,7 @@ use legwork_model::{EventBody, ExecutionId, FailureReason, OnSessionLost, Outcom
 use legwork_runner::workspace::{
     Errand, Exclusive, GitSetup, PatchLimits, RemoteError, Source, bring_up_to_date, existing_or_new,
 };
-use legwork_runner::{Attempt, Confinement, Cookie, Job, Output, RunDirs, StopReason, Waiting, Workspace};
+use legwork_runner::{Attempt, Confinement, Cookie, Job, Output, RunDirs, StopReason, Survival, Waiting, Workspace};
 use tokio::sync::{mpsc, watch};
 
 use super::execute::{Executor, Model};
@@ -71,6 +71,7 @@ impl Prepared {
             limits: self.task.limits.clone(),
             idle: self.idle(),
             confinement: Confinement::default(),
+            survival: Survival::default(),
             cookie: self.cookie.clone(),
             stdout_path: self.dirs.stdout(),
             so_far,
@@ -90,7 +91,7 @@ impl Prepared {
             env: self.task.env.clone(),
         };
         let (limits, stdout_path) = (self.task.limits.clone(), self.dirs.stdout());
-        Some((waiting, Job { opening, limits, idle: self.idle(), stdout_path }))
+        Some((waiting, Job { opening, limits, idle: self.idle(), stdout_path, keep: None }))
     }
 
     fn idle(&self) -> Option<Duration> {

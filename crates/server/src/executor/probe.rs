@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use legwork_agents::{AgentReport, Decoded, Dialogue, Launch, Stdin};
 use legwork_model::{Clock, Exit, FailureReason, Ids, Limits, Outcome, SystemClock, Verdict};
-use legwork_runner::{Attempt, Confinement, Cookie, RunDirs, Runner, Wires};
+use legwork_runner::{Attempt, Confinement, Cookie, RunDirs, Runner, Survival, Wires};
 use tokio::sync::{mpsc, watch};
 
 /// Some programs unpack themselves when they are first started.
@@ -67,6 +67,7 @@ impl Probe {
             limits,
             idle: None,
             confinement: Confinement::default(),
+            survival: Survival::default(),
             cookie,
             stdout_path,
             so_far: None,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use legwork_model::{Clock, FailureReason, Ids, Limits, SystemClock, Verdict};
-use legwork_runner::{Attempt, Confinement, Cookie, RunDirs};
+use legwork_runner::{Attempt, Confinement, Cookie, RunDirs, Survival};
 
 use super::{Kept, Profile, WarmPool};
 use crate::executor::Executor;
@@ -164,6 +164,7 @@ impl Executor {
             limits: Limits { first_event_seconds: START_SECONDS, ..Limits::default() },
             idle: None,
             confinement: Confinement::default(),
+            survival: Survival::default(),
             cookie: Cookie::new(&self.node, id, 0),
             stdout_path: dirs.stdout(),
             so_far: None,

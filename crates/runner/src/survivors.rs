@@ -1,0 +1,129 @@
+//! Runs that went on without their server, and are taken up by the next.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use legwork_agents::Dialogue;
+use legwork_model::{EventBody, Limits};
+use tokio::sync::{mpsc, watch};
+use tokio::time::timeout;
+
+use crate::attempt::{Lines, Wires};
+use crate::cookie::Cookie;
+use crate::output::Recorder;
+use crate::passage::{Passage, Terms};
+use crate::runner::{Ended, Runner};
+use crate::sandbox::Running;
+use crate::supervisor::{Found, Link, Note, Supervisor};
+
+/// As long may it take to tell again what a program printed.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A run that a supervisor has. It ends like one whose server has gone where nobody takes it up.
+#[derive(Debug)]
+pub struct Survivor {
+    cookie: Cookie,
+    directory: PathBuf,
+    supervisor: Arc<Supervisor>,
+}
+
+/// A run that is this process's again, but does not go on yet. Dropping it ends the run.
+pub struct TakenUp {
+    found: Found,
+}
+
+/// How a run that is taken up goes on.
+#[derive(Debug)]
+pub struct Resumption {
+    /// Its limits, from when it was kept.
+    pub limits: Limits,
+    /// How long it stays for a further message after a turn.
+    pub idle: Option<Duration>,
+    /// Where its standard output goes, anew.
+    pub stdout_path: PathBuf,
+}
+
+/// A run that is where it was. Dropping it ends the run.
+pub struct Resumed {
+    passage: Passage,
+    /// All events of its dialogue so far, in order; those that are on record are among them.
+    pub events: Vec<EventBody>,
+}
+
+impl Survivor {
+    /// The mark of the run.
+    pub fn cookie(&self) -> &Cookie {
+        &self.cookie
+    }
+
+    /// Takes the run up; `None` where it is there no more.
+    ///
+    /// # Errors
+    /// What the connection with the supervisor says.
+    pub async fn take_up(&self) -> io::Result<Option<TakenUp>> {
+        let found = Link::attach(&self.supervisor, &self.directory, &self.cookie).await?;
+        Ok(found.map(|found| TakenUp { found }))
+    }
+}
+
+impl TakenUp {
+    /// What whoever kept the run wanted to have known.
+    pub fn memo(&self) -> &[u8] {
+        &self.found.history.memo
+    }
+
+    /// What the program was told since it was started.
+    pub fn notes(&self) -> &[Note] {
+        &self.found.history.notes
+    }
+}
+
+impl Runner {
+    /// The runs of earlier server processes that went on. To be asked before the first run is started.
+    ///
+    /// # Errors
+    /// Where their directory can't be read.
+    pub async fn survivors(&self) -> io::Result<Vec<Survivor>> {
+        let Some(supervisor) = self.supervisor() else { return Ok(Vec::new()) };
+        let survivor = |(cookie, directory)| Survivor { cookie, directory, supervisor: Arc::clone(supervisor) };
+        Ok(supervisor.runs().await?.into_iter().map(survivor).collect())
+    }
+
+    /// Brings a run that was taken up to where it was. `dialogue` is as it was when the program was started.
+    ///
+    /// # Errors
+    /// Where its output can't be kept, or does not come.
+    pub async fn resume(
+        &self,
+        taken: TakenUp,
+        resumption: Resumption,
+        dialogue: Box<dyn Dialogue>,
+    ) -> io::Result<Resumed> {
+        let Found { started, history } = taken.found;
+        let Resumption { limits, idle, stdout_path } = resumption;
+        let output = Recorder::new(stdout_path, limits.max_output_bytes, None)?;
+        let running = Running {
+            process: started.process,
+            stdin: started.stdin,
+            stdout: started.stdout,
+            stderr: started.stderr,
+            bridge: None,
+        };
+        let (_, stop) = watch::channel(None);
+        let (events, _) = mpsc::channel(1);
+        let terms = Terms { limits, idle, serves: false };
+        let mut passage = Passage::new(running, terms, output, Wires::one_way(dialogue, stop, events), self.graces());
+        passage.began(history.elapsed);
+        let events = timeout(PATIENCE, passage.replay(history.notes, history.printed)).await?;
+        Ok(Resumed { passage, events })
+    }
+
+    /// Goes on with a run that is where it was, as [`run`](Self::run) does.
+    pub async fn go_on(&self, resumed: Resumed, lines: Lines) -> Ended {
+        let Resumed { mut passage, .. } = resumed;
+        passage.connect(lines);
+        self.ended(passage.run().await).await
+    }
+}
