@@ -325,6 +325,9 @@ fn validate(config: &Config) -> Result<(), ConfigError> {
     if config.limits.max_cost_usd.is_some_and(|cost| legwork_model::Cost::from_dollars(cost).is_none()) {
         return invalid("limits.max_cost_usd", "must be an amount of dollars such as 2.50".into());
     }
+    if let Some((setting, message)) = config.sandbox.problem() {
+        return invalid(&setting, message);
+    }
     if let Some(name) = config.agents.keys().find(|name| config.known_agents.find(name).is_none()) {
         let known = config.known_agents.names().collect::<Vec<_>>().join(", ");
         let own = "an agent of your own needs `custom`";
@@ -364,6 +367,27 @@ mod tests {
     }
 
     #[test]
+    fn the_sandbox_is_set_by_variables_like_everything_else() {
+        let environment = Environment::from([
+            ("LEGWORK_SANDBOX__KIND", "docker"),
+            ("LEGWORK_SANDBOX__CPUS", "2"),
+            ("LEGWORK_SANDBOX__MOST_MEMORY", "4Gi"),
+            ("LEGWORK_SANDBOX__ALLOWED_DOMAINS", "[\"*.npmjs.org\"]"),
+            ("LEGWORK_SANDBOX__DOCKER__SLEEP_AFTER", "90s"),
+            ("LEGWORK_RUNS__DETACH", "false"),
+        ]);
+        let config = load_text("[sandbox]\nkind = \"process\"\n", &environment).expect("loads");
+        let sandbox = &config.sandbox;
+        assert_eq!((sandbox.kind.as_str(), sandbox.cpus.map(|cpus| cpus.millis())), ("docker", Some(2_000)));
+        assert_eq!(sandbox.most_memory.map(|memory| memory.to_string()).as_deref(), Some("4Gi"));
+        assert_eq!((sandbox.allowed_domains.len(), sandbox.docker.sleep_after.as_secs()), (1, 90));
+        assert!(!config.runs.detach);
+        let wrong = Environment::from([("LEGWORK_SANDBOX__KIND", "dokcer")]);
+        let error = load_text("", &wrong).map(drop).expect_err("no such kind");
+        assert!(error.starts_with("environment variable LEGWORK_SANDBOX__KIND: unknown variant `dokcer`"), "{error}");
+    }
+
+    #[test]
     fn a_variable_that_is_empty_is_not_set() {
         let environment = Environment::from([
             ("LEGWORK_AGENTS__CLAUDE_CODE__PROGRAM", ""),
@@ -389,6 +413,36 @@ mod tests {
             ),
             ("[lanes.slow]\nconcurrency = 0\n", "lanes.slow.concurrency: must be at least 1"),
             ("[agents.cluade]\n", "agents.cluade: there is no such agent; known: claude-code"),
+            (
+                "[sandbox]\nmemory = \"2GB\"\n",
+                "DIR/legwork.toml: line 2, column 10: `2GB` is not a size; write bytes or a number with Ki, Mi,",
+            ),
+            (
+                "[sandbox]\negres = \"open\"\n",
+                "DIR/legwork.toml: line 2, column 1: unknown field `egres`, did you mean `egress`?",
+            ),
+            (
+                "[sandbox]\nmemory = \"2Gi\"\nmost_memory = \"1Gi\"\n",
+                "sandbox.memory: is more than `sandbox.most_memory`",
+            ),
+            ("[sandbox]\npids = 0\n", "sandbox.pids: must be at least 1"),
+            ("[sandbox]\nweakest = \"auto\"\n", "sandbox.weakest: must be `process`, `bubblewrap` or `docker`"),
+            (
+                "[sandbox]\negress = \"open\"\nmost_egress = \"public\"\n",
+                "sandbox.egress: is more than `sandbox.most_egress`",
+            ),
+            (
+                "[sandbox]\nallowed_domains = [\"a.example\", \"*\"]\n",
+                "sandbox.allowed_domains[1]: `*` has a `*` that is not the first label",
+            ),
+            ("[sandbox]\nreadable = [\"opt\"]\n", "sandbox.readable[0]: must be an absolute path"),
+            ("[sandbox.docker]\nimage = \"--privileged\"\n", "sandbox.docker.image: `--privileged` begins with `-`"),
+            ("[sandbox.docker]\nimages = [\"*\"]\n", "sandbox.docker.images[0]: `*` is no name of an image"),
+            ("[sandbox.docker]\nuser = 0\n", "sandbox.docker.user: must not be 0, which is root"),
+            (
+                "[sandbox.docker]\nsleep_after = \"600\"\n",
+                "DIR/legwork.toml: line 2, column 15: `600` is not a length of time;",
+            ),
             (
                 "[agents.claude-code]\napi_key = \"env:NOPE\"\n",
                 "agents.claude-code.api_key: the environment variable NOPE is not set or empty",

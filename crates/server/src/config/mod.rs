@@ -7,7 +7,9 @@ mod agents;
 mod approvals;
 mod custom_agent;
 mod database;
+mod docker;
 mod doors;
+mod duration;
 mod environment;
 mod lanes;
 mod limits;
@@ -18,6 +20,8 @@ mod queue;
 mod redis;
 mod rehearsal;
 mod repositories;
+mod runs;
+mod sandbox;
 mod secret;
 mod server;
 mod shutdown;
@@ -36,6 +40,7 @@ pub use agents::AgentSettings;
 pub use approvals::ApprovalSettings;
 pub use custom_agent::CustomAgentSettings;
 pub use database::DatabaseSettings;
+pub use docker::DockerSettings;
 pub use doors::{
     ClaudeCodeSettings, DoorSettings, ExecuteSettings, GenerateSettings, RedisDoorSettings, UnifiedSettings,
 };
@@ -49,6 +54,8 @@ pub use queue::QueueSettings;
 pub use redis::RedisSettings;
 pub use rehearsal::RehearsalSettings;
 pub use repositories::RepositorySettings;
+pub use runs::RunSettings;
+pub use sandbox::{BubblewrapSettings, SandboxSettings, reach};
 pub use secret::Secret;
 pub use server::ServerSettings;
 pub use shutdown::ShutdownSettings;
@@ -92,6 +99,10 @@ pub struct Config {
     pub workspaces: WorkspaceSettings,
     /// Git repositories that may be cloned.
     pub repositories: RepositorySettings,
+    /// Where the processes of runs live, what they may use, and what they may reach.
+    pub sandbox: SandboxSettings,
+    /// Runs and the process that serves them.
+    pub runs: RunSettings,
     /// The scripted model that stands in for a real one.
     pub rehearsal: RehearsalSettings,
     /// What happens on SIGTERM.
@@ -119,6 +130,8 @@ impl Default for Config {
             secrets: BTreeMap::new(),
             workspaces: WorkspaceSettings::default(),
             repositories: RepositorySettings::default(),
+            sandbox: SandboxSettings::default(),
+            runs: RunSettings::default(),
             rehearsal: RehearsalSettings::default(),
             shutdown: ShutdownSettings::default(),
             log: LogSettings::default(),

@@ -1,11 +1,17 @@
 //! Reading what people write, with errors that help.
 
+mod domain;
+mod image;
+
 use std::fmt;
 use std::marker::PhantomData;
 
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeOwned, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
+
+pub use domain::{covers, domain};
+pub use image::{image, image_fits, image_pattern};
 
 /// What is wrong in a JSON text, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
