@@ -5,8 +5,10 @@
 //! [`Timestamp`]s (RFC 3339 with milliseconds), money is whole micro-dollars ([`Cost`]).
 
 pub mod clock;
+pub mod domain;
 pub mod event;
 pub mod execution;
+pub mod host;
 pub mod id;
 pub mod limits;
 pub mod mcp;
@@ -19,8 +21,10 @@ pub mod task;
 pub mod usage;
 
 pub use clock::{Clock, SystemClock, TestClock, Timestamp};
+pub use domain::DomainPattern;
 pub use event::{Event, EventBody};
 pub use execution::ExecutionState;
+pub use host::{HostFault, HostName, InvalidHost};
 pub use id::{ExecutionId, Ids};
 pub use limits::Limits;
 pub use mcp::{McpProgram, McpRemote, McpServer, McpTransport};
