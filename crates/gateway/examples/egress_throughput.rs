@@ -1,0 +1,138 @@
+//! Measures what the egress proxy costs: the same bytes over loopback directly and through tunnels, in one process, by turns.
+//!
+//! `cargo run --release -p legwork-gateway --example egress_throughput -- [TUNNELS] [MEGABYTES EACH] [ROUNDS]`
+
+use std::error::Error;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener as StdListener};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use legwork_gateway::egress::{Credential, Egress, Limits, Mode, Policy, Resolver, Resolving};
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, RootCertStore};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+
+type Failure = Box<dyn Error + Send + Sync>;
+
+const HOST: &str = "site.test";
+const MEGABYTE: usize = 1024 * 1024;
+const REQUEST: &str =
+    "CONNECT site.test:443 HTTP/1.1\r\nHost: site.test:443\r\nProxy-Authorization: Basic cnVuOnRva2Vu\r\n\r\n";
+const ESTABLISHED: usize = "HTTP/1.1 200 Connection established\r\n\r\n".len();
+
+/// Finds the site, whatever is asked for.
+struct OneSite(SocketAddr);
+
+impl Resolver for OneSite {
+    fn resolve<'a>(&'a self, _: &'a str, _: u16) -> Resolving<'a> {
+        Box::pin(std::future::ready(Ok(vec![self.0])))
+    }
+}
+
+/// What is measured.
+#[derive(Clone)]
+struct Load {
+    tunnels: usize,
+    bytes: usize,
+    hello: Arc<[u8]>,
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Failure> {
+    let mut arguments = std::env::args().skip(1).map(|text| text.parse::<usize>());
+    let mut next = |default| arguments.next().unwrap_or(Ok(default));
+    let (tunnels, megabytes, rounds) = (next(50)?, next(64)?, next(5)?);
+    let load = Load { tunnels, bytes: megabytes * MEGABYTE, hello: hello()?.into() };
+    let site = serve_site(load.clone()).await?;
+
+    let listener = StdListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let proxy = listener.local_addr()?;
+    let policy = Policy {
+        mode: Mode::Enforce,
+        allowed: vec![HOST.parse()?],
+        allow_private: vec![site.ip().into()],
+        credential: Credential::new("token"),
+    };
+    let egress = Egress::new(Arc::new(OneSite(site)), Limits::default());
+    let (_guard, _decisions) = egress.serve(listener, Arc::new(policy))?;
+
+    println!("{tunnels} connections, {megabytes} MB each");
+    for round in 1..=rounds {
+        let direct = rate(&load, fetch_all(&load, site, false).await?);
+        let proxied = rate(&load, fetch_all(&load, proxy, true).await?);
+        let ratio = 100.0 * proxied / direct;
+        println!("round {round}: direct {direct:.0} MB/s, through the proxy {proxied:.0} MB/s, ratio {ratio:.0} %");
+    }
+    Ok(())
+}
+
+/// The first message of a TLS client, without which no tunnel opens.
+fn hello() -> Result<Vec<u8>, Failure> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    let config = config.with_root_certificates(RootCertStore::empty()).with_no_client_auth();
+    let mut client = ClientConnection::new(Arc::new(config), ServerName::try_from(HOST)?)?;
+    let mut hello = Vec::new();
+    client.write_tls(&mut hello)?;
+    Ok(hello)
+}
+
+/// Serves the bytes to whoever has sent the first message.
+async fn serve_site(load: Load) -> Result<SocketAddr, Failure> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    let address = listener.local_addr()?;
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(give(stream, load.clone()));
+        }
+    });
+    Ok(address)
+}
+
+async fn give(mut stream: TcpStream, load: Load) -> Result<(), Failure> {
+    let mut hello = vec![0; load.hello.len()];
+    stream.read_exact(&mut hello).await?;
+    let piece = vec![7; MEGABYTE];
+    for _ in 0..load.bytes / MEGABYTE {
+        stream.write_all(&piece).await?;
+    }
+    Ok(stream.shutdown().await?)
+}
+
+/// Fetches the bytes on all connections at once, and tells how long that took.
+async fn fetch_all(load: &Load, to: SocketAddr, is_proxy: bool) -> Result<Duration, Failure> {
+    let begin = Instant::now();
+    let mut fetching = JoinSet::new();
+    for _ in 0..load.tunnels {
+        fetching.spawn(fetch(load.clone(), to, is_proxy));
+    }
+    while let Some(fetched) = fetching.join_next().await {
+        fetched??;
+    }
+    Ok(begin.elapsed())
+}
+
+async fn fetch(load: Load, to: SocketAddr, is_proxy: bool) -> Result<(), Failure> {
+    let mut stream = TcpStream::connect(to).await?;
+    if is_proxy {
+        stream.write_all(REQUEST.as_bytes()).await?;
+        stream.read_exact(&mut [0; ESTABLISHED]).await?;
+    }
+    stream.write_all(&load.hello).await?;
+    let (mut piece, mut fetched) = (vec![0; MEGABYTE], 0);
+    while fetched < load.bytes {
+        match stream.read(&mut piece).await? {
+            0 => return Err("a connection ended early".into()),
+            length => fetched += length,
+        }
+    }
+    Ok(())
+}
+
+/// Megabytes in a second.
+#[expect(clippy::cast_precision_loss, reason = "these numbers are small")]
+fn rate(load: &Load, took: Duration) -> f64 {
+    (load.tunnels * load.bytes / MEGABYTE) as f64 / took.as_secs_f64()
+}
