@@ -92,7 +92,7 @@ impl Drop for Ledger {
 
 impl Decisions {
     /// The next decision: when it is first made, when it was made twice, four times, eight times and so on, and at the end of
-    /// the run if anything was added since. `None` at the end.
+    /// the run if anything was added since. `None` at the end. Nothing is lost where the future is dropped.
     pub async fn next(&mut self) -> Option<Decision> {
         loop {
             {

@@ -10,8 +10,8 @@
 
 mod accept;
 
+mod gate;
 mod proxy;
-mod session;
 
 mod forward;
 

@@ -6,11 +6,11 @@ use std::net::TcpListener;
 use std::sync::Arc;
 
 use super::accept::Guard;
+use super::gate::Gate;
 use super::ledger::{Decisions, ledger};
 use super::limits::Limits;
 use super::policy::Policy;
 use super::resolver::Resolver;
-use super::session::Session;
 
 /// The proxy that runs reach the outside by. Each run has a listener and a policy of its own.
 #[derive(Clone)]
@@ -33,8 +33,8 @@ impl Egress {
     /// Where the listener can't be served.
     pub fn serve(&self, listener: TcpListener, policy: Arc<Policy>) -> io::Result<(Guard, Decisions)> {
         let (ledger, decisions) = ledger();
-        let session = Arc::new(Session::new(policy, Arc::clone(&self.resolver), self.limits.clone(), ledger));
-        let guard = Guard::serve(listener, move |client| Arc::clone(&session).converse(client))?;
+        let gate = Arc::new(Gate::new(policy, Arc::clone(&self.resolver), self.limits.clone(), ledger));
+        let guard = Guard::serve(listener, move |client| Arc::clone(&gate).converse(client))?;
         Ok((guard, decisions))
     }
 }

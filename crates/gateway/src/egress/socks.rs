@@ -10,8 +10,8 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
 use super::decision::Reason;
+use super::gate::Gate;
 use super::policy::{Credential, TLS_PORT};
-use super::session::Session;
 use super::tunnel::tunnel;
 
 /// The first byte of a client.
@@ -39,23 +39,23 @@ impl From<io::Error> for Stop {
 }
 
 /// Serves a client that begins like one of SOCKS5. It has to have said what it wants at `deadline`.
-pub(super) async fn serve(mut client: TcpStream, session: &Session, deadline: Instant) {
-    match timeout_at(deadline, ask(&mut client, &session.policy.credential)).await {
-        Ok(Ok((host, port))) => connect(client, host, port, session).await,
+pub(super) async fn serve(mut client: TcpStream, gate: &Gate, deadline: Instant) {
+    match timeout_at(deadline, ask(&mut client, &gate.policy.credential)).await {
+        Ok(Ok((host, port))) => connect(client, host, port, gate).await,
         Ok(Err(Stop::Broken)) => {}
         Ok(Err(Stop::Denied { reason, named, answer })) => {
-            session.ledger.deny(&named, 0, reason);
+            gate.ledger.deny(&named, 0, reason);
             let _ = client.write_all(&answer).await;
         }
-        Err(_) => session.ledger.deny("", 0, Reason::TimedOut),
+        Err(_) => gate.ledger.deny("", 0, Reason::TimedOut),
     }
 }
 
-async fn connect(mut client: TcpStream, host: HostName, port: u16, session: &Session) {
-    match session.admit(host, port, TLS_PORT).await {
+async fn connect(mut client: TcpStream, host: HostName, port: u16, gate: &Gate) {
+    match gate.admit(host, port, TLS_PORT).await {
         Ok(admitted) => {
             if client.write_all(&reply(0)).await.is_ok() {
-                tunnel(client, admitted, Vec::new(), session).await;
+                tunnel(client, admitted, Vec::new(), gate).await;
             }
         }
         Err(reason) => drop(client.write_all(&reply(code(reason))).await),

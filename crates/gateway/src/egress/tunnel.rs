@@ -8,27 +8,27 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::decision::{Reason, Verdict};
+use super::gate::{Admitted, Gate};
 use super::hello;
 use super::policy::Mode;
 use super::relay::relay;
-use super::session::{Admitted, Session};
 
 /// The fatal alert `unrecognized_name` of TLS (RFC 6066), so that a client can say more than that the connection broke.
 const UNRECOGNIZED_NAME: [u8; 7] = [21, 3, 3, 0, 2, 2, 112];
 
 /// Carries what goes between a client, which knows that it is connected, and the host. `read` is what the client has sent
 /// already.
-pub(super) async fn tunnel(mut client: TcpStream, admitted: Admitted, mut read: Vec<u8>, session: &Session) {
+pub(super) async fn tunnel(mut client: TcpStream, admitted: Admitted, mut read: Vec<u8>, gate: &Gate) {
     let Admitted { host, port, mut server, verdict } = admitted;
-    let opened = match open(&mut client, &host, &mut read, session).await {
+    let opened = match open(&mut client, &host, &mut read, gate).await {
         Ok(()) => verdict,
         // The first reason is the one that a list can be made of.
-        Err(reason) => match session.policy.weigh(reason) {
+        Err(reason) => match gate.policy.weigh(reason) {
             Verdict::Observed(_) if verdict != Verdict::Allowed => verdict,
             weighed => weighed,
         },
     };
-    let tally = session.ledger.record(host.as_str(), port, opened);
+    let tally = gate.ledger.record(host.as_str(), port, opened);
     if let Verdict::Denied(reason) = opened {
         if reason == Reason::SniMismatch {
             let _ = client.write_all(&UNRECOGNIZED_NAME).await;
@@ -36,19 +36,18 @@ pub(super) async fn tunnel(mut client: TcpStream, admitted: Admitted, mut read: 
         return;
     }
     tally.up.store(u64::try_from(read.len()).unwrap_or(u64::MAX), Ordering::Relaxed);
-    if let Ok(Ok(())) = timeout(session.limits.idle, server.write_all(&read)).await {
+    if let Ok(Ok(())) = timeout(gate.limits.idle, server.write_all(&read)).await {
         drop(read);
-        relay(client, server, &tally, session.limits.idle).await;
+        relay(client, server, &tally, gate.limits.idle).await;
     }
 }
 
 /// Waits for the first message and holds it against the host.
-async fn open(client: &mut TcpStream, host: &HostName, read: &mut Vec<u8>, session: &Session) -> Result<(), Reason> {
-    if session.policy.mode == Mode::Public {
+async fn open(client: &mut TcpStream, host: &HostName, read: &mut Vec<u8>, gate: &Gate) -> Result<(), Reason> {
+    if gate.policy.mode == Mode::Public {
         return Ok(());
     }
-    let name =
-        timeout(session.limits.opening, hello::server_name(client, read)).await.map_err(|_| Reason::TimedOut)??;
+    let name = timeout(gate.limits.opening, hello::server_name(client, read)).await.map_err(|_| Reason::TimedOut)??;
     let is_right = match name {
         Some(name) => name.parse().is_ok_and(|name: HostName| name == *host),
         None => false,

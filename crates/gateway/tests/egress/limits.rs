@@ -97,6 +97,17 @@ async fn dropping_the_guard_ends_all_tunnels() {
 }
 
 #[tokio::test]
+async fn who_speaks_something_else_need_not_wait() {
+    let world = World::new().await;
+    let run = world.run();
+    for sent in [&b"\x16\x03\x01"[..], b"\x04\x01", b"\r\n", b"get"] {
+        let mut stream = run.connect().await;
+        stream.write_all(sent).await.unwrap();
+        assert!(rest_of(&mut stream).await.starts_with("HTTP/1.1 400"));
+    }
+}
+
+#[tokio::test]
 async fn a_flood_of_denials_stays_small() {
     let world = World::new().await;
     let run = world.run();

@@ -36,6 +36,10 @@ pub(super) async fn read(client: &mut (impl AsyncRead + Unpin), read: &mut Vec<u
         if !matches!(client.read_buf(read).await, Ok(1..)) {
             return Err(None);
         }
+        // Whoever speaks something else would wait for an answer as long as we wait for a line.
+        if !read[0].is_ascii_uppercase() {
+            return Err(Some(Refusal::malformed("it does not begin with a method of HTTP")));
+        }
     }
 }
 
@@ -45,8 +49,8 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Head, Refusal> {
     if bytes.len() > MOST_BYTES {
         return Err(Refusal::too_large());
     }
-    if !has_whole_line_ends(bytes) || !bytes[0].is_ascii_uppercase() {
-        return Err(Refusal::malformed("a line does not end in CR LF, or the request does not begin with a method"));
+    if !has_whole_line_ends(bytes) {
+        return Err(Refusal::malformed("a line of its head does not end in CR LF"));
     }
     let mut fields = [httparse::EMPTY_HEADER; MOST_FIELDS];
     let mut request = httparse::Request::new(&mut fields);

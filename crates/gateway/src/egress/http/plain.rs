@@ -3,36 +3,37 @@
 use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader, copy_buf, split};
 use tokio::net::TcpStream;
 
+use super::super::gate::{Admitted, Gate};
 use super::super::ledger::Tally;
 use super::super::relay::{CHUNK, Counted, silence};
-use super::super::session::{Admitted, Session};
 use super::request::Plain;
 
 /// Forwards a request, of whose body `read` is what has been read already, and gives the client all that comes back.
 ///
 /// The answer ends when the host closes the connection, as it was asked to. What the client sends beyond its one request is
 /// never read.
-pub(super) async fn forward(client: TcpStream, admitted: Admitted, plain: Plain, read: Vec<u8>, session: &Session) {
+pub(super) async fn forward(client: TcpStream, admitted: Admitted, plain: Plain, read: Vec<u8>, gate: &Gate) {
     let Admitted { host, port, server, verdict } = admitted;
-    let tally = session.ledger.record(host.as_str(), port, verdict);
+    let tally = gate.ledger.record(host.as_str(), port, verdict);
     tokio::select! {
-        exchanged = exchange(client, server, (plain, read), &tally) => if let Err(error) = exchanged {
+        exchanged = exchange(client, server, plain, &read, &tally) => if let Err(error) = exchanged {
             tracing::debug!(%error, "a plain request ended early");
         },
-        () = silence(&tally, session.limits.idle) => tracing::debug!("a plain request was idle"),
+        () = silence(&tally, gate.limits.idle) => tracing::debug!("a plain request was idle"),
     }
 }
 
 async fn exchange(
     client: TcpStream,
     server: TcpStream,
-    (plain, read): (Plain, Vec<u8>),
+    plain: Plain,
+    read: &[u8],
     tally: &Tally,
 ) -> std::io::Result<()> {
     let (from_client, mut to_client) = split(Counted::new(client, tally));
     let (from_server, mut to_server) = server.into_split();
     let up = async {
-        let body = read.as_slice().chain(from_client).take(plain.length);
+        let body = read.chain(from_client).take(plain.length);
         let mut body = BufReader::with_capacity(CHUNK, body);
         let sent = async {
             to_server.write_all(&plain.head).await?;

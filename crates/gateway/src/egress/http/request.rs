@@ -183,6 +183,8 @@ fn nominated(head: &Head) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::super::head;
     use super::*;
 
@@ -296,7 +298,7 @@ mod tests {
             ("GET http://a.test/ HTTP/2.0", "400"),
             ("GET http://a.test/", "400"),
             ("TRACE http://a.test/ HTTP/1.1", "405"),
-            ("get http://a.test/ HTTP/1.1", "400"),
+            ("get http://a.test/ HTTP/1.1", "405"),
             ("PROPFIND http://a.test/ HTTP/1.1", "405"),
         ] {
             check(&format!("{line}\r\nHost: a.test\r\nKEY\r\n\r\n"), Err(status));
@@ -319,5 +321,28 @@ mod tests {
         assert_eq!(head::read(&mut &b"GET / HTTP/1.1\r\n"[..], &mut Vec::new()).await.unwrap_err(), None);
         let many = format!("GET http://a.test/ HTTP/1.1\r\n{}\r\n", "X: 1\r\n".repeat(101));
         assert!(head::parse(many.as_bytes()).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_forwarded_is_one_request_for_one_host(
+            target in "http://[a-b.:@/?#%\\[\\]]{1,8}|\\PC{0,9}",
+            fields in prop::collection::vec("(Host|X|Content-Length|Transfer-Encoding|Connection| ): ?[a-b.:0-9\r\n,]{0,9}", 0..4),
+            version in "HTTP/1.[01]",
+        ) {
+            let request = format!("GET {target} {version}\r\nHost: a\r\n{}\r\n{KEY}\r\n", fields.join("\r\n"));
+            if let Ok(Request::Plain(plain)) = ask(&request) {
+                let again = head::parse(&plain.head).unwrap();
+                prop_assert_eq!(again.single("host").unwrap(), Some(plain.host.as_str().as_bytes()));
+                prop_assert!(again.target.starts_with('/'));
+                prop_assert_eq!(length(&again).unwrap(), plain.length);
+                prop_assert!(again.single("proxy-authorization").unwrap().is_none());
+            }
+        }
+
+        #[test]
+        fn no_head_is_too_strange(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = head::parse(&bytes);
+        }
     }
 }

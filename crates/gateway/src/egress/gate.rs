@@ -18,13 +18,19 @@ use super::resolver::Resolver;
 use super::{http, socks};
 
 /// What all connections of one run share.
-pub(super) struct Session {
+pub(super) struct Gate {
     pub(super) policy: Arc<Policy>,
     pub(super) limits: Limits,
     pub(super) ledger: Ledger,
-    resolver: Arc<dyn Resolver>,
+    pub(super) resolver: Arc<dyn Resolver>,
+    /// One for each lookup at one time, so that a run whose names hang does not hold up those of others.
+    pub(super) lookups: Semaphore,
+    /// One for each connection at one time.
     places: Semaphore,
 }
+
+/// So many lookups of one run go on at one time.
+const LOOKUPS: usize = 16;
 
 /// A connection to a host that may be reached.
 pub(super) struct Admitted {
@@ -35,10 +41,10 @@ pub(super) struct Admitted {
     pub(super) verdict: Verdict,
 }
 
-impl Session {
+impl Gate {
     pub(super) fn new(policy: Arc<Policy>, resolver: Arc<dyn Resolver>, limits: Limits, ledger: Ledger) -> Self {
         let places = Semaphore::new(limits.connections);
-        Self { policy, limits, ledger, resolver, places }
+        Self { policy, limits, ledger, resolver, lookups: Semaphore::new(LOOKUPS), places }
     }
 
     /// Serves one client, in the protocol that it speaks.
@@ -79,7 +85,7 @@ impl Session {
         if let Verdict::Denied(reason) = verdict {
             return Err(reason);
         }
-        let server = dial(host, port, (&self.policy, self.resolver.as_ref(), &self.limits)).await?;
+        let server = dial(host, port, self).await?;
         Ok((server, verdict))
     }
 }
