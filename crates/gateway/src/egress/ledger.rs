@@ -126,6 +126,11 @@ impl Drop for Tally {
 }
 
 impl Tally {
+    /// Counts what the client has sent before it was connected.
+    pub(super) fn began_with(&self, bytes: usize) {
+        self.up.fetch_add(u64::try_from(bytes).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
     /// Bytes in both directions.
     pub(super) fn total(&self) -> u64 {
         self.up.load(Ordering::Relaxed) + self.down.load(Ordering::Relaxed)

@@ -1,7 +1,5 @@
 //! A tunnel: what is in it has to be TLS with the host that was asked for.
 
-use std::sync::atomic::Ordering;
-
 use legwork_model::HostName;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
@@ -35,7 +33,7 @@ pub(super) async fn tunnel(mut client: TcpStream, admitted: Admitted, mut read: 
         }
         return;
     }
-    tally.up.store(u64::try_from(read.len()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    tally.began_with(read.len());
     if let Ok(Ok(())) = timeout(gate.limits.idle, server.write_all(&read)).await {
         drop(read);
         relay(client, server, &tally, gate.limits.idle).await;

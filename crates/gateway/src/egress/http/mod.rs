@@ -10,6 +10,9 @@ mod head;
 mod plain;
 mod refusal;
 
+#[cfg(test)]
+mod tests;
+
 use legwork_model::HostName;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;

@@ -15,6 +15,7 @@ use super::request::Plain;
 pub(super) async fn forward(client: TcpStream, admitted: Admitted, plain: Plain, read: Vec<u8>, gate: &Gate) {
     let Admitted { host, port, server, verdict } = admitted;
     let tally = gate.ledger.record(host.as_str(), port, verdict);
+    tally.began_with(plain.head.len() + read.len());
     tokio::select! {
         exchanged = exchange(client, server, plain, &read, &tally) => if let Err(error) = exchanged {
             tracing::debug!(%error, "a plain request ended early");
