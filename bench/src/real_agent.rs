@@ -50,7 +50,7 @@ impl Way {
 pub(crate) async fn measure(args: &Args) -> Result<Vec<Row>, BenchError> {
     let Some(claude) = &args.claude else { return Ok(Vec::new()) };
     let scratch = args.scratch()?;
-    let model = Rehearsal::start(None).await?;
+    let model = Rehearsal::start(None, None).await?;
     let start = async |name: &str, most: &str, bare: &str| {
         let contender = Contender::legwork(args)?
             .with_env("LEGWORK_AGENTS__CLAUDE_CODE__PROGRAM", claude.display().to_string())

@@ -13,7 +13,7 @@ use legwork_gateway::rehearsal::{Rehearsal, Script};
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let script = std::env::args().nth(1).map(|path| Script::load(Path::new(&path))).transpose()?;
-    let rehearsal = Rehearsal::start(script).await?;
+    let rehearsal = Rehearsal::start(script, None).await?;
     println!("{}", rehearsal.base_url());
     let (mut stdin, mut ignored) = (tokio::io::stdin(), tokio::io::sink());
     tokio::select! {

@@ -132,6 +132,11 @@ impl RunDirs {
         self.kept.join("shadow.git")
     }
 
+    /// What the workspace held before the agent came, in a word for each file.
+    pub(crate) fn baseline(&self) -> PathBuf {
+        self.kept.join("baseline.json")
+    }
+
     /// Writes files into the home directory, with mode 0600.
     ///
     /// # Errors

@@ -48,8 +48,10 @@ pub struct Ended {
     pub output: Option<Output>,
     /// Messages that came too late for it.
     pub undelivered: Vec<String>,
+    /// Whether it goes on without this server process: then all of the above says nothing.
+    pub goes_on: bool,
     /// A supervisor keeps it until this is dropped: then it is on record how it ended.
-    pub(crate) _hold: Option<Hold>,
+    pub hold: Option<Hold>,
 }
 
 impl Default for Graces {
@@ -60,7 +62,13 @@ impl Default for Graces {
 
 impl Ended {
     pub(crate) fn without_run(verdict: Verdict) -> Self {
-        Self { outcome: Outcome::without_run(verdict), output: None, undelivered: Vec::new(), _hold: None }
+        Self {
+            outcome: Outcome::without_run(verdict),
+            output: None,
+            undelivered: Vec::new(),
+            goes_on: false,
+            hold: None,
+        }
     }
 }
 
@@ -120,12 +128,12 @@ impl Runner {
 
     /// What is left of a run, once nothing of it is left on the machine.
     pub(crate) async fn ended(&self, left: Left) -> Ended {
-        let Left { outcome, output, undelivered, left_others, process } = left;
+        let Left { outcome, output, undelivered, left_others, goes_on, process } = left;
         let hold = process.into_hold();
         if left_others {
             self.registry.end_orphans().await;
         }
-        Ended { outcome, output: Some(output), undelivered, _hold: hold }
+        Ended { outcome, output: Some(output), undelivered, goes_on, hold }
     }
 
     pub(crate) async fn start(&self, attempt: Attempt, inherited: Inherited, wires: Wires) -> Result<Passage, Verdict> {

@@ -14,6 +14,8 @@ pub enum StopReason {
     LeaseLost,
     /// The server ends and can't leave the agent running.
     Shutdown,
+    /// The server ends and leaves the run to its supervisor; one that has none is ended.
+    Leave,
     /// A limit that is watched outside the runner was reached.
     Failed(Failure),
 }
@@ -26,7 +28,9 @@ impl StopReason {
             Self::LeaseLost => {
                 Verdict::failed(FailureReason::Lost, "Another worker took the run over; this one ended its agent.")
             }
-            Self::Shutdown => Verdict::failed(FailureReason::Lost, "The server was shut down while the agent worked."),
+            Self::Shutdown | Self::Leave => {
+                Verdict::failed(FailureReason::Lost, "The server was shut down while the agent worked.")
+            }
             Self::Failed(failure) => Verdict::Failed(failure),
         }
     }

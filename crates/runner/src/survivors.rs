@@ -52,6 +52,13 @@ pub struct Resumed {
     pub events: Vec<EventBody>,
 }
 
+impl std::fmt::Debug for TakenUp {
+    /// Without its memo, which may hold secrets.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("TakenUp")
+    }
+}
+
 impl Survivor {
     /// The mark of the run.
     pub fn cookie(&self) -> &Cookie {

@@ -96,6 +96,8 @@ pub struct DataDir {
     lock: fs::File,
 }
 
+const REHEARSAL_PORT: &str = "rehearsal.port";
+
 impl DataDir {
     /// Makes the directory (0700) where it does not exist, and takes it for this process.
     ///
@@ -148,6 +150,18 @@ impl DataDir {
         let path = self.path.join("askpass");
         write_askpass(&path).map_err(|source| StartError::DataDir { path: path.clone(), source })?;
         Ok(path)
+    }
+
+    /// The port of the rehearsal model in an earlier process: runs that went on still look for it there.
+    pub fn rehearsal_port(&self) -> Option<u16> {
+        fs::read_to_string(self.path.join(REHEARSAL_PORT)).ok()?.trim().parse().ok()
+    }
+
+    /// Keeps it for the next process.
+    pub fn keep_rehearsal_port(&self, port: u16) {
+        if let Err(error) = fs::write(self.path.join(REHEARSAL_PORT), port.to_string()) {
+            tracing::warn!(%error, "rehearsed runs that outlive this process will not find their model again");
+        }
     }
 
     /// The node's name: made once, kept in the directory.

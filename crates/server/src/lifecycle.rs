@@ -1,8 +1,11 @@
 //! Start, drain, end.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use legwork_runner::StopReason;
+use legwork_runner::supervisor::Supervisor;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
@@ -26,33 +29,45 @@ pub enum Stage {
 
 /// The stage of this process, for all to see.
 #[derive(Debug, Clone)]
-pub struct Phase(watch::Sender<Stage>);
+pub struct Phase {
+    stage: watch::Sender<Stage>,
+    /// Whether a person at a terminal wants the end.
+    interrupted: Arc<AtomicBool>,
+}
 
 impl Default for Phase {
     fn default() -> Self {
-        Self(watch::Sender::new(Stage::Serving))
+        Self { stage: watch::Sender::new(Stage::Serving), interrupted: Arc::default() }
     }
 }
 
 impl Phase {
     /// The present stage.
     pub fn stage(&self) -> Stage {
-        *self.0.borrow()
+        *self.stage.borrow()
     }
 
     /// Goes on to `stage`; never back.
     pub fn advance(&self, stage: Stage) {
-        self.0.send_if_modified(|present| {
+        self.stage.send_if_modified(|present| {
             let later = stage > *present;
             *present = stage.max(*present);
             later
         });
     }
 
+    fn interrupt(&self) {
+        self.interrupted.store(true, Ordering::Relaxed);
+    }
+
+    fn was_interrupted(&self) -> bool {
+        self.interrupted.load(Ordering::Relaxed)
+    }
+
     /// Waits until `stage` is reached.
     pub async fn reached(&self, stage: Stage) {
         // The sender is `self`, so the channel can't close while this waits.
-        let _ = self.0.subscribe().wait_for(|present| *present >= stage).await;
+        let _ = self.stage.subscribe().wait_for(|present| *present >= stage).await;
     }
 }
 
@@ -65,7 +80,7 @@ pub async fn heed_signals(phase: Phase) {
         return;
     };
     for stage in [Stage::Draining, Stage::Ending] {
-        tokio::select! { _ = terminate.recv() => {} _ = interrupt.recv() => {} }
+        tokio::select! { _ = terminate.recv() => {} _ = interrupt.recv() => phase.interrupt() }
         phase.advance(stage);
     }
     tokio::select! { _ = terminate.recv() => {} _ = interrupt.recv() => {} }
@@ -73,8 +88,14 @@ pub async fn heed_signals(phase: Phase) {
     std::process::exit(130);
 }
 
-/// Waits for the drain to begin, lets what runs finish for a while, then ends it. Returns when nothing runs any more.
-pub async fn drain(phase: &Phase, scheduler: &SchedulerHandle, patience: Duration) {
+/// Waits for the drain to begin, lets what runs finish for a while, then ends it, or leaves it to its supervisor for the
+/// next server, unless a person at a terminal wants the end. Returns when nothing runs here any more.
+pub async fn drain(
+    phase: &Phase,
+    scheduler: &SchedulerHandle,
+    supervisor: Option<&Arc<Supervisor>>,
+    patience: Duration,
+) {
     phase.reached(Stage::Draining).await;
     scheduler.tell(Command::Drain);
     let running = scheduler.running();
@@ -91,7 +112,14 @@ pub async fn drain(phase: &Phase, scheduler: &SchedulerHandle, patience: Duratio
         () = phase.reached(Stage::Ending) => {}
     }
     phase.advance(Stage::Ending);
-    scheduler.tell(Command::StopAll(StopReason::Shutdown));
+    let reason = match supervisor.filter(|_| !phase.was_interrupted()) {
+        Some(supervisor) => {
+            supervisor.leave();
+            StopReason::Leave
+        }
+        None => StopReason::Shutdown,
+    };
+    scheduler.tell(Command::StopAll(reason));
     if tokio::time::timeout(LAST_GRACE, scheduler.idle()).await.is_err() {
         tracing::error!(
             running = scheduler.running(),

@@ -1,6 +1,7 @@
 //! Starting the whole service in one process, and ending it.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ use crate::doors::{Doors, Statistics, listen, redis, router};
 use crate::events::{Hub, Mask};
 use crate::executor::{Bells, Executor, HealthCache, Model, Programs, Vault, WarmPool, keep};
 use crate::lifecycle::{Phase, Stage, drain};
-use crate::scheduler::{Lanes, Schedule, SchedulerHandle, beat, prune, recover, rescue, schedule};
+use crate::scheduler::{Command, Lanes, Schedule, SchedulerHandle, beat, prune, recover, rescue, schedule};
 
 /// How long deliveries may take when everything else has ended.
 const LAST_GRACE: Duration = Duration::from_secs(10);
@@ -35,6 +36,8 @@ pub struct Parts {
     pub environment: Environment,
     /// The metrics of the process.
     pub metrics: PrometheusHandle,
+    /// The program that supervises runs, called with `supervise`, where runs may outlive this process.
+    pub supervisor: Option<PathBuf>,
     /// A key that this process makes for itself; then every caller needs a key.
     pub own_key: Option<String>,
 }
@@ -63,7 +66,7 @@ impl Service {
         let data_dir = DataDir::open(&config.data_dir)?;
         let node = data_dir.node(&parts.ids)?;
         let store = open_store(&config, data_dir.path()).await?;
-        let rehearsal = start_rehearsal(&config).await?;
+        let rehearsal = start_rehearsal(&config, &data_dir).await?;
         let model = rehearsal
             .as_ref()
             .map_or(Model::Configured, |rehearsal| Model::Rehearsal { base_url: rehearsal.base_url() });
@@ -72,12 +75,13 @@ impl Service {
         let warm = WarmPool::new(config.warm.clone());
         let config = Arc::new(config);
         let path = parts.environment.get("PATH").unwrap_or("/usr/local/bin:/usr/bin:/bin");
+        let runner = start_runner(&config, parts.supervisor.as_deref(), data_dir.path()).await?;
         let executor = Arc::new(Executor {
             store,
             hub: Hub::default(),
             clock: Arc::clone(&parts.clock),
             config,
-            runner: Runner::new().map_err(|source| StartError::Processes { source })?,
+            runner,
             runs: data_dir.runs()?,
             askpass: data_dir.askpass()?,
             vault: Vault::default(),
@@ -92,8 +96,11 @@ impl Service {
             warm,
         });
         let app = app_around(executor, &parts);
-        recover(&app).await?;
+        let taken_up = recover(&app).await?;
         let scheduler = start_scheduler(&app);
+        for (record, run) in taken_up {
+            scheduler.tell(Command::TakenUp(Box::new(record), Box::new(run)));
+        }
         let agents = start_caretakers(&app, &scheduler);
         let tasks = TaskTracker::new();
         if !app.config.server.ephemeral {
@@ -164,7 +171,7 @@ impl Service {
         let patience = Duration::from_secs(app.config.shutdown.drain_seconds);
         tokio::join!(
             listen::serve(listener, self.router(), &app.config.server, app.phase.clone()),
-            drain(&app.phase, &self.scheduler, patience),
+            drain(&app.phase, &self.scheduler, app.executor.runner.supervisor(), patience),
             redis::serve(self.doors()),
             strand(app),
         );
@@ -234,11 +241,28 @@ fn start_scheduler(app: &App) -> SchedulerHandle {
     })
 }
 
-async fn start_rehearsal(config: &Config) -> Result<Option<Rehearsal>, StartError> {
+/// What starts the processes of runs, with its supervisor where runs are to outlive this process.
+async fn start_runner(config: &Config, supervisor: Option<&Path>, data_dir: &Path) -> Result<Runner, StartError> {
+    let failed = |source| StartError::Processes { source };
+    let runner = Runner::new().map_err(failed)?;
+    let Some(program) = supervisor.filter(|_| config.runs.detach && !config.server.ephemeral) else {
+        return Ok(runner);
+    };
+    let runner = runner.with_supervisor(program.into(), vec!["supervise".into()], data_dir.join("supervisors"));
+    if let Some(supervisor) = runner.supervisor() {
+        supervisor.prepare().await.map_err(failed)?;
+    }
+    Ok(runner)
+}
+
+async fn start_rehearsal(config: &Config, data_dir: &DataDir) -> Result<Option<Rehearsal>, StartError> {
     if !config.rehearsal.enabled {
         return Ok(None);
     }
     let script = config.rehearsal.script.as_deref().map(Script::load).transpose();
     let script = script.map_err(|error| StartError::Rehearsal(error.to_string()))?;
-    Rehearsal::start(script).await.map(Some).map_err(|error| StartError::Rehearsal(error.to_string()))
+    let started = Rehearsal::start(script, data_dir.rehearsal_port()).await;
+    let rehearsal = started.map_err(|error| StartError::Rehearsal(error.to_string()))?;
+    data_dir.keep_rehearsal_port(rehearsal.port());
+    Ok(Some(rehearsal))
 }

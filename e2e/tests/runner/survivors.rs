@@ -112,11 +112,11 @@ fn kept_for(script: &str, hard_limit: Duration, unattended: Duration) -> (tempfi
 }
 
 fn texts(events: &[EventBody]) -> Vec<&str> {
-    let text = |event| match event {
-        &EventBody::Text { ref text, .. } => Some(text.as_str()),
+    let said = events.iter().filter_map(|event| match event {
+        EventBody::Text { text, .. } => Some(text.as_str()),
         _ => None,
-    };
-    events.iter().filter_map(text).collect()
+    });
+    said.collect()
 }
 
 /// Waits for something that tells no one when it happens.

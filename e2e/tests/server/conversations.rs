@@ -13,19 +13,19 @@ use super::lab::{Client, Setup, check_history, nothing_left};
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Sends a body; gives status and answer.
-async fn send(client: &Client, path: &str, body: &Value) -> (u16, Value) {
+pub(crate) async fn send(client: &Client, path: &str, body: &Value) -> (u16, Value) {
     let answer = client.request("POST", path).json(body).send().await.expect("an answer");
     (answer.status().as_u16(), answer.json().await.expect("JSON"))
 }
 
-async fn say(client: &Client, id: &str, message: &str) -> String {
+pub(crate) async fn say(client: &Client, id: &str, message: &str) -> String {
     let (status, answer) = send(client, &format!("/v1/executions/{id}/messages"), &json!({ "message": message })).await;
     assert_eq!(status, 202, "{answer:#}");
     answer["id"].as_str().expect("an id").to_owned()
 }
 
 /// Waits for the `count`-th event of a kind, and gives it.
-async fn nth(client: &Client, id: &str, kind: &str, count: usize) -> Value {
+pub(crate) async fn nth(client: &Client, id: &str, kind: &str, count: usize) -> Value {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let events = so_far(client, id).await;
@@ -43,7 +43,7 @@ async fn so_far(client: &Client, id: &str) -> Vec<Value> {
     page["events"].as_array().expect("events").clone()
 }
 
-fn of_kind<'a>(events: &'a [Value], kind: &str) -> Vec<&'a Value> {
+pub(crate) fn of_kind<'a>(events: &'a [Value], kind: &str) -> Vec<&'a Value> {
     events.iter().filter(|event| event["kind"] == kind).collect()
 }
 

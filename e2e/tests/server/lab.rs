@@ -39,8 +39,8 @@ impl Setup {
             rehearse: false,
             ephemeral: false,
             log: None,
-            // Else an agent that waits looks like one that was left behind.
-            env: vec![("LEGWORK_WARM__MOST", "0".to_owned())],
+            // Else an agent that waits, or goes on without a server, looks like one that was left behind.
+            env: vec![("LEGWORK_WARM__MOST", "0".to_owned()), ("LEGWORK_RUNS__DETACH", "false".to_owned())],
         }
     }
 

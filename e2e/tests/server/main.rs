@@ -18,5 +18,6 @@ mod readme;
 mod redis;
 mod sentry;
 mod shutdown;
+mod survival;
 mod unified;
 mod warm;

@@ -31,11 +31,15 @@ pub struct Rehearsal {
 }
 
 impl Rehearsal {
-    /// Binds a free port of 127.0.0.1 and serves there. `script` answers the prompts that hold no steps of their own.
+    /// Binds `port` of 127.0.0.1, or a free one where there is none or it is taken, and serves there. `script` answers the prompts that hold no steps of their own.
     ///
     /// Must be called inside a tokio runtime.
-    pub async fn start(script: Option<Script>) -> io::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    pub async fn start(script: Option<Script>, port: Option<u16>) -> io::Result<Self> {
+        let wanted = TcpListener::bind((Ipv4Addr::LOCALHOST, port.unwrap_or(0))).await;
+        let listener = match wanted {
+            Err(_) if port.is_some() => TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?,
+            wanted => wanted?,
+        };
         let address = listener.local_addr()?;
         let stage = Stage::new(script.unwrap_or_default());
         let stop = CancellationToken::new();
@@ -48,6 +52,11 @@ impl Rehearsal {
     /// wants the base URL of an OpenAI API, it is this with `/v1` after it.
     pub fn base_url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// The port.
+    pub fn port(&self) -> u16 {
+        self.address.port()
     }
 
     /// Waits until no client is connected.

@@ -121,7 +121,7 @@ fn streamed_text(events: &[Value]) -> String {
 }
 
 async fn start() -> (Rehearsal, Client) {
-    let rehearsal = Rehearsal::start(None).await.unwrap();
+    let rehearsal = Rehearsal::start(None, None).await.unwrap();
     let client = Client::of(&rehearsal);
     (rehearsal, client)
 }
@@ -370,7 +370,7 @@ async fn shutdown_and_drop_end_what_hangs() {
 #[tokio::test]
 async fn scripts_answer_prompts_without_steps() {
     let script = "[[rule]]\nmatch = \"notes\"\nsteps = [\"write: N.md | # Notes\"]\n\n[[rule]]\nalways = true\nsteps = [\"say: no\"]";
-    let rehearsal = Rehearsal::start(Some(Script::parse(script).unwrap())).await.unwrap();
+    let rehearsal = Rehearsal::start(Some(Script::parse(script).unwrap()), None).await.unwrap();
     let client = Client::of(&rehearsal);
     assert_eq!(client.whole("release notes, please").await["content"][0]["input"]["file_path"], "N.md");
     assert_eq!(client.whole("anything else").await["content"][0]["text"], "no");

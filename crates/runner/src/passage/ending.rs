@@ -103,6 +103,7 @@ impl Passage {
             output: self.output.finish(),
             undelivered,
             left_others: self.left_others,
+            goes_on: self.goes_on,
             process: self.process,
         }
     }

@@ -86,6 +86,8 @@ pub(crate) struct Passage {
     stopped: Option<Verdict>,
     spilled: bool,
     left_others: bool,
+    /// Whether it is left to its supervisor.
+    goes_on: bool,
 }
 
 enum Stage {
@@ -118,6 +120,8 @@ pub(crate) struct Left {
     pub(crate) undelivered: Vec<String>,
     /// Whether processes were left behind that may be nobody's now.
     pub(crate) left_others: bool,
+    /// Whether it goes on; then the rest says nothing.
+    pub(crate) goes_on: bool,
     pub(crate) process: Box<dyn Process>,
 }
 
@@ -157,6 +161,7 @@ impl Passage {
             stopped: None,
             spilled: false,
             left_others: false,
+            goes_on: false,
         }
     }
 
@@ -210,6 +215,10 @@ impl Passage {
 
     fn take(&mut self, step: Step) {
         match step {
+            Step::Stop(StopReason::Leave) if self.process.is_kept() => {
+                self.goes_on = true;
+                self.stage = Stage::Over;
+            }
             Step::Stop(reason) => self.end_early(reason.verdict()),
             Step::Instruction(Some(Instruction::Order(order))) => self.order(order),
             Step::Instruction(Some(Instruction::Leave)) => self.no_more_messages(),

@@ -87,6 +87,11 @@ pub(crate) trait Process: Debug + Send {
     /// The run is to go on without this server process, where there is a supervisor that can see to that.
     fn keep(&self, _keep: Keep) {}
 
+    /// Whether it goes on without this server process.
+    fn is_kept(&self) -> bool {
+        false
+    }
+
     /// The program is given an order.
     fn note(&self, _note: Note) {}
 

@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -41,13 +42,14 @@ pub(crate) struct Link {
     cookie: Cookie,
     pid: u32,
     told: watch::Receiver<Told>,
+    is_kept: AtomicBool,
     /// The sweep spares it.
     _live: Live,
 }
 
 /// A supervisor keeps a run until this is dropped, and what is known of it.
 #[derive(Debug)]
-pub(crate) struct Hold {
+pub struct Hold {
     supervisor: Arc<Supervisor>,
     to: Speaker,
 }
@@ -113,7 +115,7 @@ impl Link {
         match first_answer(&stream, &mut frames).await? {
             Answer::Started { pid } => {
                 let is_open = input.is_some_and(|(_, stays_open)| stays_open);
-                Ok(Self::connected(supervisor, cookie, pid, stream, frames, is_open))
+                Ok(Self::connected(supervisor, cookie, pid, stream, frames, is_open, false))
             }
             Answer::Refused { errno: Some(errno), .. } => Err(io::Error::from_raw_os_error(errno)),
             Answer::Refused { message, .. } => Err(io::Error::other(message)),
@@ -134,7 +136,7 @@ impl Link {
         let mut frames = Frames::default();
         match first_answer(&stream, &mut frames).await? {
             Answer::Attached(history) => {
-                let started = Self::connected(supervisor, cookie.clone(), history.pid, stream, frames, true);
+                let started = Self::connected(supervisor, cookie.clone(), history.pid, stream, frames, true, true);
                 Ok(Some(Found { started, history: *history }))
             }
             _ => Ok(None),
@@ -148,6 +150,7 @@ impl Link {
         stream: UnixStream,
         frames: Frames,
         is_open: bool,
+        is_kept: bool,
     ) -> Started {
         let (to, says) = mpsc::unbounded_channel();
         let (out, stdout) = mpsc::channel(CHUNKS);
@@ -160,7 +163,7 @@ impl Link {
         let to = Speaker(to);
         let stdin = if is_open { Stdin::Link(to.clone()) } else { Stdin::Closed };
         let hold = Hold { supervisor: Arc::clone(supervisor), to };
-        let process = Self { hold, cookie, pid, told, _live: live };
+        let process = Self { hold, cookie, pid, told, is_kept: is_kept.into(), _live: live };
         Started {
             process: Box::new(process),
             stdin,
@@ -235,7 +238,12 @@ impl Process for Link {
     }
 
     fn keep(&self, keep: Keep) {
+        self.is_kept.store(true, Ordering::Relaxed);
         self.hold.to.say(Request::Keep(keep));
+    }
+
+    fn is_kept(&self) -> bool {
+        self.is_kept.load(Ordering::Relaxed)
     }
 
     fn note(&self, note: Note) {
@@ -301,6 +309,10 @@ impl Wire {
         // Once it is being ended, the end must not wait for a reader that is slow.
         let mut hurries = false;
         loop {
+            // Some may have come with the first answer.
+            while let Some(frame) = self.frames.next()? {
+                self.take(frame)?;
+            }
             while self.hand_over() {}
             let next = self.waiting.front().map(|(stream, _)| *stream);
             let listens = self.waiting.len() < CHUNKS || hurries;
@@ -318,9 +330,6 @@ impl Wire {
                     if !there? {
                         self.rest().await;
                         return Ok(());
-                    }
-                    while let Some(frame) = self.frames.next()? {
-                        self.take(frame)?;
                     }
                 }
                 () = self.readers.has_room(next) => {}

@@ -22,4 +22,5 @@ pub use lead::Supervisor;
 pub use message::{Keep, Note};
 pub use serve::supervise;
 
-pub(crate) use link::{Found, Hold, Link, Speaker};
+pub use link::Hold;
+pub(crate) use link::{Found, Link, Speaker};

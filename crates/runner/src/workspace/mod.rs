@@ -32,6 +32,8 @@ pub use snapshot::{Skipped, SkippedBecause};
 
 use snapshot::Snapshot;
 
+use crate::dirs::RunDirs;
+
 /// A directory for an agent to work in.
 #[derive(Debug)]
 pub struct Workspace {
@@ -59,6 +61,17 @@ impl Workspace {
     /// A directory that holds something already, such as the result of [`existing`] or [`clone`].
     pub fn filled(path: PathBuf) -> Self {
         Self { path, before: Before::Unknown }
+    }
+
+    /// A directory that an earlier process of the server [looked at](Self::take_baseline) before the agent came.
+    pub fn looked_at(path: PathBuf, dirs: &RunDirs) -> Self {
+        let before = Snapshot::load(&dirs.baseline()).map_or(Before::Unknown, |known| Before::Known(Arc::new(known)));
+        Self { path, before }
+    }
+
+    /// Whether nothing was in it before the agent came.
+    pub fn was_empty(&self) -> bool {
+        matches!(self.before, Before::Nothing)
     }
 
     /// Where it is.

@@ -105,6 +105,11 @@ impl Workspace {
             let look = Look { runner, git, dirs, limits };
             make_repository(dirs)?;
             let (snapshot, _) = look.snapshot(&self.path, BEFORE, None).await?;
+            if runner.supervisor().is_some()
+                && let Err(error) = snapshot.save(&dirs.baseline())
+            {
+                tracing::warn!(%error, "a server that takes this run up will have no patch of it");
+            }
             self.before = Before::Known(Arc::new(snapshot));
         }
         Ok(())

@@ -14,17 +14,32 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustix::fs::OFlags;
+use serde::{Deserialize, Serialize};
 
 use super::patch::{PatchError, PatchLimits};
 
 /// What one look at a workspace found, to tell the next one what has changed.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Snapshot {
     files: BTreeMap<PathBuf, Stamp>,
 }
 
+impl Snapshot {
+    /// Keeps it for a later process of the server; names that are no text can't be kept.
+    pub(super) fn save(&self, file: &Path) -> io::Result<()> {
+        let mut out = BufWriter::new(File::create(file)?);
+        serde_json::to_writer(&mut out, self)?;
+        out.flush()
+    }
+
+    /// Reads what an earlier process saved.
+    pub(super) fn load(file: &Path) -> io::Result<Self> {
+        Ok(serde_json::from_slice(&fs::read(file)?)?)
+    }
+}
+
 /// Tells that a file was written to without reading it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 struct Stamp {
     inode: u64,
     size: u64,

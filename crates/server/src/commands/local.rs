@@ -47,6 +47,7 @@ impl Local {
             ids: Arc::new(ids),
             environment,
             metrics: metrics::install().map_err(|error| Failure::new(error.to_string()))?,
+            supervisor: None,
             own_key: Some(key.clone()),
         };
         let service = Service::start(config, parts).await.map_err(|error| not_started(&error))?;

@@ -59,6 +59,7 @@ impl Serve {
             ids: Arc::new(Ids::from_system()),
             environment,
             metrics: metrics::install().map_err(|error| Failure::new(error.to_string()))?,
+            supervisor: own_program(),
             own_key: None,
         };
         let service = Service::start(config, parts).await?;
@@ -85,6 +86,12 @@ impl Serve {
         service.serve(listener).await;
         Ok(())
     }
+}
+
+/// This program, also where its file was replaced since.
+fn own_program() -> Option<PathBuf> {
+    let own = std::env::current_exe().ok().filter(|program| program.is_file());
+    Some(own.unwrap_or_else(|| "/proc/self/exe".into()))
 }
 
 /// The one line on standard output, for scripts that wait for it. Nobody may be reading.

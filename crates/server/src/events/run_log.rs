@@ -42,6 +42,9 @@ pub struct RunLog {
     has_drifted: bool,
 }
 
+/// The kinds of events that begin or end a turn.
+const TURN_MARKS: [&str; 3] = ["started", "user_message", "turn_ended"];
+
 /// Which turn of the agent goes on.
 #[derive(Debug, Default)]
 struct Turns {
@@ -96,6 +99,14 @@ impl RunLog {
             turns: Turns::default(),
             has_drifted: false,
         }
+    }
+
+    /// Goes on after what an earlier server process recorded.
+    pub fn goes_on_after(&mut self, recorded: &[RecordedEvent]) {
+        self.last_seq = recorded.last().map_or(self.last_seq, |event| event.seq);
+        self.turns.number = recorded.iter().filter_map(|event| event.turn).max().unwrap_or_default();
+        let last = recorded.iter().rev().find(|event| TURN_MARKS.contains(&event.kind.as_str()));
+        self.turns.ended = last.is_some_and(|event| event.kind == "turn_ended");
     }
 
     /// Takes an event that is recorded together with the next one.

@@ -79,6 +79,19 @@ impl Approvals {
         Ok(EventBody::PermissionRequest { id, tool, input, risk })
     }
 
+    /// A question that an earlier server process put on record, and that may be decided still.
+    pub(super) async fn ask_again(&mut self, executor: &Executor, execution: ExecutionId, request: &str, tool: &str) {
+        let asked = executor.store.approval_of(execution, request).await;
+        let asked =
+            asked.inspect_err(|error| tracing::warn!(%execution, %error, "a question of an agent can't be found"));
+        if let Ok(Some(approval)) = asked {
+            let left = approval.expires_at.as_millis() - executor.clock.now().as_millis();
+            let left = Duration::from_millis(u64::try_from(left).unwrap_or(0));
+            let open = Open { approval: approval.id, tool: tool.to_owned(), until: Instant::now() + left };
+            self.open.insert(request.to_owned(), open);
+        }
+    }
+
     /// A question was decided; gives the id of its approval, unless it is not open any more.
     pub(super) fn decided(&mut self, request: &str) -> Option<String> {
         self.open.remove(request).map(|open| open.approval)

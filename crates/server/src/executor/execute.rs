@@ -7,8 +7,9 @@ use std::time::Duration;
 use legwork_model::{
     Clock, Cost, EventBody, ExecutionId, ExecutionState, Failure, FailureReason, Outcome, Task, Verdict,
 };
+use legwork_runner::supervisor::Hold;
 use legwork_runner::workspace::PatchLimits;
-use legwork_runner::{Ended, Lines, Output, Runner, StopReason, Wires};
+use legwork_runner::{Ended, Lines, Output, Runner, StopReason, TakenUp, Wires};
 use serde_json::Value;
 use tokio::sync::{mpsc, watch};
 
@@ -18,6 +19,7 @@ use super::health::HealthCache;
 use super::prepare::Prepared;
 use super::programs::Programs;
 use super::seat::Seat;
+use super::survival::Resuming;
 use super::talk::{Overheard, Talk};
 use super::vault::Vault;
 use super::warm::WarmPool;
@@ -28,7 +30,7 @@ use crate::lifecycle::Phase;
 use crate::store::append::Lease;
 use crate::store::kept::Kept;
 use crate::store::lose::{Lose, Lost};
-use crate::store::{ExecutionRecord, Store, StoreError};
+use crate::store::{ExecutionRecord, RecordedEvent, Store, StoreError};
 
 /// Events that may wait between the agent and its log.
 const EVENTS: usize = 256;
@@ -49,6 +51,33 @@ pub enum Model {
         /// Where it listens.
         base_url: String,
     },
+}
+
+/// A run of an earlier server process.
+pub(super) struct Survivor {
+    pub(super) taken: TakenUp,
+    /// What is on record of it.
+    pub(super) recorded: Vec<RecordedEvent>,
+}
+
+/// What came of the processes of a run.
+struct Ran {
+    outcome: Outcome,
+    output: Option<Output>,
+    hold: Option<Hold>,
+}
+
+/// A run that is to be put on record.
+struct Done {
+    outcome: Outcome,
+    kept: Kept,
+    hold: Option<Hold>,
+}
+
+impl Done {
+    fn without_run(verdict: Verdict) -> Self {
+        Self { outcome: Outcome::without_run(verdict), kept: Kept::default(), hold: None }
+    }
 }
 
 /// Runs executions on this node.
@@ -93,10 +122,12 @@ impl Executor {
     /// Runs a claimed execution to its end and records it. `stop` is heeded at any time; the run's own log uses it to
     /// stop an agent whose events can't be recorded.
     ///
+    /// `survivor` is the run where an earlier server process started it.
     /// `seat` is given back while the agent has nothing to do, `bell` rings when there are orders for it.
     pub async fn execute(
         &self,
         record: ExecutionRecord,
+        survivor: Option<TakenUp>,
         stop: watch::Sender<Option<StopReason>>,
         seat: &dyn Seat,
         bell: Bell,
@@ -110,22 +141,37 @@ impl Executor {
             lease,
             record.last_seq,
         );
+        let survivor = match survivor {
+            Some(taken) => match self.recorded(record.id).await {
+                Ok(recorded) => {
+                    log.goes_on_after(&recorded);
+                    Some(Survivor { taken, recorded })
+                }
+                Err(error) => return self.lose(lease, &format!("Its events can't be read: {error}."), true).await,
+            },
+            None => None,
+        };
         let (events, mut inbox) = mpsc::channel(EVENTS);
         let mut talk = Talk::new(self, record.id, seat, bell, Approvals::new(self.patience(&record)));
-        let running = self.attempt(&record, events, stop.subscribe(), &mut talk);
+        let running = self.attempt(&record, survivor, events, stop.subscribe(), &mut talk);
         let recording = record_events(&mut log, &mut inbox, &stop);
-        let ((outcome, kept), ()) = tokio::join!(running, recording);
+        let (done, ()) = tokio::join!(running, recording);
+        let Some(Done { outcome, kept, hold }) = done else {
+            return self.leave(&mut log, lease).await;
+        };
         let stopped = stop.borrow().clone();
         match stopped {
             Some(StopReason::LeaseLost) => {
                 tracing::warn!(execution = %record.id, "lost the lease of a run; its agent was ended");
             }
-            Some(StopReason::Shutdown) if outcome.verdict != Verdict::Succeeded => {
+            Some(StopReason::Shutdown | StopReason::Leave) if outcome.verdict != Verdict::Succeeded => {
                 self.give_back(&mut log, lease, &outcome).await;
             }
             _ => self.finish(&mut log, &record, outcome, kept, &mut talk).await,
         }
         self.vault.forget(record.id);
+        // It is on record how the run ended: no later server has to know.
+        drop(hold);
     }
 
     /// What is kept out of everything that a run shows.
@@ -139,19 +185,28 @@ impl Executor {
         Duration::from_secs(asked.unwrap_or(self.config.approvals.timeout_seconds))
     }
 
-    /// The run itself; always gives an outcome. Dropping `events` at its end ends the recording.
+    /// The run itself; nothing where it goes on without this server process. Dropping `events` at its end ends the recording.
     async fn attempt(
         &self,
         record: &ExecutionRecord,
+        survivor: Option<Survivor>,
         events: mpsc::Sender<EventBody>,
         stop: watch::Receiver<Option<StopReason>>,
         talk: &mut Talk<'_>,
-    ) -> (Outcome, Kept) {
-        let mut prepared = match self.prepare(record, &events, stop.clone()).await {
-            Ok(prepared) => prepared,
-            Err(verdict) => return (Outcome::without_run(verdict), Kept::default()),
+    ) -> Option<Done> {
+        let ready = match survivor {
+            Some(survivor) => {
+                let taken = self.take_up(record, survivor).await;
+                taken.map(|(prepared, resuming)| (prepared, Some(resuming)))
+            }
+            None => self.prepare(record, &events, stop.clone()).await.map(|prepared| (prepared, None)),
         };
-        let (mut outcome, output) = self.run_to_end(&mut prepared, record.orders > 0, &events, stop, talk).await;
+        let (mut prepared, resuming) = match ready {
+            Ok(ready) => ready,
+            Err(verdict) => return Some(Done::without_run(verdict)),
+        };
+        let ran = self.run_to_end(&mut prepared, resuming, record.orders > 0, &events, stop, talk).await?;
+        let Ran { mut outcome, output, hold } = ran;
         self.blame_age(prepared.agent, &mut outcome).await;
         let patch = prepared.workspace.patch(&self.runner, &prepared.git, &prepared.dirs, PatchLimits::default()).await;
         let diff = match patch {
@@ -163,31 +218,50 @@ impl Executor {
             }
         };
         prepared.home.unplace(&prepared.placed);
-        (outcome, self.keep(record.id, prepared.dirs, output, diff).await)
+        let kept = self.keep(record.id, prepared.dirs, output, diff).await;
+        Some(Done { outcome, kept, hold })
     }
 
-    /// Starts the agent, and again for what came too late for the process before.
+    /// Starts the agent, or goes on with it, and starts it again for what came too late for the process before. Nothing
+    /// where it goes on without this server process.
     async fn run_to_end(
         &self,
         prepared: &mut Prepared,
+        resuming: Option<Resuming>,
         orders_wait: bool,
         events: &mpsc::Sender<EventBody>,
         mut stop: watch::Receiver<Option<StopReason>>,
         talk: &mut Talk<'_>,
-    ) -> (Outcome, Option<Output>) {
-        let mut orders_wait = orders_wait;
+    ) -> Option<Ran> {
+        let (mut orders_wait, mut resuming) = (orders_wait, resuming);
         talk.keeps_session(prepared.agent, prepared.home.clone());
+        if let Some(resuming) = &resuming {
+            talk.catch_up(&resuming.known, &resuming.notes).await;
+        }
         let mut before: Option<Outcome> = None;
         let mut so_far = None;
         loop {
             let (orders, heard) = mpsc::channel(ORDERS);
             let (said, overheard) = overheard(&prepared.task, events);
             let lines = Lines { stop: stop.clone(), orders: Some(heard), events: said };
-            let run = self.run_once(prepared, so_far.take(), lines);
+            let resumes = resuming.take();
+            if resumes.is_none() {
+                talk.begins();
+            }
+            let run = async {
+                match resumes {
+                    Some(resuming) => Ok(self.go_on(resuming, lines).await),
+                    None => self.run_once(prepared, so_far.take(), lines).await,
+                }
+            };
             let (ended, ()) = tokio::join!(run, talk.go_on(orders, overheard, orders_wait));
             let ended = match ended {
+                Ok(ended) if ended.goes_on => return None,
                 Ok(ended) => ended,
-                Err(verdict) => return (joined(before, Outcome::without_run(verdict)), None),
+                Err(verdict) => {
+                    let outcome = joined(before, Outcome::without_run(verdict));
+                    return Some(Ran { outcome, output: None, hold: None });
+                }
             };
             orders_wait = false;
             if prepared.begins_anew(&ended.outcome) {
@@ -205,12 +279,21 @@ impl Executor {
                 if let (Some(_), Some(StopReason::Cancelled { message })) = (prepared.patience(), &*stop.borrow()) {
                     outcome.verdict = Verdict::Cancelled { message: message.clone() };
                 }
-                return (outcome, ended.output);
+                return Some(Ran { outcome, output: ended.output, hold: ended.hold });
             };
             let _ = events.send(EventBody::UserMessage { text: prompt.clone(), delivered: true }).await;
             prepared.goes_on(prompt, session);
             (before, so_far) = (Some(outcome), ended.output);
         }
+    }
+
+    /// Goes on with a run that was taken up, and first tells what is not on record of it.
+    async fn go_on(&self, resuming: Resuming, lines: Lines) -> Ended {
+        for event in resuming.fresh {
+            // The log may have ended the run already; then nobody misses the event.
+            let _ = lines.events.send(event).await;
+        }
+        self.runner.go_on(resuming.resumed, lines).await
     }
 
     /// Gives the job to a program that waits for it, else starts one.
@@ -272,6 +355,14 @@ impl Executor {
             }
             tokio::time::sleep(PAUSE).await;
         }
+    }
+
+    /// The run goes on without this server process.
+    async fn leave(&self, log: &mut RunLog, lease: Lease) {
+        if !matches!(log.append().await, Appended::Recorded) {
+            tracing::warn!(execution = %lease.id, "the last events of a run can't be recorded; the next start does it");
+        }
+        tracing::info!(execution = %lease.id, "leaves a run to the next server");
     }
 
     /// The server ends before the run did: the run counts as lost, or waits for the next server where the agent had not

@@ -98,11 +98,12 @@ impl Executor {
         Ok(())
     }
 
-    /// Removes the credentials that runs of an earlier process of this node left in their directories.
-    pub async fn remove_credentials(&self) {
+    /// Removes the credentials that runs of an earlier process of this node left in their directories, but for the runs that
+    /// go on.
+    pub async fn remove_credentials(&self, but: &[ExecutionId]) {
         let files: Vec<PathBuf> =
             self.config.known_agents.all().flat_map(Agent::credential_files).map(PathBuf::from).collect();
-        for id in self.kept_runs().await {
+        for id in self.kept_runs().await.into_iter().filter(|id| !but.contains(id)) {
             RunDirs::of(&self.runs, id).unplace(&files);
         }
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use legwork_agents::{Agent, Credential, Dialogue, Launch, Opening, SessionGuard, Setup};
 use legwork_model::{EventBody, ExecutionId, FailureReason, OnSessionLost, Outcome, Task, Verdict};
+use legwork_runner::supervisor::Keep;
 use legwork_runner::workspace::{
     Errand, Exclusive, GitSetup, PatchLimits, RemoteError, Source, bring_up_to_date, existing_or_new,
 };
@@ -14,6 +15,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::execute::{Executor, Model};
 use super::mcp;
+use super::survival::Memo;
 use super::vault::RunSecrets;
 use super::warm::{Kept, Profile};
 use crate::config::AgentSettings;
@@ -32,6 +34,7 @@ pub(super) struct Prepared {
     /// What it is to do; a further process gets a further prompt.
     pub(super) task: Task,
     setup: Setup,
+    secrets: RunSecrets,
     cookie: Cookie,
     pub(super) workspace: Workspace,
     /// Nobody else works in it until this is dropped.
@@ -42,6 +45,8 @@ pub(super) struct Prepared {
     /// The execution's own directories: output, patch.
     pub(super) dirs: RunDirs,
     pub(super) git: GitSetup,
+    /// How long its first process goes on without a server, if it does.
+    unattended: Option<Duration>,
 }
 
 /// Where the agent is to work.
@@ -57,13 +62,8 @@ impl Prepared {
         let launch = self.agent.launch(&self.task, &self.setup);
         self.home.place(&launch.files).map_err(|error| directory_failed(&self.home.home(), &error))?;
         self.placed = paths(&launch);
-        let dialogue = self.agent.dialogue(&self.task, &self.setup);
-        let dialogue = match &self.task.resume_session {
-            Some(session) if !self.task.fork_session => {
-                Box::new(SessionGuard::new(dialogue, session.clone(), self.task.on_session_lost))
-            }
-            _ => dialogue,
-        };
+        let dialogue = self.dialogue();
+        let survival = self.keep(false).map_or(Survival::None, Survival::Kept);
         let attempt = Attempt {
             launch,
             install_hint: self.agent.install_hint().to_owned(),
@@ -71,12 +71,43 @@ impl Prepared {
             limits: self.task.limits.clone(),
             idle: self.idle(),
             confinement: Confinement::default(),
-            survival: Survival::default(),
+            survival,
             cookie: self.cookie.clone(),
             stdout_path: self.dirs.stdout(),
             so_far,
         };
         Ok((attempt, dialogue))
+    }
+
+    /// The other end of the dialogue with a program that is started for the job.
+    pub(super) fn dialogue(&self) -> Box<dyn Dialogue> {
+        let dialogue = self.agent.dialogue(&self.task, &self.setup);
+        match &self.task.resume_session {
+            Some(session) if !self.task.fork_session => {
+                Box::new(SessionGuard::new(dialogue, session.clone(), self.task.on_session_lost))
+            }
+            _ => dialogue,
+        }
+    }
+
+    /// The same for a program that was started ahead of it.
+    pub(super) fn waiting_dialogue(&self) -> Option<Box<dyn Dialogue>> {
+        Some(self.agent.waiting(&self.task, &self.setup)?.1)
+    }
+
+    /// How the process outlives the server, if it does: the first one alone, for of what others did before a next server
+    /// knows nothing.
+    fn keep(&mut self, waited: bool) -> Option<Keep> {
+        let unattended = self.unattended.take()?;
+        let memo = Memo {
+            task: self.task.clone(),
+            secrets: self.secrets.clone(),
+            workspace: self.workspace.path().to_owned(),
+            fresh: self.workspace.was_empty(),
+            waited,
+            placed: self.placed.clone(),
+        };
+        Some(memo.keep(unattended))
     }
 
     /// The program that waits for this job, and what it is told; once.
@@ -91,10 +122,10 @@ impl Prepared {
             env: self.task.env.clone(),
         };
         let (limits, stdout_path) = (self.task.limits.clone(), self.dirs.stdout());
-        Some((waiting, Job { opening, limits, idle: self.idle(), stdout_path, keep: None }))
+        Some((waiting, Job { opening, limits, idle: self.idle(), stdout_path, keep: self.keep(true) }))
     }
 
-    fn idle(&self) -> Option<Duration> {
+    pub(super) fn idle(&self) -> Option<Duration> {
         let stays = self.agent.capabilities().follow_up;
         self.task.session_idle_seconds.filter(|_| stays).map(Duration::from_secs)
     }
@@ -144,10 +175,7 @@ impl Executor {
         events: &mpsc::Sender<EventBody>,
         stop: watch::Receiver<Option<StopReason>>,
     ) -> Result<Prepared, Verdict> {
-        let name = &record.task.agent;
-        let agent = self.config.known_agents.find(name).ok_or_else(|| {
-            Verdict::failed(FailureReason::SpawnFailed, format!("This version knows no agent `{name}`."))
-        })?;
+        let agent = self.agent_of(&record.task)?;
         let task = &self.with_model(agent, &record.task);
         let secrets = self.vault.of(record.id);
         if record.pinned && secrets.is_none() {
@@ -170,14 +198,8 @@ impl Executor {
             let unavailable = |error: StoreError| Verdict::failed(FailureReason::Internal, error.to_string());
             self.restore_session(agent, &home, session).await.map_err(unavailable)?;
         }
-        let cookie = Cookie::new(&self.node, record.id, u64::try_from(record.fence).unwrap_or(0));
-        let git = GitSetup {
-            program: "git".into(),
-            path: self.path.clone(),
-            cookie: cookie.clone(),
-            deadline: PATCH_PATIENCE,
-            askpass: self.askpass.clone(),
-        };
+        let cookie = self.cookie(record);
+        let git = self.git(&cookie);
         let errand = Errand { runner: &self.runner, git: &git, dirs: &dirs, stop, events: events.clone() };
         let token = secrets.repository_token.as_deref();
         let Place { workspace, commit, alone } = self.workspace(record, &home, errand, token).await?;
@@ -191,6 +213,7 @@ impl Executor {
             waiting,
             task: task.clone(),
             setup,
+            secrets: (*secrets).clone(),
             cookie,
             workspace,
             _alone: alone,
@@ -198,6 +221,70 @@ impl Executor {
             placed: Vec::new(),
             dirs,
             git,
+            unattended: self.unattended(),
+        })
+    }
+
+    /// An attempt that an earlier server process prepared, and left what it knew.
+    pub(super) async fn prepared_before(&self, record: &ExecutionRecord, memo: Memo) -> Result<Prepared, Verdict> {
+        let Memo { task, secrets, workspace, fresh, placed, .. } = memo;
+        self.vault.keep(record.id, secrets.clone());
+        let agent = self.agent_of(&task)?;
+        let (dirs, home) = (RunDirs::of(&self.runs, record.id), RunDirs::of(&self.runs, record.home));
+        let setup = self.setup(agent, &task, &secrets, record.id)?;
+        let alone = match task.repository {
+            Some(_) => {
+                let alone = Exclusive::wait(&workspace).await;
+                Some(alone.map_err(|error| directory_failed(&workspace, &error))?)
+            }
+            None => None,
+        };
+        let setup = Setup { workspace: workspace.clone(), home: home.home(), tmp: home.tmp(), ..setup };
+        let workspace = if fresh { Workspace::fresh(workspace) } else { Workspace::looked_at(workspace, &dirs) };
+        let cookie = self.cookie(record);
+        let git = self.git(&cookie);
+        Ok(Prepared {
+            agent,
+            waiting: None,
+            task,
+            setup,
+            secrets,
+            cookie,
+            workspace,
+            _alone: alone,
+            home,
+            placed,
+            dirs,
+            git,
+            unattended: None,
+        })
+    }
+
+    /// How long a run goes on without a server: where others may take its job over, no longer than its lease.
+    fn unattended(&self) -> Option<Duration> {
+        self.runner.supervisor()?;
+        let alone = Duration::from_secs(7 * 24 * 60 * 60);
+        Some(if self.store.is_shared() { Duration::from_secs(self.config.queue.lease_seconds) } else { alone })
+    }
+
+    fn cookie(&self, record: &ExecutionRecord) -> Cookie {
+        Cookie::new(&self.node, record.id, u64::try_from(record.fence).unwrap_or(0))
+    }
+
+    fn git(&self, cookie: &Cookie) -> GitSetup {
+        GitSetup {
+            program: "git".into(),
+            path: self.path.clone(),
+            cookie: cookie.clone(),
+            deadline: PATCH_PATIENCE,
+            askpass: self.askpass.clone(),
+        }
+    }
+
+    fn agent_of(&self, task: &Task) -> Result<&'static dyn Agent, Verdict> {
+        let name = &task.agent;
+        self.config.known_agents.find(name).ok_or_else(|| {
+            Verdict::failed(FailureReason::SpawnFailed, format!("This version knows no agent `{name}`."))
         })
     }
 

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 
 use legwork_agents::{Agent, Order};
 use legwork_model::{EventBody, ExecutionId, Outcome, Verdict};
+use legwork_runner::supervisor::Note;
 use legwork_runner::{Instruction, RunDirs, StopReason};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Duration, Instant, sleep_until};
@@ -81,9 +82,60 @@ impl<'a> Talk<'a> {
         self.home = Some((agent, home));
     }
 
+    /// Is where it was when an earlier server process led it: `known` is what the agent said, `notes` what it was told.
+    pub(super) async fn catch_up(&mut self, known: &[EventBody], notes: &[Note]) {
+        for event in known {
+            match event {
+                EventBody::Started { session_id, .. } => {
+                    self.session = session_id.clone().or(self.session.take());
+                    self.idle = false;
+                }
+                EventBody::UserMessage { .. } => self.idle = false,
+                EventBody::TurnEnded { .. } => self.idle = true,
+                _ => {}
+            }
+        }
+        self.rests_at = self.idle.then(Instant::now);
+        self.heard = self.heard_before(notes).await;
+        for (request, tool) in undecided(known, notes) {
+            self.approvals.ask_again(self.executor, self.id, &request, &tool).await;
+        }
+    }
+
+    /// The number of the last order on record that the agent was told.
+    async fn heard_before(&self, notes: &[Note]) -> u64 {
+        let orders = self.fetch().await;
+        let mut told =
+            notes.iter().map(|note| &note.order).filter(|order| !matches!(order, Order::Begin(_))).peekable();
+        let mut heard = 0;
+        for OrderRecord { number, body } in orders {
+            let was_told = match &body {
+                OrderBody::Message { text } => {
+                    told.next_if(|order| matches!(order, Order::Message(told) if told == text))
+                }
+                OrderBody::Interrupt => told.next_if(|order| matches!(order, Order::Interrupt)),
+                OrderBody::Decide { request, .. } => {
+                    // Those that nobody decided in time are told without being on record.
+                    while told.next_if(|order| matches!(order, Order::Decide { id, .. } if id != request)).is_some() {}
+                    told.next_if(|order| matches!(order, Order::Decide { .. }))
+                }
+            };
+            if was_told.is_none() {
+                break;
+            }
+            heard = number;
+        }
+        heard
+    }
+
     /// How many orders were heard.
     pub(super) fn heard(&self) -> u64 {
         self.heard
+    }
+
+    /// A process is started, and has something to do.
+    pub(super) fn begins(&mut self) {
+        (self.idle, self.rests_at) = (false, None);
     }
 
     /// Goes on until the process takes no more orders. `overheard` where the agent may ask or be idle; `waiting` says whether
@@ -95,7 +147,6 @@ impl<'a> Talk<'a> {
         waiting: bool,
     ) {
         let mut overheard = overheard;
-        (self.idle, self.rests_at) = (false, None);
         if waiting {
             self.hear(&orders, overheard.as_ref()).await;
         }
@@ -274,6 +325,17 @@ impl<'a> Talk<'a> {
         self.collect().await;
         self.late.drain(..).map(|text| EventBody::UserMessage { text, delivered: false }).collect()
     }
+}
+
+/// The requests, and their tools, that the agent still waits for an answer to.
+fn undecided(known: &[EventBody], notes: &[Note]) -> Vec<(String, String)> {
+    let is_decided =
+        |request: &str| notes.iter().any(|note| matches!(&note.order, Order::Decide { id, .. } if id == request));
+    let asked = known.iter().filter_map(|event| match event {
+        EventBody::PermissionRequest { id, tool, .. } if !is_decided(id) => Some((id.clone(), tool.clone())),
+        _ => None,
+    });
+    asked.collect()
 }
 
 /// The next event; for ever where nobody listens.

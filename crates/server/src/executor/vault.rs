@@ -7,9 +7,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use legwork_agents::Credential;
 use legwork_model::ExecutionId;
+use serde::{Deserialize, Serialize};
 
 /// The credentials of one run.
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunSecrets {
     /// What the agent authenticates with at its model's API; the operator's where absent.
     pub credential: Option<Credential>,

@@ -19,8 +19,13 @@ pub(super) struct RunSlot {
 }
 
 impl RunSlot {
-    pub(super) fn new(lanes: Lanes, lane: String, slot: Slot, scheduler: mpsc::UnboundedSender<Command>) -> Self {
-        Self { lanes, lane, slot: Mutex::new(Some(slot)), scheduler }
+    pub(super) fn new(
+        lanes: Lanes,
+        lane: String,
+        slot: Option<Slot>,
+        scheduler: mpsc::UnboundedSender<Command>,
+    ) -> Self {
+        Self { lanes, lane, slot: Mutex::new(slot), scheduler }
     }
 
     fn held(&self) -> MutexGuard<'_, Option<Slot>> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use legwork_model::{Clock, ExecutionId};
-use legwork_runner::StopReason;
+use legwork_runner::{StopReason, TakenUp};
 use tokio::sync::{mpsc, watch};
 
 use super::lanes::{Lanes, Slot};
@@ -16,7 +16,7 @@ use crate::lifecycle::{Phase, Stage};
 use crate::store::append::Lease;
 use crate::store::claim::{Claim, Claimed};
 use crate::store::lease::Held;
-use crate::store::{Store, StoreError};
+use crate::store::{ExecutionRecord, RecordedEvent, Store, StoreError};
 
 /// How often the queue is looked at without being told: other nodes submit to a shared database, too.
 const LOOK_SHARED: Duration = Duration::from_millis(500);
@@ -35,6 +35,8 @@ pub enum Command {
     Look,
     /// A job was claimed when it was put on record.
     Run(Box<Claimed>, Slot),
+    /// A run of an earlier server process was taken up.
+    TakenUp(Box<ExecutionRecord>, Box<TakenUp>),
     /// Somebody wants an execution of this node stopped.
     Stop(ExecutionId, StopReason),
     /// What this node still owns, according to the database, at the start of this look.
@@ -165,6 +167,7 @@ impl Scheduler {
             Command::Waiting(lane) => drop(self.waiting.insert(lane)),
             Command::Look => self.waiting.extend(self.schedule.lanes.names().cloned()),
             Command::Run(claimed, slot) => self.start(*claimed, slot),
+            Command::TakenUp(record, taken) => self.take_up(*record, *taken),
             Command::Stop(id, reason) => self.stop(id, reason),
             Command::Held(held) => self.compare(held),
             Command::Ordered(id) => self.schedule.executor.bells.ring(id),
@@ -218,7 +221,22 @@ impl Scheduler {
 
     fn start(&mut self, claimed: Claimed, mut slot: Slot) {
         slot.used();
-        let record = claimed.record;
+        self.go(claimed.record, Some(claimed.event), Some(slot), None);
+    }
+
+    /// What runs already goes on, slot or not.
+    fn take_up(&mut self, record: ExecutionRecord, taken: TakenUp) {
+        let slot = self.schedule.lanes.take(&record.lane);
+        self.go(record, None, slot, Some(taken));
+    }
+
+    fn go(
+        &mut self,
+        record: ExecutionRecord,
+        event: Option<RecordedEvent>,
+        slot: Option<Slot>,
+        taken: Option<TakenUp>,
+    ) {
         let cancelled = record.cancel_requested.clone().map(|message| StopReason::Cancelled { message });
         let stop = watch::Sender::new(cancelled.or_else(|| self.stopping.clone()));
         // Hung before anybody can learn that it runs, so that no order is given in vain.
@@ -227,12 +245,14 @@ impl Scheduler {
         self.runs.insert(record.id, run);
         let slot = RunSlot::new(self.schedule.lanes.clone(), record.lane.clone(), slot, self.to_self.clone());
         self.running.send_replace(self.runs.len());
-        self.schedule.hub.publish(record.id, || Signal::Recorded([claimed.event].into()));
+        if let Some(event) = event {
+            self.schedule.hub.publish(record.id, || Signal::Recorded([event].into()));
+        }
         let (executor, ended, id) = (Arc::clone(&self.schedule.executor), self.to_self.clone(), record.id);
         tokio::spawn(async move {
             // Told even when the run's task panics: the slot must come back.
             let _ending = Ending { ended, id };
-            executor.execute(record, stop, &slot, bell).await;
+            executor.execute(record, taken, stop, &slot, bell).await;
         });
     }
 

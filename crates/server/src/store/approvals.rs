@@ -186,6 +186,21 @@ impl Store {
         row.map(Approval::try_from).transpose()
     }
 
+    /// The question of an agent that is open still.
+    ///
+    /// # Errors
+    /// Where the database gives no answer.
+    pub async fn approval_of(&self, execution: ExecutionId, request: &str) -> Result<Option<Approval>, StoreError> {
+        let row = approval::Entity::find()
+            .filter(approval::Column::ExecutionId.eq(execution.to_string()))
+            .filter(approval::Column::RequestId.eq(request))
+            .filter(approval::Column::State.eq(ApprovalState::Pending.as_str()))
+            .order_by_desc(approval::Column::CreatedAt)
+            .one(&self.reads)
+            .await?;
+        row.map(Approval::try_from).transpose()
+    }
+
     /// The newest approvals, of one execution or of one state where that is given.
     ///
     /// # Errors

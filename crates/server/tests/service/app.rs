@@ -57,6 +57,7 @@ impl TestApp {
             ids: Arc::new(Ids::from_system()),
             environment: Environment::of_process(),
             metrics: PrometheusBuilder::new().build_recorder().handle(),
+            supervisor: None,
             own_key: None,
         };
         let service = Service::start(config, parts).await.expect("starts");

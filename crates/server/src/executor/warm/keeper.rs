@@ -164,7 +164,7 @@ impl Executor {
             limits: Limits { first_event_seconds: START_SECONDS, ..Limits::default() },
             idle: None,
             confinement: Confinement::default(),
-            survival: Survival::default(),
+            survival: Survival::Later,
             cookie: Cookie::new(&self.node, id, 0),
             stdout_path: dirs.stdout(),
             so_far: None,

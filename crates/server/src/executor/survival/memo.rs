@@ -1,0 +1,48 @@
+//! What a server process leaves with the supervisor about a run.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use legwork_model::Task;
+use legwork_runner::supervisor::Keep;
+use serde::{Deserialize, Serialize};
+
+use crate::executor::RunSecrets;
+
+/// How much longer than its own limits a run may take before the supervisor ends it by itself.
+const MARGIN: Duration = Duration::from_secs(60);
+/// The same where people are waited for, who have deadlines elsewhere.
+const CONVERSATION: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// What the next server process has to know to go on with a run. It is in the supervisor's memory alone.
+#[derive(Serialize, Deserialize)]
+pub(in crate::executor) struct Memo {
+    /// What the program is to do.
+    pub(in crate::executor) task: Task,
+    /// What the run has of its own to authenticate with.
+    pub(in crate::executor) secrets: RunSecrets,
+    /// Where it works.
+    pub(in crate::executor) workspace: PathBuf,
+    /// Whether that was empty before.
+    pub(in crate::executor) fresh: bool,
+    /// Whether the program was started ahead of its job.
+    pub(in crate::executor) waited: bool,
+    /// Files that were placed for the run alone.
+    pub(in crate::executor) placed: Vec<PathBuf>,
+}
+
+impl Memo {
+    /// Keeps the run, for as long as its limits let it go on and no longer than `unattended` without a server.
+    pub(in crate::executor) fn keep(&self, unattended: Duration) -> Keep {
+        let margin = if self.task.is_conversation() { CONVERSATION } else { MARGIN };
+        let hard_limit = Duration::from_secs(self.task.limits.timeout_seconds).saturating_add(margin);
+        // Plain data always serialises.
+        let memo = serde_json::to_vec(self).unwrap_or_default();
+        Keep { memo, hard_limit, unattended }
+    }
+
+    /// Reads what [`keep`](Self::keep) wrote.
+    pub(in crate::executor) fn read(bytes: &[u8]) -> serde_json::Result<Self> {
+        serde_json::from_slice(bytes)
+    }
+}

@@ -1,0 +1,102 @@
+//! Taking up the runs of an earlier server process.
+
+use std::collections::HashMap;
+
+use legwork_model::{EventBody, ExecutionId, FailureReason, Verdict};
+use legwork_runner::supervisor::Note;
+use legwork_runner::{Cookie, Resumed, Resumption, Survivor, TakenUp};
+
+use super::{Memo, split};
+use crate::executor::prepare::Prepared;
+use crate::executor::{Executor, execute};
+use crate::store::{ExecutionRecord, RecordedEvent, StoreError};
+
+/// Events of one read.
+const PAGE: u64 = 1000;
+
+/// The runs of earlier server processes that went on. Those that nobody takes up end when this is dropped, or soon after.
+#[derive(Debug, Default)]
+pub struct Survivors(HashMap<Cookie, Survivor>);
+
+/// A run that is taken up, and is where it was.
+pub(in crate::executor) struct Resuming {
+    pub(in crate::executor) resumed: Resumed,
+    /// Events of its dialogue that are on record.
+    pub(in crate::executor) known: Vec<EventBody>,
+    /// Those that are not.
+    pub(in crate::executor) fresh: Vec<EventBody>,
+    /// What the agent was told.
+    pub(in crate::executor) notes: Vec<Note>,
+}
+
+impl Survivors {
+    /// Takes up the run of an execution, if it went on.
+    pub async fn take_up(&mut self, node: &str, record: &ExecutionRecord) -> Option<TakenUp> {
+        let fence = u64::try_from(record.fence).unwrap_or(0);
+        // A program that was started ahead of its job has the mark of its directories.
+        let marks = [Cookie::new(node, record.id, fence), Cookie::new(node, record.home, 0)];
+        let survivor = marks.iter().find_map(|mark| self.0.remove(mark))?;
+        let taken = survivor.take_up().await;
+        let taken =
+            taken.inspect_err(|error| tracing::warn!(%error, execution = %record.id, "a run can't be taken up"));
+        taken.ok().flatten().filter(|taken| !taken.memo().is_empty())
+    }
+
+    /// Ends those that nobody has a use for.
+    pub async fn end(self) {
+        for survivor in self.0.into_values() {
+            // Taken up and dropped is ended; one that can't be reached ends by itself.
+            drop(survivor.take_up().await);
+        }
+    }
+}
+
+impl Executor {
+    /// The runs of earlier server processes of this node that went on.
+    pub async fn survivors(&self) -> Survivors {
+        let survivors = self.runner.survivors().await.unwrap_or_else(|error| {
+            tracing::error!(%error, "failed to look for runs that went on without their server");
+            Vec::new()
+        });
+        Survivors(survivors.into_iter().map(|survivor| (survivor.cookie().clone(), survivor)).collect())
+    }
+
+    /// Brings a run that was taken up to where it was.
+    pub(in crate::executor) async fn take_up(
+        &self,
+        record: &ExecutionRecord,
+        survivor: execute::Survivor,
+    ) -> Result<(Prepared, Resuming), Verdict> {
+        let lost = |why: String| Verdict::failed(FailureReason::Lost, format!("The run could not be taken up: {why}."));
+        let execute::Survivor { taken, recorded } = survivor;
+        let memo = Memo::read(taken.memo()).map_err(|error| lost(error.to_string()))?;
+        let waited = memo.waited;
+        let prepared = self.prepared_before(record, memo).await?;
+        let resumption = Resumption {
+            limits: prepared.task.limits.clone(),
+            idle: prepared.idle(),
+            stdout_path: prepared.dirs.stdout(),
+        };
+        let notes = taken.notes().to_vec();
+        let dialogue = if waited { prepared.waiting_dialogue() } else { Some(prepared.dialogue()) };
+        let dialogue = dialogue.ok_or_else(|| lost("this version does not start its agent ahead of a job".into()))?;
+        let mut resumed =
+            self.runner.resume(taken, resumption, dialogue).await.map_err(|error| lost(error.to_string()))?;
+        let (known, fresh) = split(std::mem::take(&mut resumed.events), &recorded);
+        tracing::info!(execution = %record.id, known = known.len(), fresh = fresh.len(), "goes on with a run of an earlier server");
+        Ok((prepared, Resuming { resumed, known, fresh, notes }))
+    }
+
+    /// All events that are on record of an execution.
+    pub(in crate::executor) async fn recorded(&self, id: ExecutionId) -> Result<Vec<RecordedEvent>, StoreError> {
+        let mut all: Vec<RecordedEvent> = Vec::new();
+        loop {
+            let page = self.store.events_after(id, all.last().map_or(0, |event| event.seq), PAGE).await?;
+            let is_last = (page.len() as u64) < PAGE;
+            all.extend(page);
+            if is_last {
+                return Ok(all);
+            }
+        }
+    }
+}
