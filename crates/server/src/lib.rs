@@ -25,4 +25,8 @@ pub mod lifecycle;
 
 pub mod parse;
 
+pub mod project;
+
+pub mod mcp;
+
 pub mod commands;

@@ -33,10 +33,12 @@ const OUTSIDE: [(&str, &[&str]); 9] = [
 const STAGES: [&str; 5] = ["doors", "admission", "scheduler", "executor", "events"];
 
 /// What all stages may use, and what each of these may use in turn.
-const SHARED: [(&str, &[&str]); 6] = [
+const SHARED: [(&str, &[&str]); 8] = [
     ("store", &[]),
     ("config", &["parse"]),
     ("parse", &[]),
+    ("project", &["config", "mcp", "parse"]),
+    ("mcp", &["config", "parse"]),
     ("alarm", &["config", "store"]),
     ("lifecycle", &["scheduler"]),
     ("app", &["admission", "config", "events", "executor", "lifecycle", "store"]),

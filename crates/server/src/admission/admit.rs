@@ -1,5 +1,6 @@
 //! The one order in which a submission is judged.
 
+use std::path::Path;
 use std::time::Duration;
 
 use legwork_model::{ExecutionId, Task, ToolPolicy};
@@ -8,11 +9,13 @@ use sha2::{Digest, Sha256};
 
 use super::check;
 use super::keyring::{Caller, Permission};
-use super::mcp;
 use super::refusal::Refusal;
+use super::sandbox;
 use super::submission::{OnLost, Submission};
 use crate::app::{App, hex};
 use crate::lifecycle::Stage;
+use crate::mcp;
+use crate::project;
 use crate::scheduler::{Command, SchedulerHandle, Slot};
 use crate::store::enqueue::{ClaimAtOnce, Enqueue, Enqueued, Idempotency, NewExecution};
 use crate::store::quota::Quota;
@@ -172,12 +175,15 @@ async fn judge(app: &App, caller: &Caller, submission: Submission, id: Execution
     check::env(&submission.env, agent)?;
     check::metadata(&submission.metadata)?;
     let mcp_servers = mcp::servers(&submission.mcp_servers, config)?;
+    let sandbox = sandbox::asked(submission.sandbox.clone(), &config.sandbox)?;
     let priority = check::priority(submission.priority)?;
     let lane = check::lane(submission.lane.as_deref(), config)?;
     let workspace = workspace(app, &submission)?;
     let session = session(app, caller, agent.name(), submission.resume_session.as_deref()).await?;
     let home = session.map_or(id, |session| session.home);
-    let workspace = if home == id { workspace } else { stays(app, home, workspace).await? };
+    let began = if home == id { None } else { began(app, home).await? };
+    let project = workspace.clone().or_else(|| began.clone());
+    let workspace = if home == id { workspace } else { stays(began, workspace)? };
     let task = Task {
         agent: agent.name().to_owned(),
         prompt: submission.prompt,
@@ -193,11 +199,12 @@ async fn judge(app: &App, caller: &Caller, submission: Submission, id: Execution
         repository: submission.repository,
         limits,
         tools: with_operators(submission.tools, &settings.allow_tools),
-        sandbox: submission.sandbox,
+        sandbox,
         permission_mode: submission.permission_mode,
         door: submission.door.map(str::to_owned),
         env: submission.env,
     };
+    let task = settled(app, task, project)?;
     Ok(NewExecution {
         id,
         task,
@@ -242,6 +249,19 @@ fn workspace(app: &App, submission: &Submission) -> Result<Option<String>, Refus
     text.map(Some).map_err(|_| refused("is not UTF-8 once resolved".into()))
 }
 
+/// The task within what its project asks for and what the operator allows. A project that is cloned first, and one that an earlier run
+/// cloned, has its say when the run begins; until then the task has what its caller asked for.
+fn settled(app: &App, task: Task, project: Option<String>) -> Result<Task, Refusal> {
+    let comes_later = task.repository.is_some() || task.resume_session.is_some();
+    let settled = match project {
+        _ if task.repository.is_some() => return Ok(task),
+        Some(project) => project::settle_in(task, Path::new(&project), &app.config),
+        None if comes_later => return Ok(task),
+        None => project::settle(task, None, &app.config).map_err(project::ContainerFileError::from),
+    };
+    settled.map_err(|error| Refusal::invalid("workspace", "invalid_container_file", error.to_string()))
+}
+
 /// The run that began the session to continue. A session belongs to the key that began it: for anybody else it does
 /// not exist.
 async fn session(
@@ -260,10 +280,14 @@ async fn session(
     }
 }
 
+/// The operator's directory in which a session began, if it began in one.
+async fn began(app: &App, home: ExecutionId) -> Result<Option<String>, Refusal> {
+    Ok(app.store.execution(home).await?.and_then(|first| first.task.workspace))
+}
+
 /// A session goes on where it began; a workspace that is named all the same has to be that one.
-async fn stays(app: &App, home: ExecutionId, named: Option<String>) -> Result<Option<String>, Refusal> {
+fn stays(began: Option<String>, named: Option<String>) -> Result<Option<String>, Refusal> {
     let Some(named) = named else { return Ok(None) };
-    let began = app.store.execution(home).await?.and_then(|first| first.task.workspace);
     if began.as_ref() == Some(&named) {
         return Ok(None);
     }

@@ -6,9 +6,9 @@ mod cancel;
 mod check;
 mod cli_args;
 mod keyring;
-mod mcp;
 mod order;
 mod refusal;
+mod sandbox;
 mod submission;
 
 pub use admit::{Accepted, Repeat, Request, admit, retry};
@@ -16,7 +16,6 @@ pub use approve::{Decision, approve};
 pub use cancel::cancel;
 pub use cli_args::{OutputFormat, apply_cli_args};
 pub use keyring::{Caller, Keyring, NewKey, Permission, Permissions, new_key};
-pub use mcp::McpRequest;
 pub use order::{interrupt, message};
 pub use refusal::Refusal;
 pub use submission::{LimitRequest, OnLost, Submission};

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use legwork_model::ExecutionState;
 
+use crate::mcp::McpError;
 use crate::store::StoreError;
 use crate::store::approvals::ApprovalState;
 
@@ -98,6 +99,12 @@ impl From<StoreError> for Refusal {
             StoreError::Rejected(_) | StoreError::Unreadable { .. } => Self::Broken(error),
             error => Self::Unavailable(error),
         }
+    }
+}
+
+impl From<McpError> for Refusal {
+    fn from(error: McpError) -> Self {
+        Self::invalid(error.field, "invalid_mcp_server", error.message)
     }
 }
 

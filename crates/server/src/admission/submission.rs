@@ -8,8 +8,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::mcp::McpRequest;
 use crate::executor::RunSecrets;
+use crate::mcp::McpRequest;
 use crate::parse::{object, optional_object};
 
 /// A job as a caller asks for it. Only the prompt is needed.

@@ -15,6 +15,9 @@ pub struct McpSettings {
     pub allow_definitions: bool,
     /// Secrets that may stand as `${NAME}` in what callers define; whoever defines a server can read them.
     pub secrets_in_requests: Vec<String>,
+    /// Secrets that the servers may use which a project's container file names. Whoever can propose a change to a project can
+    /// have an agent use such a server.
+    pub secrets_in_projects: Vec<String>,
 }
 
 /// `[mcp.servers.NAME]`: either `command` or `url`. `${NAME}` in variables and headers stands for a value of `[secrets]`.
@@ -35,6 +38,11 @@ pub struct McpServerSettings {
 
 impl Default for McpSettings {
     fn default() -> Self {
-        Self { servers: BTreeMap::new(), allow_definitions: true, secrets_in_requests: Vec::new() }
+        Self {
+            servers: BTreeMap::new(),
+            allow_definitions: true,
+            secrets_in_requests: Vec::new(),
+            secrets_in_projects: Vec::new(),
+        }
     }
 }

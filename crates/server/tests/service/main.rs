@@ -16,6 +16,7 @@ mod leftovers;
 mod listing;
 mod mcp_servers;
 mod repeating;
+mod sandboxes;
 mod sessions;
 mod settings;
 mod submitting;

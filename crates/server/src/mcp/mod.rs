@@ -1,4 +1,5 @@
-//! Which MCP servers a job gets: from the operator's settings, from the catalogue, or defined by the caller.
+//! Which MCP servers a job gets: from the operator's settings, from the catalogue, or defined by the caller. The container file
+//! of a project may name servers, but define none.
 
 mod catalogue;
 mod secrets;
@@ -9,7 +10,6 @@ use legwork_model::{McpProgram, McpRemote, McpServer, McpTransport};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::refusal::Refusal;
 use crate::config::{Config, McpServerSettings};
 use crate::parse::nearest;
 
@@ -37,11 +37,30 @@ pub struct McpRequest {
     pub headers: BTreeMap<String, String>,
 }
 
-/// The servers of a job. Secrets stay in them as `${NAME}`.
-pub(super) fn servers(
-    asked: &BTreeMap<String, McpRequest>,
-    config: &Config,
-) -> Result<BTreeMap<String, McpServer>, Refusal> {
+/// Why a server can't be had.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: {message}")]
+pub struct McpError {
+    /// The path of what is wrong, such as `mcpServers.github.env.TOKEN`.
+    pub field: String,
+    /// What is wrong and what would be right.
+    pub message: String,
+}
+
+/// Who asks for a server: it decides which secrets it gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asker {
+    /// A caller, who may be trusted with what the operator's own servers hold.
+    Caller,
+    /// A project's container file, which anybody may have written who can propose a change to the project.
+    Project,
+}
+
+/// The servers that a caller asks for. Secrets stay in them as `${NAME}`.
+///
+/// # Errors
+/// The first that can't be had.
+pub fn servers(asked: &BTreeMap<String, McpRequest>, config: &Config) -> Result<BTreeMap<String, McpServer>, McpError> {
     if asked.len() > MOST {
         let message = format!("has {} servers; at most {MOST} are taken", asked.len());
         return Err(invalid("mcpServers", message));
@@ -49,20 +68,33 @@ pub(super) fn servers(
     asked.iter().map(|(name, request)| Ok((name.clone(), server(name, request, config)?))).collect()
 }
 
-fn server(name: &str, request: &McpRequest, config: &Config) -> Result<McpServer, Refusal> {
+/// A server that a project names, with further variables if need be.
+///
+/// # Errors
+/// Why it can't be had.
+pub fn of_project(name: &str, env: &BTreeMap<String, String>, config: &Config) -> Result<McpServer, McpError> {
+    let field = format!("mcpServers.{name}");
+    let request = McpRequest { env: env.clone(), ..McpRequest::default() };
+    let server = known(&field, name, &request, config, Asker::Project)?;
+    secrets::check(&field, &server, config, Asker::Project, false)?;
+    Ok(server)
+}
+
+fn server(name: &str, request: &McpRequest, config: &Config) -> Result<McpServer, McpError> {
     let field = format!("mcpServers.{}", name.chars().filter(|one| !one.is_control()).take(64).collect::<String>());
     let is_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
     if !(1..=64).contains(&name.len()) || !name.bytes().all(is_name) {
         return Err(invalid(&field, "is no name of a server; use up to 64 letters, digits, `-` and `_`"));
     }
     let defined = request.command.is_some() || request.url.is_some();
-    let server = if defined { define(&field, request, config)? } else { known(&field, name, request, config)? };
-    secrets::check(&field, &server, config, defined)?;
+    let server =
+        if defined { define(&field, request, config)? } else { known(&field, name, request, config, Asker::Caller)? };
+    secrets::check(&field, &server, config, Asker::Caller, defined)?;
     Ok(server)
 }
 
 /// A server of the operator's, or of the catalogue.
-fn known(field: &str, name: &str, request: &McpRequest, config: &Config) -> Result<McpServer, Refusal> {
+fn known(field: &str, name: &str, request: &McpRequest, config: &Config, asker: Asker) -> Result<McpServer, McpError> {
     let own = config.mcp.servers.get(name).map(of_settings);
     let Some(mut server) = own.or_else(|| catalogue::find(name)) else {
         let own = config.mcp.servers.keys().map(String::as_str);
@@ -70,8 +102,8 @@ fn known(field: &str, name: &str, request: &McpRequest, config: &Config) -> Resu
         let near =
             nearest(name, names.iter().copied()).map_or_else(String::new, |near| format!(" Did you mean `{near}`?"));
         let names = names.join(", ");
-        let message =
-            format!("is no server that is known here, and has neither `command` nor `url`.{near} Known: {names}");
+        let defined = if asker == Asker::Caller { ", and has neither `command` nor `url`" } else { "" };
+        let message = format!("is no server that is known here{defined}.{near} Known: {names}");
         return Err(invalid(field, message));
     };
     if request.args.is_some() || request.transport.is_some() || !request.headers.is_empty() {
@@ -86,7 +118,7 @@ fn known(field: &str, name: &str, request: &McpRequest, config: &Config) -> Resu
     }
     for (name, value) in &request.env {
         variable(&format!("{field}.env.{name}"), name, value)?;
-        secrets::check_value(&format!("{field}.env.{name}"), value, config, true)?;
+        secrets::check_value(&format!("{field}.env.{name}"), value, config, asker, true)?;
     }
     Ok(server)
 }
@@ -107,7 +139,7 @@ fn of_settings(settings: &McpServerSettings) -> McpServer {
 }
 
 /// A server that the caller defines.
-fn define(field: &str, request: &McpRequest, config: &Config) -> Result<McpServer, Refusal> {
+fn define(field: &str, request: &McpRequest, config: &Config) -> Result<McpServer, McpError> {
     if !config.mcp.allow_definitions {
         return Err(invalid(field, "can't be defined here: the operator lets jobs use known servers only"));
     }
@@ -133,7 +165,7 @@ fn define(field: &str, request: &McpRequest, config: &Config) -> Result<McpServe
     Ok(server)
 }
 
-fn program(field: &str, command: &str, request: &McpRequest) -> Result<McpServer, Refusal> {
+fn program(field: &str, command: &str, request: &McpRequest) -> Result<McpServer, McpError> {
     if command.trim().is_empty() || command.starts_with('-') || command.chars().any(char::is_control) {
         return Err(invalid(&format!("{field}.command"), "is no name or path of a program"));
     }
@@ -151,7 +183,7 @@ fn program(field: &str, command: &str, request: &McpRequest) -> Result<McpServer
     Ok(McpServer::Program(McpProgram { command: command.to_owned(), args, env: request.env.clone() }))
 }
 
-fn variable(field: &str, name: &str, value: &str) -> Result<(), Refusal> {
+fn variable(field: &str, name: &str, value: &str) -> Result<(), McpError> {
     let first = name.bytes().next().is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_');
     if !first || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
         return Err(invalid(field, "is no name of a variable; use letters, digits and `_`"));
@@ -159,7 +191,7 @@ fn variable(field: &str, name: &str, value: &str) -> Result<(), Refusal> {
     if value.contains('\0') { Err(invalid(field, "holds a NUL character")) } else { Ok(()) }
 }
 
-fn remote(field: &str, url: &str, request: &McpRequest) -> Result<McpServer, Refusal> {
+fn remote(field: &str, url: &str, request: &McpRequest) -> Result<McpServer, McpError> {
     let parsed = url::Url::parse(url).ok().filter(|url| ["http", "https"].contains(&url.scheme()) && url.has_host());
     let Some(parsed) = parsed else {
         return Err(invalid(&format!("{field}.url"), "must look like https://host/path"));
@@ -180,6 +212,6 @@ fn remote(field: &str, url: &str, request: &McpRequest) -> Result<McpServer, Ref
     Ok(McpServer::Remote(McpRemote { transport, url: url.to_owned(), headers: request.headers.clone() }))
 }
 
-fn invalid(field: &str, message: impl Into<String>) -> Refusal {
-    Refusal::invalid(field, "invalid_mcp_server", message)
+fn invalid(field: &str, message: impl Into<String>) -> McpError {
+    McpError { field: field.to_owned(), message: message.into() }
 }
