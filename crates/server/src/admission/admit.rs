@@ -183,7 +183,7 @@ async fn judge(app: &App, caller: &Caller, submission: Submission, id: Execution
     let home = session.map_or(id, |session| session.home);
     let began = if home == id { None } else { began(app, home).await? };
     let project = workspace.clone().or_else(|| began.clone());
-    let workspace = if home == id { workspace } else { stays(began, workspace)? };
+    let workspace = if home == id { workspace } else { stays(began.as_ref(), workspace)? };
     let task = Task {
         agent: agent.name().to_owned(),
         prompt: submission.prompt,
@@ -286,9 +286,9 @@ async fn began(app: &App, home: ExecutionId) -> Result<Option<String>, Refusal> 
 }
 
 /// A session goes on where it began; a workspace that is named all the same has to be that one.
-fn stays(began: Option<String>, named: Option<String>) -> Result<Option<String>, Refusal> {
+fn stays(began: Option<&String>, named: Option<String>) -> Result<Option<String>, Refusal> {
     let Some(named) = named else { return Ok(None) };
-    if began.as_ref() == Some(&named) {
+    if began == Some(&named) {
         return Ok(None);
     }
     let message = "is not where the session to continue began; leave it out, a session stays where it was";

@@ -8,6 +8,7 @@ use legwork_model::{Container, Egress, Sandbox, SandboxKind};
 use super::refusal::Refusal;
 use crate::config::{DockerSettings, SandboxSettings, reach};
 use crate::parse::{domain, image};
+use crate::project::container_file::MOST_USER;
 
 /// As many hosts may be listed.
 const MOST_DOMAINS: usize = 200;
@@ -110,6 +111,9 @@ fn container(wanted: &Container, policy: &DockerSettings) -> Result<(), Refusal>
     }
     if wanted.user == Some(0) {
         return invalid("user", "invalid_value", "is 0, which is root; take the id of another user, such as 1000");
+    }
+    if wanted.user.is_some_and(|user| user > MOST_USER) {
+        return invalid("user", "invalid_value", "is no id that a user can have");
     }
     if wanted.read_only_root == Some(false) && !policy.writable_root_allowed {
         return invalid(

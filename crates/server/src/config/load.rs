@@ -378,7 +378,7 @@ mod tests {
         ]);
         let config = load_text("[sandbox]\nkind = \"process\"\n", &environment).expect("loads");
         let sandbox = &config.sandbox;
-        assert_eq!((sandbox.kind.as_str(), sandbox.cpus.map(|cpus| cpus.millis())), ("docker", Some(2_000)));
+        assert_eq!((sandbox.kind.as_str(), sandbox.cpus.map(legwork_model::Cpus::millis)), ("docker", Some(2_000)));
         assert_eq!(sandbox.most_memory.map(|memory| memory.to_string()).as_deref(), Some("4Gi"));
         assert_eq!((sandbox.allowed_domains.len(), sandbox.docker.sleep_after.as_secs()), (1, 90));
         assert!(!config.runs.detach);

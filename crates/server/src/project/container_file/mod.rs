@@ -19,7 +19,7 @@ use legwork_model::{ByteSize, Cpus};
 pub use fault::{Fault, Place, Placed, Problem};
 pub use open::OpenError;
 use reader::Reader;
-pub use security::Network;
+pub use security::{MOST_USER, Network};
 pub use tools::NamedServer;
 
 use crate::parse::image;

@@ -35,7 +35,12 @@ pub enum OpenError {
 /// The bytes of the file of the project in `workspace`; nothing where it has none.
 pub(super) fn read(workspace: &Path) -> Result<Option<Vec<u8>>, OpenError> {
     let folder = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let workspace = openat(CWD, workspace, folder, Mode::empty()).map_err(io::Error::from)?;
+    let workspace = match openat(CWD, workspace, folder, Mode::empty()) {
+        Ok(workspace) => workspace,
+        // Some are made only when the run begins.
+        Err(Errno::NOENT) => return Ok(None),
+        Err(error) => return Err(OpenError::Unreadable(error.into())),
+    };
     let Some(folder) = step(&workspace, FOLDER, ".claude", folder)? else { return Ok(None) };
     // Without waiting, because a pipe would have us wait for a writer.
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
@@ -94,6 +99,7 @@ mod tests {
         assert_eq!(found(&project), Ok(Some(b"name: a\n".to_vec())));
         let other = tempfile::tempdir().expect("a folder");
         assert_eq!(found(&other), Ok(None));
+        assert!(matches!(read(&other.path().join("not-there-yet")), Ok(None)));
         fs::write(other.path().join(FOLDER), "").expect("a file");
         assert_eq!(found(&other), Ok(None));
     }

@@ -8,6 +8,8 @@ use crate::parse::domain;
 
 const KEYS: [&str; 6] =
     ["runAsUser", "readOnlyRoot", "noNewPrivileges", "dropCapabilities", "networkMode", "allowedDomains"];
+/// Higher ones mean "nobody in particular" to some calls, and engines refuse them.
+pub const MOST_USER: u32 = i32::MAX.unsigned_abs();
 const MOST_DOMAINS: usize = 200;
 const MOST_CAPABILITIES: usize = 64;
 
@@ -46,6 +48,14 @@ impl Reader {
         let user = self.number(&security.take("runAsUser")?, "security.runAsUser")?;
         if user.value == 0 {
             self.note(user.place, "security.runAsUser", Problem::Root);
+        }
+        if user.value > MOST_USER {
+            self.wrong_value(
+                user.place,
+                "security.runAsUser",
+                &user.value.to_string(),
+                "is no id that a user can have",
+            );
         }
         Some(user.value)
     }

@@ -113,6 +113,7 @@ fn wrong() -> Vec<(&'static str, Vec<u8>)> {
         ("variable that is a number", "mcpServers: [{name: a, env: {A: 1}}]\n"),
         ("root", "security:\n  runAsUser: 0\n"),
         ("negative user", "security: {runAsUser: -1}\n"),
+        ("nobody in particular", "security: {runAsUser: 4294967295}\n"),
         ("new privileges", "security:\n  noNewPrivileges: false\n"),
         ("no capability", "security: {dropCapabilities: [ALL, net_raw]}\n"),
         ("network of the machine", "security: {networkMode: host}\n"),

@@ -27,7 +27,9 @@ pub(super) fn settled(
         (Some(domains), None) | (None, Some(domains)) => Some(domains),
         (None, None) => matches!(egress, Egress::Enforce | Egress::Observe).then(operators),
     };
-    (egress, domains)
+    // What was admitted earlier may be more than is allowed now.
+    let within = |domains: Vec<String>| domains.into_iter().filter(|domain| policy.may_reach(domain)).collect();
+    (egress, domains.map(within))
 }
 
 /// What the project asks for: how far, and a list. Without any network it is an empty one.

@@ -50,11 +50,14 @@ fn the_lower_of_two_limits_holds_and_the_most_above_all() {
     assert_eq!(sandbox("", &json!({}), "").expect("a sandbox").pids, Some(2_048));
 }
 
+/// Settings, what a caller asks for, a file, and how far and to which hosts a run may reach then.
+type Reach = (&'static str, Value, &'static str, Egress, Option<&'static [&'static str]>);
+
 #[test]
 fn what_can_be_reached_only_ever_shrinks() {
     const ENFORCED: &str = "[sandbox]\negress = 'enforce'\nallowed_domains = ['*.a.example', 'b.example']\n";
     const LISTED: &str = "security: {allowedDomains: [x.a.example, b.example]}";
-    let table: [(&str, Value, &str, Egress, Option<&[&str]>); 15] = [
+    let table: [Reach; 16] = [
         ("", json!({}), "", Egress::Public, None),
         ("", json!({"egress": "observe"}), "", Egress::Observe, Some(&[])),
         ("", json!({"allowedDomains": []}), "", Egress::Enforce, Some(&[])),
@@ -69,6 +72,8 @@ fn what_can_be_reached_only_ever_shrinks() {
         ("[sandbox]\negress = 'open'", json!({}), "", Egress::Open, None),
         ("[sandbox]\nmost_egress = 'open'", json!({"egress": "open"}), "", Egress::Open, None),
         (ENFORCED, json!({}), "", Egress::Enforce, Some(&["*.a.example", "b.example"])),
+        // It was admitted when it could be asked for.
+        (ENFORCED, json!({"allowedDomains": ["b.example", "c.example"]}), "", Egress::Enforce, Some(&["b.example"])),
         (ENFORCED, json!({"egress": "open"}), LISTED, Egress::Enforce, Some(&["x.a.example", "b.example"])),
     ];
     for (policy, asked, file, egress, domains) in table {
