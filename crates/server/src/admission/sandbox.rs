@@ -8,12 +8,7 @@ use legwork_model::{Container, Egress, Sandbox, SandboxKind};
 use super::refusal::Refusal;
 use crate::config::{DockerSettings, SandboxSettings, reach};
 use crate::parse::{domain, image};
-use crate::project::container_file::MOST_USER;
-
-/// As many hosts may be listed.
-const MOST_DOMAINS: usize = 200;
-/// As long a script may be.
-const MOST_SETUP_BYTES: usize = 16 * 1024;
+use crate::project::container_file::{MOST_DOMAINS, MOST_USER, name, setup};
 
 /// The sandbox as it was asked for, where all of it may be. Who asks for a container gets one.
 pub(super) fn asked(mut sandbox: Sandbox, policy: &SandboxSettings) -> Result<Sandbox, Refusal> {
@@ -106,8 +101,8 @@ fn container(wanted: &Container, policy: &DockerSettings) -> Result<(), Refusal>
     if wanted.setup.is_some() && !policy.setup_allowed {
         return invalid("setup", "setup_not_allowed", "is not allowed here; use an image that needs none");
     }
-    if wanted.setup.as_ref().is_some_and(|script| script.len() > MOST_SETUP_BYTES || script.contains('\0')) {
-        return invalid("setup", "invalid_value", "is longer than 16384 bytes, or holds a NUL character");
+    if let Some(Err(problem)) = wanted.setup.as_deref().map(setup) {
+        return invalid("setup", "invalid_value", &problem);
     }
     if wanted.user == Some(0) {
         return invalid("user", "invalid_value", "is 0, which is root; take the id of another user, such as 1000");
@@ -122,14 +117,8 @@ fn container(wanted: &Container, policy: &DockerSettings) -> Result<(), Refusal>
             "is false, which is not allowed here; leave it out",
         );
     }
-    if wanted.keep.as_deref().is_some_and(|name| !is_name(name)) {
-        let message = "is no name; use up to 63 letters, digits, `.`, `_` and `-`, a letter or digit first";
-        return invalid("keep", "invalid_value", message);
+    match wanted.keep.as_deref().map(name) {
+        Some(Err(problem)) => invalid("keep", "invalid_value", &problem),
+        _ => Ok(()),
     }
-    Ok(())
-}
-
-fn is_name(text: &str) -> bool {
-    let first = text.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
-    first && text.len() <= 63 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
 }

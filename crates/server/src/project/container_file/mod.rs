@@ -19,7 +19,7 @@ use legwork_model::{ByteSize, Cpus};
 pub use fault::{Fault, Place, Placed, Problem};
 pub use open::OpenError;
 use reader::Reader;
-pub use security::{MOST_USER, Network};
+pub use security::{MOST_DOMAINS, MOST_USER, Network};
 pub use tools::NamedServer;
 
 use crate::parse::image;
@@ -154,7 +154,10 @@ impl Reader {
 }
 
 /// What may become part of the name of a container: nothing that means more to whatever it is handed to.
-fn name(text: &str) -> Result<String, String> {
+///
+/// # Errors
+/// What is wrong with it.
+pub fn name(text: &str) -> Result<String, String> {
     let first = text.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
     let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
     if first && plain && text.len() <= 63 {
@@ -163,7 +166,11 @@ fn name(text: &str) -> Result<String, String> {
     Err("is no name; use up to 63 letters, digits, `.`, `_` and `-`, a letter or digit first".to_owned())
 }
 
-fn setup(script: &str) -> Result<String, String> {
+/// A script that can be run on an image.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn setup(script: &str) -> Result<String, String> {
     if script.trim().is_empty() {
         return Err("is empty; leave it out instead".to_owned());
     }

@@ -10,7 +10,8 @@ const KEYS: [&str; 6] =
     ["runAsUser", "readOnlyRoot", "noNewPrivileges", "dropCapabilities", "networkMode", "allowedDomains"];
 /// Higher ones mean "nobody in particular" to some calls, and engines refuse them.
 pub const MOST_USER: u32 = i32::MAX.unsigned_abs();
-const MOST_DOMAINS: usize = 200;
+/// As many hosts may be listed.
+pub const MOST_DOMAINS: usize = 200;
 const MOST_CAPABILITIES: usize = 64;
 
 /// `networkMode`.

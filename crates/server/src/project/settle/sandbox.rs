@@ -94,14 +94,12 @@ fn setup(file: &ContainerFile, policy: &DockerSettings, faults: &mut Vec<Fault>)
     Some(setup.value.clone())
 }
 
-/// So unless everybody who says something wants it otherwise, and the operator lets them.
+/// It can't be changed unless everybody who says something wants it so, and the operator lets them.
 fn read_only_root(asked: Option<bool>, file: &ContainerFile, policy: &DockerSettings, faults: &mut Vec<Fault>) -> bool {
     if let Some(wanted) = file.read_only_root.filter(|wanted| !wanted.value && !policy.writable_root_allowed) {
         let message = "is false, which is not allowed here; leave it out or write true".to_owned();
         not_allowed(faults, &wanted, "security.readOnlyRoot", message);
     }
     let projects = file.read_only_root.map(|wanted| wanted.value);
-    let writable =
-        [asked, projects].into_iter().flatten().all(|read_only| !read_only) && (asked.or(projects)).is_some();
-    !(writable && policy.writable_root_allowed)
+    asked.max(projects).unwrap_or(true) || !policy.writable_root_allowed
 }
