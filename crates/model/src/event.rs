@@ -183,6 +183,26 @@ pub enum EventBody {
         /// What went wrong.
         error: String,
     },
+    /// The run reached for a host, or tried to. Told at the first time, the second, the fourth and so on, and at the end of the
+    /// run; the last one for a host, a port and a verdict counts.
+    #[schema(rename_all = "camelCase")]
+    Egress {
+        /// The host as it was asked for.
+        host: String,
+        /// The port.
+        port: u16,
+        /// What was decided.
+        verdict: EgressVerdict,
+        /// Why it is not let through, or would not be: `not_listed`, `private_address`, `sni_mismatch`, ...
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+        /// How often so far.
+        count: u64,
+        /// Bytes that the run sent so far.
+        bytes_up: u64,
+        /// Bytes that came back so far.
+        bytes_down: u64,
+    },
     /// A line of the agent's error output.
     Stderr {
         /// The line.
@@ -230,6 +250,18 @@ pub enum EventBody {
     },
 }
 
+/// What the egress proxy decides about a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EgressVerdict {
+    /// It is let through.
+    Allowed,
+    /// It is let through because the run is only observed: its `allowedDomains` do not have it.
+    Observed,
+    /// It is not let through.
+    Denied,
+}
+
 impl EventBody {
     /// The kind as it is written in JSON, in the database and as the SSE event name.
     pub const fn kind(&self) -> &'static str {
@@ -249,6 +281,7 @@ impl EventBody {
             Self::PermissionDecision { .. } => "permission_decision",
             Self::Usage { .. } => "usage",
             Self::Retrying { .. } => "retrying",
+            Self::Egress { .. } => "egress",
             Self::Stderr { .. } => "stderr",
             Self::Unparsed { .. } => "unparsed",
             Self::Message { .. } => "message",

@@ -22,7 +22,7 @@ pub mod usage;
 
 pub use clock::{Clock, SystemClock, TestClock, Timestamp};
 pub use domain::DomainPattern;
-pub use event::{Event, EventBody};
+pub use event::{EgressVerdict, Event, EventBody};
 pub use execution::ExecutionState;
 pub use host::{HostFault, HostName, InvalidHost};
 pub use id::{ExecutionId, Ids};

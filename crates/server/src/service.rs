@@ -19,7 +19,7 @@ use crate::app::{App, DataDir, StartError, open_store, secrets_of};
 use crate::config::{Config, Environment};
 use crate::doors::{Doors, Statistics, listen, redis, router};
 use crate::events::{Hub, Mask};
-use crate::executor::{Bells, Executor, HealthCache, Model, Programs, Vault, WarmPool, keep};
+use crate::executor::{Bells, Executor, HealthCache, Kinds, Model, Programs, Uplinks, Vault, WarmPool, keep};
 use crate::lifecycle::{Phase, Stage, drain};
 use crate::scheduler::{Command, Lanes, Schedule, SchedulerHandle, beat, prune, recover, rescue, schedule};
 
@@ -76,6 +76,7 @@ impl Service {
         let config = Arc::new(config);
         let path = parts.environment.get("PATH").unwrap_or("/usr/local/bin:/usr/bin:/bin");
         let runner = start_runner(&config, parts.supervisor.as_deref(), data_dir.path()).await?;
+        let uplinks = Uplinks::new(&config.sandbox);
         let executor = Arc::new(Executor {
             store,
             hub: Hub::default(),
@@ -93,6 +94,8 @@ impl Service {
             health: HealthCache::default(),
             phase: Phase::default(),
             bells: Bells::default(),
+            kinds: Kinds::default(),
+            uplinks,
             warm,
         });
         let app = app_around(executor, &parts);

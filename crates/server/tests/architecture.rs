@@ -56,7 +56,7 @@ const PLACES: [(&str, &[&str]); 13] = [
     ("env::var", &["server/src/config/"]),
     ("env::set_var", &[]),
     ("env::args", &[]),
-    ("Command::new(", &["runner/src/sandbox/"]),
+    ("Command::new(", &["runner/src/starter/", "runner/src/supervisor/"]),
     ("SystemTime::now", &["model/src/clock.rs"]),
     ("now_utc()", &["model/src/clock.rs"]),
     ("rand::", &["model/src/id.rs"]),

@@ -40,7 +40,10 @@ impl Setup {
             ephemeral: false,
             log: None,
             // Else an agent that waits, or goes on without a server, looks like one that was left behind.
-            env: vec![("LEGWORK_WARM__MOST", "0".to_owned()), ("LEGWORK_RUNS__DETACH", "false".to_owned())],
+            // And most scenarios are about something else than where their agents live.
+            env: [("LEGWORK_WARM__MOST", "0"), ("LEGWORK_RUNS__DETACH", "false"), ("LEGWORK_SANDBOX__KIND", "process")]
+                .map(|(name, value)| (name, value.to_owned()))
+                .into(),
         }
     }
 

@@ -88,6 +88,11 @@ pub trait Agent: Send + Sync {
     /// run, whatever becomes of it.
     fn credential_files(&self) -> &'static [&'static str];
 
+    /// The hosts of its model's API, and of the login there, where its vendor's own are used: each exact or as `*.suffix`.
+    fn model_hosts(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// Directories of its home in which it keeps its sessions, in files or directories that have the session's id in their
     /// name. With these files a session can be continued elsewhere at the same working directory.
     fn session_dirs(&self) -> &'static [&'static str] {

@@ -87,6 +87,10 @@ impl Agent for ClaudeCode {
         &["ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN", "CLAUDE_CODE_CREDENTIALS_JSON"]
     }
 
+    fn model_hosts(&self) -> &'static [&'static str] {
+        &["api.anthropic.com", "platform.claude.com", "console.anthropic.com"]
+    }
+
     fn reserved_env(&self) -> &'static [&'static str] {
         launch::RESERVED_ENV
     }

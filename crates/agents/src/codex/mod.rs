@@ -101,6 +101,10 @@ impl Agent for Codex {
         &["OPENAI_API_KEY", "CODEX_API_KEY", "CODEX_AUTH_JSON"]
     }
 
+    fn model_hosts(&self) -> &'static [&'static str] {
+        &["api.openai.com", "auth.openai.com", "chatgpt.com"]
+    }
+
     fn reserved_env(&self) -> &'static [&'static str] {
         launch::RESERVED_ENV
     }

@@ -92,6 +92,10 @@ impl Agent for Copilot {
         ]
     }
 
+    fn model_hosts(&self) -> &'static [&'static str] {
+        &["api.github.com", "api.githubcopilot.com", "*.githubcopilot.com"]
+    }
+
     fn reserved_env(&self) -> &'static [&'static str] {
         launch::RESERVED_ENV
     }

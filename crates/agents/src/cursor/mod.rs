@@ -70,6 +70,10 @@ impl Agent for Cursor {
         &["CURSOR_API_KEY", "CURSOR_AUTH_TOKEN"]
     }
 
+    fn model_hosts(&self) -> &'static [&'static str] {
+        &["api2.cursor.sh", "*.cursor.sh"]
+    }
+
     fn reserved_env(&self) -> &'static [&'static str] {
         launch::RESERVED_ENV
     }

@@ -104,6 +104,10 @@ impl Agent for Gemini {
         &["GEMINI_API_KEY", "GOOGLE_API_KEY"]
     }
 
+    fn model_hosts(&self) -> &'static [&'static str] {
+        &["generativelanguage.googleapis.com", "cloudcode-pa.googleapis.com", "oauth2.googleapis.com"]
+    }
+
     fn reserved_env(&self) -> &'static [&'static str] {
         launch::RESERVED_ENV
     }

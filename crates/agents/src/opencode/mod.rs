@@ -101,6 +101,10 @@ impl Agent for OpenCode {
         &["OPENCODE_API_KEY", "OPENAI_API_KEY", "ANTHROPIC_API_KEY", "OPENCODE_AUTH_JSON"]
     }
 
+    fn model_hosts(&self) -> &'static [&'static str] {
+        &["api.openai.com", "api.anthropic.com", "opencode.ai"]
+    }
+
     fn reserved_env(&self) -> &'static [&'static str] {
         launch::RESERVED_ENV
     }

@@ -70,6 +70,26 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// As it is written in JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NotListed => "not_listed",
+            Self::IpLiteral => "ip_literal",
+            Self::PrivateAddress => "private_address",
+            Self::Port => "port",
+            Self::Method => "method",
+            Self::Malformed => "malformed",
+            Self::HostMismatch => "host_mismatch",
+            Self::SniMismatch => "sni_mismatch",
+            Self::NotTls => "not_tls",
+            Self::Credential => "credential",
+            Self::Unresolvable => "unresolvable",
+            Self::Unreachable => "unreachable",
+            Self::Limit => "limit",
+            Self::TimedOut => "timed_out",
+        }
+    }
+
     /// The reason in words, as the second half of a sentence about a host.
     pub(super) fn in_words(self) -> &'static str {
         match self {

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use ipnet::IpNet;
 use legwork_model::{ByteSize, Cpus, Egress, SandboxKind};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -51,6 +52,10 @@ pub struct SandboxSettings {
     pub most_egress: Option<Egress>,
     /// The hosts for runs that name none, each exact or as `*.suffix`.
     pub allowed_domains: Vec<String>,
+    /// Networks of one's own, like `10.1.0.0/16`, that runs reach by the names of their hosts; other private addresses are never
+    /// reached.
+    #[schemars(with = "Vec<String>")]
+    pub private_networks: Vec<IpNet>,
     /// Absolute paths that every sandbox may read, beside what its programs need.
     pub readable: Vec<PathBuf>,
     /// Containers.
@@ -83,6 +88,7 @@ impl Default for SandboxSettings {
             egress: Egress::Public,
             most_egress: None,
             allowed_domains: Vec::new(),
+            private_networks: Vec::new(),
             readable: Vec::new(),
             docker: DockerSettings::default(),
             bubblewrap: BubblewrapSettings::default(),

@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::approvals::Approvals;
 use super::bells::{Bell, Bells};
+use super::confinement::{Kinds, Recording, Uplinks, watch_disk};
 use super::health::HealthCache;
 use super::prepare::Prepared;
 use super::programs::Programs;
@@ -116,6 +117,10 @@ pub struct Executor {
     pub warm: WarmPool,
     /// Tells runs that there are orders for them.
     pub bells: Bells,
+    /// Which kinds of sandbox work here.
+    pub kinds: Kinds,
+    /// Makes the ways out of runs.
+    pub uplinks: Uplinks,
 }
 
 impl Executor {
@@ -153,7 +158,7 @@ impl Executor {
         };
         let (events, mut inbox) = mpsc::channel(EVENTS);
         let mut talk = Talk::new(self, record.id, seat, bell, Approvals::new(self.patience(&record)));
-        let running = self.attempt(&record, survivor, events, stop.subscribe(), &mut talk);
+        let running = self.attempt(&record, survivor, events, &stop, &mut talk);
         let recording = record_events(&mut log, &mut inbox, &stop);
         let (done, ()) = tokio::join!(running, recording);
         let Some(Done { outcome, kept, hold }) = done else {
@@ -191,7 +196,7 @@ impl Executor {
         record: &ExecutionRecord,
         survivor: Option<Survivor>,
         events: mpsc::Sender<EventBody>,
-        stop: watch::Receiver<Option<StopReason>>,
+        stop: &watch::Sender<Option<StopReason>>,
         talk: &mut Talk<'_>,
     ) -> Option<Done> {
         let ready = match survivor {
@@ -199,14 +204,21 @@ impl Executor {
                 let taken = self.take_up(record, survivor).await;
                 taken.map(|(prepared, resuming)| (prepared, Some(resuming)))
             }
-            None => self.prepare(record, &events, stop.clone()).await.map(|prepared| (prepared, None)),
+            None => self.prepare(record, &events, stop.subscribe()).await.map(|prepared| (prepared, None)),
         };
         let (mut prepared, resuming) = match ready {
             Ok(ready) => ready,
             Err(verdict) => return Some(Done::without_run(verdict)),
         };
-        let ran = self.run_to_end(&mut prepared, resuming, record.orders > 0, &events, stop, talk).await?;
+        let uplink = prepared.confined.uplink.clone();
+        let recording = uplink.map(|uplink| Recording::of(uplink, record.id, events.clone()));
+        let _watched = prepared.task.sandbox.disk.map(|most| watch_disk(prepared.directories(), most, stop.clone()));
+        let stopped = stop.subscribe();
+        let ran = self.run_to_end(&mut prepared, resuming, record.orders > 0, &events, stopped, talk).await?;
         let Ran { mut outcome, output, hold } = ran;
+        if let Some(recording) = recording {
+            recording.finish().await;
+        }
         self.blame_age(prepared.agent, &mut outcome).await;
         let patch = prepared.workspace.patch(&self.runner, &prepared.git, &prepared.dirs, PatchLimits::default()).await;
         let diff = match patch {

@@ -3,6 +3,7 @@
 
 mod approvals;
 mod bells;
+mod confinement;
 mod execute;
 mod files;
 mod health;
@@ -20,6 +21,7 @@ mod version;
 mod warm;
 
 pub use bells::{Bell, Bells};
+pub use confinement::{Kinds, Uplinks};
 pub use execute::{Executor, Model};
 pub use health::{AgentHealth, HealthCache};
 pub use install::{Installed, Installer};

@@ -10,15 +10,17 @@ use legwork_runner::supervisor::Keep;
 use legwork_runner::workspace::{
     Errand, Exclusive, GitSetup, PatchLimits, RemoteError, Source, bring_up_to_date, existing_or_new,
 };
-use legwork_runner::{Attempt, Confinement, Cookie, Job, Output, RunDirs, StopReason, Survival, Waiting, Workspace};
+use legwork_runner::{Attempt, Cookie, Job, Output, RunDirs, StopReason, Survival, Waiting, Workspace};
 use tokio::sync::{mpsc, watch};
 
+use super::confinement::Confined;
 use super::execute::{Executor, Model};
 use super::mcp;
 use super::survival::Memo;
 use super::vault::RunSecrets;
 use super::warm::{Kept, Profile};
 use crate::config::AgentSettings;
+use crate::project::settle_or_refuse;
 use crate::store::append::{Fenced, Lease};
 use crate::store::home::MoveHome;
 use crate::store::{ExecutionRecord, StoreError};
@@ -45,6 +47,7 @@ pub(super) struct Prepared {
     /// The execution's own directories: output, patch.
     pub(super) dirs: RunDirs,
     pub(super) git: GitSetup,
+    pub(super) confined: Confined,
     /// How long its first process goes on without a server, if it does.
     unattended: Option<Duration>,
 }
@@ -59,7 +62,8 @@ struct Place {
 impl Prepared {
     /// What to start, and the other end of the dialogue with it. `so_far` is what an earlier process of this run printed.
     pub(super) fn start(&mut self, so_far: Option<Output>) -> Result<(Attempt, Box<dyn Dialogue>), Verdict> {
-        let launch = self.agent.launch(&self.task, &self.setup);
+        let mut launch = self.agent.launch(&self.task, &self.setup);
+        launch.env.extend(self.confined.uplink.iter().flat_map(|uplink| uplink.variables()));
         self.home.place(&launch.files).map_err(|error| directory_failed(&self.home.home(), &error))?;
         self.placed = paths(&launch);
         let dialogue = self.dialogue();
@@ -70,7 +74,7 @@ impl Prepared {
             workspace: self.workspace.path().to_owned(),
             limits: self.task.limits.clone(),
             idle: self.idle(),
-            confinement: Confinement::default(),
+            confinement: self.confined.confinement.clone(),
             survival,
             cookie: self.cookie.clone(),
             stdout_path: self.dirs.stdout(),
@@ -106,6 +110,7 @@ impl Prepared {
             fresh: self.workspace.was_empty(),
             waited,
             placed: self.placed.clone(),
+            egress_token: self.confined.uplink.as_ref().map(|uplink| uplink.token().to_owned()),
         };
         Some(memo.keep(unattended))
     }
@@ -123,6 +128,11 @@ impl Prepared {
         };
         let (limits, stdout_path) = (self.task.limits.clone(), self.dirs.stdout());
         Some((waiting, Job { opening, limits, idle: self.idle(), stdout_path, keep: self.keep(true) }))
+    }
+
+    /// Where it may write, and so what it may take on the disk.
+    pub(super) fn directories(&self) -> Vec<PathBuf> {
+        self.confined.confinement.writable.clone()
     }
 
     pub(super) fn idle(&self) -> Option<Duration> {
@@ -188,7 +198,9 @@ impl Executor {
         let warm = self.warm.is_used() && record.home == record.id;
         let profile = warm.then(|| Profile::of(agent, task, &setup, own_credential)).flatten();
         let (dirs, home, waiting) = match self.adopt(record, profile).await {
-            Some(Kept { waiting, dirs, .. }) => (RunDirs::of(&self.runs, record.id), dirs, Some(waiting)),
+            Some(Kept { waiting, dirs, confined, .. }) => {
+                (RunDirs::of(&self.runs, record.id), dirs, Some((waiting, confined)))
+            }
             None => {
                 let (dirs, home) = self.directories(record)?;
                 (dirs, home, None)
@@ -207,11 +219,18 @@ impl Executor {
         // The log may have ended the run already; then nobody misses the event.
         let _ = events.send(EventBody::Workspace { path, commit }).await;
 
+        // A project that had to be cloned first may ask for something, too.
+        let settled = settle_or_refuse(task.clone(), workspace.path(), &self.config)?;
+        let setup = if settled == *task { setup } else { self.setup(agent, &settled, &secrets, record.id)? };
         let setup = Setup { workspace: workspace.path().to_owned(), home: home.home(), tmp: home.tmp(), ..setup };
+        let (waiting, confined) = match waiting {
+            Some((waiting, confined)) => (Some(waiting), confined),
+            None => (None, self.confine(agent, &settled, &setup, &home, None).await?),
+        };
         Ok(Prepared {
             agent,
             waiting,
-            task: task.clone(),
+            task: settled,
             setup,
             secrets: (*secrets).clone(),
             cookie,
@@ -221,13 +240,14 @@ impl Executor {
             placed: Vec::new(),
             dirs,
             git,
+            confined,
             unattended: self.unattended(),
         })
     }
 
     /// An attempt that an earlier server process prepared, and left what it knew.
     pub(super) async fn prepared_before(&self, record: &ExecutionRecord, memo: Memo) -> Result<Prepared, Verdict> {
-        let Memo { task, secrets, workspace, fresh, placed, .. } = memo;
+        let Memo { task, secrets, workspace, fresh, placed, egress_token, .. } = memo;
         self.vault.keep(record.id, secrets.clone());
         let agent = self.agent_of(&task)?;
         let (dirs, home) = (RunDirs::of(&self.runs, record.id), RunDirs::of(&self.runs, record.home));
@@ -240,6 +260,7 @@ impl Executor {
             None => None,
         };
         let setup = Setup { workspace: workspace.clone(), home: home.home(), tmp: home.tmp(), ..setup };
+        let confined = self.confine(agent, &task, &setup, &home, egress_token).await?;
         let workspace = if fresh { Workspace::fresh(workspace) } else { Workspace::looked_at(workspace, &dirs) };
         let cookie = self.cookie(record);
         let git = self.git(&cookie);
@@ -256,6 +277,7 @@ impl Executor {
             placed,
             dirs,
             git,
+            confined,
             unattended: None,
         })
     }

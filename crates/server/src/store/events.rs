@@ -29,4 +29,18 @@ impl Store {
             .await?;
         rows.into_iter().map(RecordedEvent::try_from).collect()
     }
+
+    /// All events of one kind, in order. For kinds alone of which an execution has few.
+    ///
+    /// # Errors
+    /// Where the database gives no answer.
+    pub async fn events_of_kind(&self, id: ExecutionId, kind: &str) -> Result<Vec<RecordedEvent>, StoreError> {
+        let rows = event::Entity::find()
+            .filter(event::Column::ExecutionId.eq(id.to_string()))
+            .filter(event::Column::Kind.eq(kind))
+            .order_by_asc(event::Column::Seq)
+            .all(&self.reads)
+            .await?;
+        rows.into_iter().map(RecordedEvent::try_from).collect()
+    }
 }

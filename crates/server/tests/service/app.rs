@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use axum::Router;
-use legwork_model::{ExecutionState, Ids, TestClock, Timestamp};
+use legwork_model::{ExecutionState, Ids, SandboxKind, TestClock, Timestamp};
 use legwork_server::admission::{Permissions, new_key};
 use legwork_server::config::{AgentSettings, Config, Environment};
 use legwork_server::lifecycle::Stage;
@@ -51,6 +51,7 @@ impl TestApp {
         config.agents.insert("claude-code".into(), settings);
         // Else an agent that waits looks like one that was left behind.
         config.warm.most = 0;
+        config.sandbox.kind = SandboxKind::Process;
         configure(&mut config, folder.path());
         let parts = Parts {
             clock: Arc::clone(&clock) as _,

@@ -4,6 +4,7 @@ pub mod agents;
 pub mod approvals;
 pub mod cancel;
 pub mod create;
+pub mod egress;
 pub mod events;
 pub mod get;
 pub mod list;
@@ -33,6 +34,7 @@ pub(super) fn routes() -> Router<Doors> {
         .route("/{id}", get(get::get))
         .route("/{id}/events", get(events::events))
         .route("/{id}/output", get(output::output))
+        .route("/{id}/egress", get(egress::egress))
         .route("/{id}/patch", get(patch::patch))
         .route("/{id}/messages", post(messages::message))
         .route("/{id}/interrupt", post(messages::interrupt))

@@ -21,6 +21,7 @@ use crate::doors::{claude_code, execute, generate, native, redis, web};
         native::events::events,
         native::output::output,
         native::patch::patch,
+        native::egress::egress,
         native::cancel::cancel,
         native::retry::retry,
         native::messages::message,

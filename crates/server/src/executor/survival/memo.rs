@@ -27,6 +27,8 @@ pub(in crate::executor) struct Memo {
     pub(in crate::executor) fresh: bool,
     /// Whether the program was started ahead of its job.
     pub(in crate::executor) waited: bool,
+    /// What it authenticates with at its way out, where it has one.
+    pub(in crate::executor) egress_token: Option<String>,
     /// Files that were placed for the run alone.
     pub(in crate::executor) placed: Vec<PathBuf>,
 }

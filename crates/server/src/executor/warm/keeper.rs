@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use legwork_model::{Clock, FailureReason, Ids, Limits, SystemClock, Verdict};
-use legwork_runner::{Attempt, Confinement, Cookie, RunDirs, Survival};
+use legwork_runner::{Attempt, Cookie, RunDirs, Survival};
 
 use super::{Kept, Profile, WarmPool};
 use crate::executor::Executor;
@@ -152,10 +152,18 @@ impl Executor {
         let id = Ids::from_system().execution(SystemClock.now());
         let dirs = RunDirs::create_ahead(&self.runs, id).map_err(failed)?;
         let setup = profile.setup(dirs.home(), dirs.tmp(), dirs.work());
-        let Some((launch, dialogue)) = agent.waiting(profile.task(), &setup) else {
+        let confined = match self.confine(agent, profile.task(), &setup, &dirs, None).await {
+            Ok(confined) => confined,
+            Err(verdict) => {
+                remove(&dirs);
+                return Err(verdict);
+            }
+        };
+        let Some((mut launch, dialogue)) = agent.waiting(profile.task(), &setup) else {
             remove(&dirs);
             return Err(Verdict::failed(FailureReason::SpawnFailed, "The agent can't wait."));
         };
+        launch.env.extend(confined.uplink.iter().flat_map(|uplink| uplink.variables()));
         dirs.place(&launch.files).map_err(failed)?;
         let attempt = Attempt {
             launch,
@@ -163,14 +171,14 @@ impl Executor {
             workspace: dirs.work(),
             limits: Limits { first_event_seconds: START_SECONDS, ..Limits::default() },
             idle: None,
-            confinement: Confinement::default(),
+            confinement: confined.confinement.clone(),
             survival: Survival::Later,
             cookie: Cookie::new(&self.node, id, 0),
             stdout_path: dirs.stdout(),
             so_far: None,
         };
         match self.runner.start_waiting(attempt, dialogue).await {
-            Ok(waiting) => Ok(Kept { waiting, dirs, since: Instant::now() }),
+            Ok(waiting) => Ok(Kept { waiting, dirs, confined, since: Instant::now() }),
             Err(verdict) => {
                 remove(&dirs);
                 Err(verdict)

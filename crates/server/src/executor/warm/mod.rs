@@ -16,6 +16,8 @@ use legwork_runner::{RunDirs, Waiting};
 use tokio::sync::Notify;
 
 use demand::Demand;
+
+use super::confinement::Confined;
 pub use keeper::keep;
 pub(super) use profile::Profile;
 
@@ -34,6 +36,8 @@ pub struct WarmPool {
 pub(super) struct Kept {
     pub(super) waiting: Waiting,
     pub(super) dirs: RunDirs,
+    /// How it is confined; its job is so, too.
+    pub(super) confined: Confined,
     since: Instant,
 }
 

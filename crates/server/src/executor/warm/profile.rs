@@ -53,6 +53,7 @@ impl Profile {
         let mut hash = Sha256::new();
         let program = format!("{:?} {} {} {}", launch.program, file.ino(), file.size(), file.mtime());
         hash.update(format!("{} {program} {:?} {:?}", agent.name(), launch.args, launch.env));
+        hash.update(format!("{:?} {:?}", task.sandbox, setup.base_url));
         for placed in &launch.files {
             hash.update(format!("{:?} {}", placed.path, placed.contents));
         }

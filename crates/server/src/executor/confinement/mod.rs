@@ -1,0 +1,64 @@
+//! Where the processes of a run live, and what they may use and reach: what was admitted, made real on this machine, or
+//! refused. Nothing is ever weaker than it was asked for.
+
+mod disk;
+mod kinds;
+mod recording;
+mod uplink;
+
+use std::sync::Arc;
+
+use legwork_agents::{Agent, Setup};
+use legwork_model::{Egress, Task, Verdict};
+use legwork_runner::{Confinement, Network, Resources, RunDirs};
+
+pub(super) use disk::watch_disk;
+pub use kinds::Kinds;
+pub(super) use recording::Recording;
+pub(super) use uplink::RunUplink;
+pub use uplink::Uplinks;
+
+use super::Executor;
+
+/// How one run is confined.
+#[derive(Debug, Clone)]
+pub(super) struct Confined {
+    pub(super) confinement: Confinement,
+    /// Its way out, where it has no other.
+    pub(super) uplink: Option<Arc<RunUplink>>,
+}
+
+impl Executor {
+    /// Confines a run that works in `setup.workspace`. `token` is that of its way out where an earlier server process gave it
+    /// one.
+    pub(super) async fn confine(
+        &self,
+        agent: &dyn Agent,
+        task: &Task,
+        setup: &Setup,
+        home: &RunDirs,
+        token: Option<String>,
+    ) -> Result<Confined, Verdict> {
+        let sandbox = &task.sandbox;
+        let egress = sandbox.egress.unwrap_or(self.config.sandbox.egress);
+        let (kind, egress) = self.kinds.choose(&self.runner, sandbox.kind, egress).await?;
+        let uplink = match egress {
+            Egress::Open => None,
+            egress => Some(Arc::new(self.uplinks.uplink(agent, sandbox, egress, setup, token)?)),
+        };
+        let network = uplink.clone().map_or(Network::Machine, |uplink| Network::Own(uplink));
+        let mut writable = vec![home.home()];
+        if !setup.workspace.starts_with(home.home()) {
+            writable.push(setup.workspace.clone());
+        }
+        let confinement = Confinement {
+            kind,
+            resources: Resources { memory: sandbox.memory, cpus: sandbox.cpus, pids: sandbox.pids },
+            network,
+            writable,
+            readable: self.config.sandbox.readable.clone(),
+            container: sandbox.container.clone().unwrap_or_default(),
+        };
+        Ok(Confined { confinement, uplink })
+    }
+}
