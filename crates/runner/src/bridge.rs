@@ -1,5 +1,6 @@
 //! Between a program that serves HTTP on this machine and the dialogue with it, which knows lines alone
-//! ([`HttpServer`] says which). Nothing else is spoken to than the loopback address that the program announced.
+//! ([`HttpServer`] says which). Nothing else is spoken to than the loopback address that the program announced, in the network
+//! that the program has.
 
 use std::io;
 use std::net::SocketAddr;
@@ -20,12 +21,12 @@ use legwork_model::Ids;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
-use tokio::net::TcpStream;
 use tokio::net::unix::pipe;
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 
+use crate::network::RunNetwork;
 use crate::pipes::Source;
 
 /// How long the program may take for one request. What takes longer is told of in events.
@@ -65,18 +66,28 @@ impl Plan {
         (self.server.password_variable, &self.password)
     }
 
-    /// Builds it to a program that prints to `printed`; returns what comes in the place of that.
-    pub(crate) fn start(self, printed: impl AsyncRead + Send + Unpin + 'static) -> (Source, Bridge) {
+    /// Builds it to a program that prints to `printed` and listens in `network`; returns what comes in the place of what
+    /// it prints.
+    pub(crate) fn start(
+        self,
+        printed: impl AsyncRead + Send + Unpin + 'static,
+        network: RunNetwork,
+    ) -> (Source, Bridge) {
         let (near, far) = duplex(BUFFER);
         let bridge = tokio::spawn(async move {
             // Nobody reads on, or the program has ended: both are known where it matters.
-            let _ = self.stand(printed, far).await;
+            let _ = self.stand(printed, far, network).await;
         });
         (Box::new(near), Bridge(bridge))
     }
 
     /// Stands until the program closes its standard output.
-    async fn stand(self, mut printed: impl AsyncRead + Unpin, mut lines: DuplexStream) -> Result<(), Error> {
+    async fn stand(
+        self,
+        mut printed: impl AsyncRead + Unpin,
+        mut lines: DuplexStream,
+        network: RunNetwork,
+    ) -> Result<(), Error> {
         let Self { server, password, requests } = self;
         let (sender, mut told) = mpsc::channel(16);
         let mut ways = JoinSet::new();
@@ -95,7 +106,8 @@ impl Plan {
                     for line in heard {
                         match (announced(&server, &line), unbuilt.take()) {
                             (Some(address), Some((password, requests))) => {
-                                let door = Door { address: address?, authorization: basic(server.user, &password) };
+                                let authorization = basic(server.user, &password);
+                                let door = Door { address: address?, authorization, network: network.clone() };
                                 ways.spawn(events(door.clone(), server, sender.clone()));
                                 ways.spawn(answers(door, requests, sender.clone()));
                             }
@@ -137,6 +149,7 @@ fn basic(user: &str, password: &str) -> String {
 struct Door {
     address: SocketAddr,
     authorization: String,
+    network: RunNetwork,
 }
 
 impl Door {
@@ -149,7 +162,7 @@ impl Door {
             .header("authorization", &self.authorization)
             .header("content-type", "application/json")
             .body(Full::new(Bytes::from(body)))?;
-        let (mut sender, connection) = handshake(TokioIo::new(TcpStream::connect(self.address).await?)).await?;
+        let (mut sender, connection) = handshake(TokioIo::new(self.network.connect(self.address).await?)).await?;
         // Ends with the answer's body.
         tokio::spawn(connection);
         Ok(sender.send_request(request).await?)
@@ -283,7 +296,7 @@ mod tests {
         let plan = Plan::new(SERVER, read).expect("a plan");
         let password = plan.password().1.to_owned();
         let (printed, far) = duplex(1024);
-        let (stdout, bridge) = plan.start(far);
+        let (stdout, bridge) = plan.start(far, RunNetwork::Machine);
         let requests = pipe::Sender::from_owned_fd(write).expect("a pipe");
         Built { printed, requests, lines: BufReader::new(stdout).lines(), password, _bridge: bridge }
     }

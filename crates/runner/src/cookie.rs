@@ -24,6 +24,11 @@ impl Cookie {
         &self.0
     }
 
+    /// The cookie of a program that is started to see whether it works.
+    pub(crate) fn probe() -> Self {
+        Self("probe/probe/0".to_owned())
+    }
+
     /// Reads the value of the environment variable as it was found in a process.
     pub(crate) fn found(value: String) -> Self {
         Self(value)

@@ -25,6 +25,7 @@ pub mod supervisor;
 mod bridge;
 mod deadlines;
 mod event_queue;
+mod network;
 mod pause;
 mod pipes;
 mod stdin;

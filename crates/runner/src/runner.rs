@@ -12,7 +12,7 @@ use crate::attempt::{Attempt, Survival, Wires};
 use crate::output::{Output, Recorder};
 use crate::passage::{Left, Passage, Terms};
 use crate::process_tree::{Leftover, Registry};
-use crate::sandbox::{Inherited, Plain, Sandbox, Start};
+use crate::sandbox::{Bubblewrap, ControlGroups, Inherited, Network, Plain, Sandbox, Start};
 use crate::starter::Starter;
 use crate::supervisor::{Hold, Supervisor};
 
@@ -23,6 +23,7 @@ use crate::supervisor::{Hold, Supervisor};
 #[derive(Debug, Clone)]
 pub struct Runner {
     registry: Arc<Registry>,
+    control_groups: Arc<ControlGroups>,
     sandboxes: Vec<Arc<dyn Sandbox>>,
     supervisor: Option<Arc<Supervisor>>,
     graces: Graces,
@@ -79,7 +80,20 @@ impl Runner {
     /// Where the kernel has no child subreapers (Linux before 3.4) or `/proc` is not mounted.
     pub fn new() -> io::Result<Self> {
         let registry = Arc::new(Registry::new()?);
-        Ok(Self { registry, sandboxes: vec![Arc::new(Plain)], supervisor: None, graces: Graces::default() })
+        let control_groups = Arc::new(ControlGroups::default());
+        let plain = Plain { control_groups: Arc::clone(&control_groups) };
+        let sandboxes: Vec<Arc<dyn Sandbox>> = vec![Arc::new(plain)];
+        Ok(Self { registry, control_groups, sandboxes, supervisor: None, graces: Graces::default() })
+    }
+
+    /// The same runner with the sandbox `bubblewrap`, made by the program `bwrap` at that path. Whether it works here,
+    /// [`probe`](Self::probe) finds out; a run that asks for it where it does not is refused.
+    #[must_use]
+    pub fn with_bubblewrap(mut self, program: PathBuf) -> Self {
+        let probed_by = Starter::Here(Arc::clone(&self.registry));
+        let control_groups = Arc::clone(&self.control_groups);
+        self.sandboxes.push(Arc::new(Bubblewrap::new(program, probed_by, control_groups)));
+        self
     }
 
     /// The same runner with other graces.
@@ -154,7 +168,9 @@ impl Runner {
             Verdict::failed(FailureReason::Internal, format!("The agent's output could not be kept: {error}."))
         })?;
         let sandbox = self.sandbox(confinement.kind)?;
-        let survival = if serves { Survival::None } else { survival };
+        // Sockets in its network and its control group are held by this process, and would be gone with it.
+        let needs_us = serves || matches!(confinement.network, Network::Own(_)) || confinement.resources.are_limited();
+        let survival = if needs_us { Survival::None } else { survival };
         let starter = match &self.supervisor {
             Some(supervisor) if survival != Survival::None => {
                 Starter::Supervised(Arc::clone(supervisor), limits.max_output_bytes)
@@ -170,10 +186,7 @@ impl Runner {
             confinement: &confinement,
             starter: &starter,
         };
-        let running = sandbox
-            .start(start)
-            .await
-            .map_err(|error| Verdict::failed(FailureReason::SpawnFailed, error.to_string()))?;
+        let running = sandbox.start(start).await.map_err(|error| Verdict::failed(error.reason(), error.to_string()))?;
         if let Survival::Kept(keep) = survival {
             running.process.keep(keep);
         }
@@ -194,12 +207,17 @@ impl Runner {
     }
 
     /// Kills what an earlier server process with this node id left on this machine, with all descendants, and says
-    /// what that was. To be called before the first run.
+    /// what that was. Removes their control groups. To be called before the first run.
     ///
     /// # Errors
     /// Where `/proc` can't be read.
     pub async fn sweep(&self, node: &str) -> io::Result<Vec<Leftover>> {
-        self.registry.sweep(node).await
+        let found = self.registry.sweep(node).await?;
+        let groups = self.control_groups.sweep(node);
+        if groups > 0 {
+            tracing::info!(groups, "removed control groups that an earlier server left behind");
+        }
+        Ok(found)
     }
 
     /// Ends and reaps orphans for ever. Runs clean up behind themselves; this catches what was started in the blink

@@ -1,12 +1,17 @@
 //! Where the scripted agent is run, and how its traces are looked for.
 
+use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use legwork_agents::{Setup, find_agent};
-use legwork_model::{EventBody, ExecutionId, FailureReason, Ids, Limits, Outcome, Task, Timestamp, Verdict};
-use legwork_runner::{Attempt, Confinement, Cookie, Ended, Graces, RunDirs, Runner, StopReason, Survival, Wires};
+use legwork_model::{
+    EventBody, ExecutionId, FailureReason, Ids, Limits, Outcome, SandboxKind, Task, Timestamp, Verdict,
+};
+use legwork_runner::{
+    Attempt, Confinement, Cookie, Ended, Graces, Network, RunDirs, Runner, StopReason, Survival, Uplink, Wires,
+};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
@@ -17,7 +22,15 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) fn runner() -> Runner {
     static RUNNER: OnceLock<Runner> = OnceLock::new();
     let graces = Graces { terminate: Duration::from_millis(500), ..Graces::default() };
-    RUNNER.get_or_init(|| Runner::new().expect("a runner").with_graces(graces)).clone()
+    let new = || Runner::new().expect("a runner").with_graces(graces).with_bubblewrap("/usr/bin/bwrap".into());
+    RUNNER.get_or_init(new).clone()
+}
+
+/// Whether bubblewrap works here; said aloud where it does not.
+pub(crate) async fn has_bubblewrap() -> bool {
+    let probed = runner().probe().await;
+    let works = probed.into_iter().find(|(kind, _)| *kind == SandboxKind::Bubblewrap).expect("it is registered").1;
+    works.inspect_err(|why| eprintln!("SKIPPED: {why}")).is_ok()
 }
 
 fn new_execution() -> ExecutionId {
@@ -49,11 +62,11 @@ pub(crate) struct Done {
 
 impl Lab {
     /// A run of the scripted agent, with limits that no script reaches by accident.
-    pub(crate) fn new(script: &str) -> Self {
-        Self::with_limits(script, Limits::default())
+    pub(crate) fn new(kind: SandboxKind, script: &str) -> Self {
+        Self::with_limits(kind, script, Limits::default())
     }
 
-    pub(crate) fn with_limits(script: &str, limits: Limits) -> Self {
+    pub(crate) fn with_limits(kind: SandboxKind, script: &str, limits: Limits) -> Self {
         let runs = tempfile::tempdir().expect("a directory");
         let execution = new_execution();
         let dirs = RunDirs::create(runs.path(), execution).expect("directories");
@@ -64,7 +77,7 @@ impl Lab {
             workspace: dirs.work(),
             limits,
             idle: None,
-            confinement: Confinement::default(),
+            confinement: confinement(kind, &dirs),
             survival: Survival::default(),
             cookie: Cookie::new("lab", execution, 1),
             stdout_path: dirs.stdout(),
@@ -96,7 +109,7 @@ impl Lab {
     pub(crate) fn start(&mut self) -> Going {
         let (stop, stopped) = watch::channel(None);
         let (sender, events) = mpsc::channel(4096);
-        let attempt = std::mem::replace(&mut self.attempt, Self::new("").attempt);
+        let attempt = std::mem::replace(&mut self.attempt, Self::new(SandboxKind::Process, "").attempt);
         let ended =
             tokio::spawn(async move { runner().run(attempt, Wires::one_way(dialogue(), stopped, sender)).await });
         Going { stop, events, ended }
@@ -171,6 +184,27 @@ impl Done {
 
 pub(crate) fn dialogue() -> Box<dyn legwork_agents::Dialogue> {
     find_agent("claude-code").expect("it is known").dialogue(&Task::default(), &Setup::default())
+}
+
+/// Everything that a sandbox can keep away from a run, away.
+fn confinement(kind: SandboxKind, dirs: &RunDirs) -> Confinement {
+    let network = match kind {
+        SandboxKind::Process => Network::Machine,
+        _ => Network::Own(Arc::new(NoUplink)),
+    };
+    Confinement { kind, network, writable: vec![dirs.home()], ..Confinement::default() }
+}
+
+/// Leads nowhere.
+#[derive(Debug)]
+struct NoUplink;
+
+impl Uplink for NoUplink {
+    fn addresses(&self) -> Vec<SocketAddr> {
+        Vec::new()
+    }
+
+    fn serve(&self, _: Vec<TcpListener>) {}
 }
 
 fn setup(dirs: &RunDirs) -> Setup {

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use legwork_agents::Order;
-use legwork_model::{EventBody, FailureReason, Verdict};
+use legwork_model::{EventBody, FailureReason, SandboxKind, Verdict};
 use legwork_runner::supervisor::Keep;
 use legwork_runner::{Ended, Instruction, Lines, Resumption, Runner, StopReason, Survival, Wires};
 use tokio::sync::{mpsc, watch};
@@ -106,7 +106,7 @@ fn kept(script: &str) -> (tempfile::TempDir, Lab) {
 }
 
 fn kept_for(script: &str, hard_limit: Duration, unattended: Duration) -> (tempfile::TempDir, Lab) {
-    let mut lab = Lab::new(script);
+    let mut lab = Lab::new(SandboxKind::Process, script);
     lab.attempt.survival = Survival::Kept(Keep { memo: b"memo".to_vec(), hard_limit, unattended });
     (tempfile::tempdir().expect("a directory"), lab)
 }

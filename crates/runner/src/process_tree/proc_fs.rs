@@ -159,6 +159,14 @@ pub(super) fn with_descendants(members: &mut Vec<Process>, all: &[Process], keep
     }
 }
 
+/// The pids of all that descend from a process.
+pub(crate) fn descendants(pid: i32) -> io::Result<Vec<i32>> {
+    let all = Process::all()?;
+    let mut members: Vec<_> = all.iter().filter(|process| process.parent == pid).copied().collect();
+    with_descendants(&mut members, &all, |_| true);
+    Ok(members.iter().map(|member| member.pid).collect())
+}
+
 fn read_capped(path: &str, cap: usize) -> Option<Vec<u8>> {
     let file = open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
     let mut bytes = vec![0; 8 * 1024];

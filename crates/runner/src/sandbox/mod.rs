@@ -5,7 +5,13 @@
 //! containers) goes with the `Process`. When starting fails, nothing is left of it.
 
 mod confinement;
+
+mod bubblewrap;
 mod process;
+
+mod control_group;
+mod limited;
+
 mod program;
 pub(crate) mod spawn;
 mod spawn_error;
@@ -19,7 +25,9 @@ use futures::future::BoxFuture;
 use legwork_agents::Launch;
 use legwork_model::{Exit, Failure, SandboxKind};
 
+pub(crate) use bubblewrap::Bubblewrap;
 pub use confinement::{Confinement, Network, Resources, Uplink};
+pub(crate) use control_group::ControlGroups;
 pub(crate) use process::Plain;
 pub(crate) use spawn::Inherited;
 pub(crate) use spawn_error::SpawnError;

@@ -1,14 +1,26 @@
 //! A plain process: a group, an environment and directories of its own, but no isolation from the machine.
 
+use std::io;
+use std::sync::Arc;
+
 use futures::future::BoxFuture;
 use legwork_model::SandboxKind;
 
+use super::control_group::{ControlGroup, ControlGroups};
+use super::limited::{Limited, curb};
 use super::spawn::Planned;
 use super::{Running, Sandbox, SpawnError, Start};
+use crate::network::RunNetwork;
+use crate::process_tree::descendants;
 
 /// Starts plain processes.
+///
+/// Limits hold from just after its first instruction: it is started, and put into its control group then, with what it
+/// has started meanwhile. One that got away in between (a process without a parent) is not limited.
 #[derive(Debug)]
-pub(crate) struct Plain;
+pub(crate) struct Plain {
+    pub(crate) control_groups: Arc<ControlGroups>,
+}
 
 impl Sandbox for Plain {
     fn kind(&self) -> SandboxKind {
@@ -21,8 +33,41 @@ impl Sandbox for Plain {
 
     fn start<'a>(&'a self, start: Start<'a>) -> BoxFuture<'a, Result<Running, SpawnError>> {
         Box::pin(async move {
+            let group = self.control_groups.create(start.cookie, &start.confinement.resources)?;
             let starter = start.starter;
-            Planned::new(start)?.start(starter).await
+            let started = Planned::new(start)?.start(starter).await?;
+            let mut running = started.connect(RunNetwork::Machine);
+            let pid = running.process.pid().and_then(|pid| i32::try_from(pid).ok());
+            if let Some(pid) = pid {
+                unless_gone(curb(pid)).map_err(SpawnError::sandbox)?;
+                if let Some(group) = group {
+                    move_in(&group, pid).map_err(SpawnError::sandbox)?;
+                    running.process = Box::new(Limited { process: running.process, group });
+                }
+            }
+            Ok(running)
         })
+    }
+}
+
+/// Moves a process into its group with all that descends from it, until there is none that was started before its parent
+/// was moved.
+fn move_in(group: &ControlGroup, pid: i32) -> io::Result<()> {
+    let mut moved = Vec::new();
+    let mut found = vec![pid];
+    while !found.is_empty() {
+        found.iter().try_for_each(|pid| unless_gone(group.add(*pid)))?;
+        moved.append(&mut found);
+        found = descendants(pid)?;
+        found.retain(|pid| !moved.contains(pid));
+    }
+    Ok(())
+}
+
+/// A program may be so short that it has ended by now.
+fn unless_gone(done: io::Result<()>) -> io::Result<()> {
+    match done {
+        Err(error) if error.raw_os_error() == Some(rustix::io::Errno::SRCH.raw_os_error()) => Ok(()),
+        done => done,
     }
 }

@@ -12,6 +12,7 @@ use super::program::find;
 use super::{Running, SpawnError, Start};
 use crate::bridge::{Bridge, Plan};
 use crate::cookie::Cookie;
+use crate::network::RunNetwork;
 use crate::starter::{Started, Starter};
 use crate::stdin::{Stdin, StdinFeed};
 
@@ -57,7 +58,7 @@ pub(crate) const SECRET_FD: RawFd = 3;
 /// A program that is about to be started, with what comes between it and its run.
 pub(crate) struct Planned {
     pub(crate) spawn: Spawn,
-    install_hint: String,
+    pub(crate) install_hint: String,
     between: Option<(Plan, StdinFeed)>,
 }
 
@@ -95,23 +96,32 @@ impl Planned {
     }
 
     /// Starts it.
-    pub(crate) async fn start(self, starter: &Starter) -> Result<Running, SpawnError> {
+    pub(crate) async fn start(self, starter: &Starter) -> Result<Unconnected, SpawnError> {
         let Self { spawn, install_hint, between } = self;
         let (program, directory) = (spawn.program.clone(), spawn.directory.clone());
         let started = starter.start(spawn).await;
         let started = started.map_err(|source| SpawnError::diagnose(source, &program, &directory, &install_hint))?;
-        Ok(connected(started, between))
+        Ok(Unconnected { started, between })
     }
 }
 
-fn connected(started: Started, between: Option<(Plan, StdinFeed)>) -> Running {
-    let Started { process, stdin, stdout, stderr } = started;
-    match (between, stdout) {
-        (Some((plan, feed)), Some(printed)) => {
-            let (lines, bridge): (_, Bridge) = plan.start(printed);
-            Running { process, stdin: Stdin::Pipe(feed), stdout: Some(lines), stderr, bridge: Some(bridge) }
+/// A program that was started, before anything is between it and its run.
+pub(crate) struct Unconnected {
+    pub(crate) started: Started,
+    between: Option<(Plan, StdinFeed)>,
+}
+
+impl Unconnected {
+    /// Puts between what belongs there. `network` is where the program would listen.
+    pub(crate) fn connect(self, network: RunNetwork) -> Running {
+        let Started { process, stdin, stdout, stderr } = self.started;
+        match (self.between, stdout) {
+            (Some((plan, feed)), Some(printed)) => {
+                let (lines, bridge): (_, Bridge) = plan.start(printed, network);
+                Running { process, stdin: Stdin::Pipe(feed), stdout: Some(lines), stderr, bridge: Some(bridge) }
+            }
+            (_, stdout) => Running { process, stdin, stdout, stderr, bridge: None },
         }
-        (_, stdout) => Running { process, stdin, stdout, stderr, bridge: None },
     }
 }
 

@@ -1,8 +1,13 @@
 //! Why a program could not be started, in words that help.
 
+use std::fmt::Display;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+
+use legwork_model::FailureReason;
+
+use super::control_group::LimitError;
 
 /// Why a program could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +42,12 @@ pub(crate) enum SpawnError {
     /// The working directory is not there.
     #[error("The working directory {0} does not exist or can't be entered.")]
     NoWorkingDirectory(PathBuf),
+    /// A limit that was asked for can't be enforced.
+    #[error(transparent)]
+    Limit(#[from] LimitError),
+    /// The sandbox can't be had here, or failed.
+    #[error("The sandbox could not be set up: {0}.")]
+    Sandbox(String),
     /// Anything else the system said.
     #[error("The program {program} could not be started: {source}.")]
     Other {
@@ -48,6 +59,27 @@ pub(crate) enum SpawnError {
 }
 
 impl SpawnError {
+    /// The sandbox failed at something.
+    pub(super) fn sandbox(error: impl Display) -> Self {
+        Self::Sandbox(error.to_string().trim_end_matches('.').to_owned())
+    }
+
+    /// What kind of failure that is.
+    pub(crate) fn reason(&self) -> FailureReason {
+        match self {
+            Self::Limit(_) | Self::Sandbox(_) => FailureReason::SandboxUnavailable,
+            _ => FailureReason::SpawnFailed,
+        }
+    }
+
+    /// What can be seen to be wrong before anything is started.
+    pub(super) fn foreseen(program: &Path, directory: &Path, hint: &str) -> Option<Self> {
+        match Self::diagnose(io::ErrorKind::Other.into(), program, directory, hint) {
+            Self::Other { .. } => None,
+            foreseen => Some(foreseen),
+        }
+    }
+
     /// Finds out what an error of the system was about: it says no more than "not found" or "not permitted".
     pub(super) fn diagnose(source: io::Error, program: &Path, directory: &Path, hint: &str) -> Self {
         if std::fs::read_dir(directory).is_err() {

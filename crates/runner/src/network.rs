@@ -1,0 +1,80 @@
+//! The network of a run that has one of its own: sockets can be made in it from outside, without a process inside.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::fs::{Mode, OFlags, open};
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use crate::pause::Pauses;
+
+/// A connection to a socket on the same machine is made at once or not at all.
+const CONNECT: Duration = Duration::from_secs(10);
+
+/// The network that a run has.
+#[derive(Debug, Clone)]
+pub(crate) enum RunNetwork {
+    /// The machine's.
+    Machine,
+    /// One of its own. It exists as long as this, or a process in it.
+    Own(Arc<OwnedFd>),
+}
+
+impl RunNetwork {
+    /// The network of a process.
+    pub(crate) fn of(pid: i32) -> io::Result<Self> {
+        let namespace = open(format!("/proc/{pid}/ns/net"), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+        Ok(Self::Own(Arc::new(namespace)))
+    }
+
+    /// Sockets in it that listen, which do not block. The loopback interface of a new network takes a moment to have its addresses.
+    pub(crate) async fn listen(&self, addresses: Vec<SocketAddr>, deadline: Instant) -> io::Result<Vec<TcpListener>> {
+        let mut pauses = Pauses::new();
+        loop {
+            let wanted = addresses.clone();
+            let listening = self.within(move || wanted.into_iter().map(listener).collect::<io::Result<Vec<_>>>()).await;
+            match listening {
+                Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable && Instant::now() < deadline => {
+                    pauses.next(deadline).await;
+                }
+                listening => return listening,
+            }
+        }
+    }
+
+    /// A connection to what listens in it.
+    pub(crate) async fn connect(&self, address: SocketAddr) -> io::Result<tokio::net::TcpStream> {
+        if matches!(self, Self::Machine) {
+            return tokio::net::TcpStream::connect(address).await;
+        }
+        let stream = self.within(move || TcpStream::connect_timeout(&address, CONNECT)).await?;
+        stream.set_nonblocking(true)?;
+        tokio::net::TcpStream::from_std(stream)
+    }
+
+    /// Does `work` there, on a thread that is never used for anything else: a thread that came back would be in the wrong
+    /// network should that fail. A socket stays in the network that it was made in.
+    async fn within<T: Send + 'static>(&self, work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
+        let Self::Own(namespace) = self else { return work() };
+        let namespace = Arc::clone(namespace);
+        let (done, result) = oneshot::channel();
+        let visit = move || {
+            let moved = move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network));
+            // Whoever waited may have given up.
+            _ = done.send(moved.map_err(io::Error::from).and_then(|()| work()));
+        };
+        std::thread::Builder::new().name("legwork-network".to_owned()).spawn(visit)?;
+        result.await.unwrap_or_else(|_| Err(io::Error::other("the thread in the network of the run broke off")))
+    }
+}
+
+fn listener(address: SocketAddr) -> io::Result<TcpListener> {
+    let listener = TcpListener::bind(address)?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}

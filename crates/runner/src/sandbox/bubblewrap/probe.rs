@@ -1,0 +1,172 @@
+//! Finds out what of `bwrap` works here, by using it.
+
+use std::fmt;
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use legwork_agents::{Launch, Stdin};
+use tokio::io::AsyncReadExt;
+use tokio::time::timeout;
+
+use super::super::spawn::{Input, Spawn};
+use super::super::{Confinement, Inherited, Network, Start, Uplink};
+use super::Bubblewrap;
+use crate::cookie::Cookie;
+
+/// The first version that has all that is asked of it.
+const OLDEST: (u32, u32) = (0, 8);
+
+/// How long the probe may take.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What works.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Works {
+    version: String,
+    pub(super) users: Users,
+}
+
+/// Whose users are inside; the best comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Users {
+    /// Its own, and it can't make more.
+    OwnAndLast,
+    /// Its own. It can't make more either, but only for the filter of system calls.
+    Own,
+    /// The machine's: the agent is who the server is, without its privileges.
+    OfTheMachine,
+}
+
+impl fmt::Display for Works {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let without = if self.users == Users::OfTheMachine { " without users of its own" } else { "" };
+        write!(f, "{}{without}", self.version)
+    }
+}
+
+impl Bubblewrap {
+    /// What works; why nothing does, where nothing does.
+    pub(super) async fn works(&self) -> Result<&Works, String> {
+        self.works.get_or_try_init(|| self.find_out()).await
+    }
+
+    async fn find_out(&self) -> Result<Works, String> {
+        let version = timeout(PATIENCE, self.version()).await.map_err(|_| "`bwrap --version` does not end")??;
+        let mut first_refusal = None;
+        for users in [Users::OwnAndLast, Users::Own, Users::OfTheMachine] {
+            match timeout(PATIENCE, self.runs(users)).await {
+                Ok(Ok(())) => return Ok(Works { version, users }),
+                Ok(Err(refusal)) => first_refusal.get_or_insert(refusal),
+                Err(_) => first_refusal.get_or_insert_with(|| "it does not end".to_owned()),
+            };
+        }
+        let refusal = first_refusal.unwrap_or_default();
+        Err(format!("{version} does not work here: {refusal} {}", help(&refusal)))
+    }
+
+    async fn version(&self) -> Result<String, String> {
+        let program = self.program.clone();
+        let failed = |error| {
+            format!("`{}` can't be started ({error}); install the package `bubblewrap`", self.program.display())
+        };
+        let spawn = Spawn {
+            program,
+            args: vec!["--version".to_owned()],
+            env: Vec::new(),
+            directory: "/".into(),
+            cookie: Cookie::probe(),
+            input: Input::Null,
+            files: Vec::new(),
+            main_only_waits: false,
+        };
+        let mut started = self.probed_by.start(spawn).await.map_err(failed)?;
+        let mut said = String::new();
+        if let Some(stdout) = &mut started.stdout {
+            _ = stdout.take(1024).read_to_string(&mut said).await;
+        }
+        // What it said counts.
+        _ = started.process.wait().await;
+        checked_version(said.trim())
+    }
+
+    /// Runs a program that does nothing, confined as any other.
+    async fn runs(&self, users: Users) -> Result<(), String> {
+        let launch = Launch {
+            program: "/bin/true".into(),
+            args: Vec::new(),
+            env: vec![("PATH".to_owned(), "/usr/bin:/bin".to_owned())],
+            files: Vec::new(),
+            stdin: Stdin { bytes: Vec::new(), open_until_turn_ends: false },
+            serves: false,
+            http: None,
+        };
+        let confinement = Confinement { network: Network::Own(Arc::new(Nothing)), ..Confinement::default() };
+        let start = Start {
+            launch,
+            directory: Path::new("/"),
+            cookie: &Cookie::probe(),
+            install_hint: "",
+            inherited: Inherited::default(),
+            confinement: &confinement,
+            starter: &self.probed_by,
+        };
+        let mut running = self.start_with(users, start, None).await.map_err(|error| error.to_string())?;
+        let exit = running.process.wait().await.map_err(|error| error.to_string())?;
+        if exit.code == Some(0) {
+            return Ok(());
+        }
+        let mut said = String::new();
+        if let Some(stderr) = &mut running.stderr {
+            _ = stderr.take(1024).read_to_string(&mut said).await;
+        }
+        Err(said.trim().to_owned())
+    }
+}
+
+/// Serves nothing.
+#[derive(Debug)]
+struct Nothing;
+
+impl Uplink for Nothing {
+    fn addresses(&self) -> Vec<SocketAddr> {
+        Vec::new()
+    }
+
+    fn serve(&self, _: Vec<TcpListener>) {}
+}
+
+/// `bubblewrap 0.8.0`, as it says itself, where that is new enough.
+fn checked_version(said: &str) -> Result<String, String> {
+    let mut numbers = said.strip_prefix("bubblewrap ").unwrap_or_default().split('.').map(str::parse);
+    match (numbers.next(), numbers.next()) {
+        (Some(Ok(major)), Some(Ok(minor))) if (major, minor) >= OLDEST => Ok(said.to_owned()),
+        (Some(Ok(_)), Some(Ok(_))) => Err(format!("{said} is too old; install 0.8.0 or newer")),
+        _ => Err(format!("it does not say which bubblewrap it is, but `{said}`; install the package `bubblewrap`")),
+    }
+}
+
+/// What would help.
+fn help(refusal: &str) -> &'static str {
+    let words = ["namespace", "uid map", "Operation not permitted", "Permission denied", "No space left"];
+    if words.iter().any(|word| refusal.contains(word)) {
+        return "Allow user namespaces (`sysctl user.max_user_namespaces`, `kernel.apparmor_restrict_unprivileged_userns`, \
+                in a container its seccomp profile), or choose another sandbox.";
+    }
+    "Choose another sandbox, or see what is different on this machine."
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_that_is_too_old_or_none_at_all_is_refused() {
+        for good in ["bubblewrap 0.8.0", "bubblewrap 0.11.2", "bubblewrap 1.0"] {
+            assert_eq!(checked_version(good).as_deref(), Ok(good));
+        }
+        assert!(checked_version("bubblewrap 0.4.1").is_err_and(|why| why.contains("too old")));
+        assert!(checked_version("").is_err_and(|why| why.contains("install")));
+    }
+}

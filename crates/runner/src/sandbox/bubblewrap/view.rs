@@ -1,0 +1,97 @@
+//! All that one run sees of the file system.
+
+use std::path::{Path, PathBuf};
+
+use super::super::spawn::Spawn;
+use super::super::{Confinement, Network, SpawnError};
+use super::mount::{Access, Mount};
+use super::program_files::ProgramFiles;
+use super::system::{Person, seals, system};
+
+/// Directories in memory hold no more than this, also where the memory of the run has no limit.
+const TEMPORARY: u64 = 1024 * 1024 * 1024;
+
+/// What in a repository is run or obeyed by git outside, by whoever works in it later.
+const OBEYED_BY_GIT: &[&str] = &["hooks", "config", "config.worktree"];
+
+/// What a run sees.
+pub(super) fn view(spawn: &Spawn, confinement: &Confinement, user: u32) -> Result<Vec<Mount>, SpawnError> {
+    let variable = |name: &str| spawn.env.iter().find(|(it, _)| it == name).map_or("", |(_, value)| value);
+    let person = Person { user, home: variable("HOME") };
+    let own_network = matches!(confinement.network, Network::Own(_));
+    let temporary = confinement.resources.memory.map_or(TEMPORARY, |memory| memory.bytes().min(TEMPORARY));
+    let files = ProgramFiles::of(&spawn.program, variable("PATH"), &confinement.writable)?;
+
+    let mut mounts = system(person, own_network, temporary);
+    mounts.extend(of_the_run(&files.paths, confinement));
+    mounts.extend(files.links.into_iter().map(|(at, target)| Mount::Link { at, target }));
+    mounts.extend(confinement.writable.iter().flat_map(|path| obeyed_later(path, &spawn.directory)));
+    mounts.extend(seals());
+    Ok(mounts)
+}
+
+/// What belongs to the run, the outer directories before those in them, so that none hides another.
+fn of_the_run(program: &[PathBuf], confinement: &Confinement) -> Vec<Mount> {
+    let readable = program.iter().chain(&confinement.readable).map(|path| (path, Access::Read));
+    let writable = confinement.writable.iter().map(|path| (path, Access::Write));
+    let mut all: Vec<_> = readable.chain(writable).collect();
+    all.sort();
+    // Of the same path named twice, the later one holds: writing comes after reading.
+    let mut kept: Vec<(&PathBuf, Access)> = Vec::new();
+    for (path, access) in all {
+        match kept.last_mut() {
+            Some(last) if last.0 == path => last.1 = access,
+            _ => kept.push((path, access)),
+        }
+    }
+    kept.into_iter().map(|(path, access)| Mount::Visible(path.clone(), access)).collect()
+}
+
+/// Hooks and settings of the repositories in `writable` and in the working directory, which stay as they are. An agent that
+/// replaced one of them by a link in an earlier run is not followed.
+fn obeyed_later(writable: &Path, directory: &Path) -> Vec<Mount> {
+    let mut repositories = vec![writable.join(".git")];
+    if directory.starts_with(writable) && directory != writable {
+        repositories.push(directory.join(".git"));
+    }
+    let is_real = |path: &PathBuf| std::fs::symlink_metadata(path).is_ok_and(|file| !file.is_symlink());
+    let real = repositories.into_iter().filter(is_real);
+    let obeyed = real.flat_map(|git| OBEYED_BY_GIT.iter().map(move |name| git.join(name))).filter(is_real);
+    obeyed.map(|path| Mount::Visible(path, Access::Read)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_in_something_comes_after_it_and_writing_wins() {
+        let confinement = Confinement {
+            writable: vec!["/data/runs/1/work".into(), "/data/runs/1".into()],
+            readable: vec!["/data/runs/1/work".into(), "/data/runs/1/readme".into(), "/data".into()],
+            ..Confinement::default()
+        };
+        let mounts = of_the_run(&["/agents/claude".into()], &confinement);
+        let visible = |path: &str, access| Mount::Visible(path.into(), access);
+        assert_eq!(
+            mounts,
+            [
+                visible("/agents/claude", Access::Read),
+                visible("/data", Access::Read),
+                visible("/data/runs/1", Access::Write),
+                visible("/data/runs/1/readme", Access::Read),
+                visible("/data/runs/1/work", Access::Write),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_repository_is_protected_but_not_by_way_of_links() {
+        let place = tempfile::tempdir().expect("a directory");
+        let git = place.path().join("work/.git");
+        std::fs::create_dir_all(git.join("hooks")).expect("made");
+        std::os::unix::fs::symlink("/etc/passwd", git.join("config")).expect("linked");
+        let mounts = obeyed_later(place.path(), &place.path().join("work"));
+        assert_eq!(mounts, [Mount::Visible(git.join("hooks"), Access::Read)]);
+    }
+}
