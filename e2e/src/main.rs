@@ -113,6 +113,10 @@ fn perform(command: Command, speech: &mut Speech) -> Option<End> {
         Command::Report => speech.text(&speech::report().to_string()),
         Command::Write(path, text) => say_if_wrong(speech, std::fs::write(path, text)),
         Command::Remove(path) => say_if_wrong(speech, std::fs::remove_file(path)),
+        Command::Shell(line) => match offspring::shell(&line) {
+            Ok(said) => speech.text(&said.to_string()),
+            Err(error) => speech.fail(&error.to_string()),
+        },
         Command::Spawn(how, role, marker) => say_if_wrong(speech, offspring::spawn(how, &role, &marker)),
     }
     _ = std::io::stdout().flush();

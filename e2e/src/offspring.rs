@@ -1,11 +1,13 @@
 //! Processes that the agent starts, and ways not to end.
 
 use std::io::{self, Read};
+use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use serde_json::{Value, json};
 use signal_hook::consts::SIGTERM;
 
 use crate::script::How;
@@ -32,6 +34,13 @@ pub(crate) fn spawn(how: How, role: &str, marker: &str) -> io::Result<()> {
     Ok(())
 }
 
+/// Runs a command line to its end: what it printed to both outputs, and its exit code.
+pub(crate) fn shell(line: &str) -> io::Result<Value> {
+    let line = format!("exec 2>&1; {line}");
+    let ended = new_command(Path::new("/bin/sh")).args(["-c", &line]).stdin(Stdio::null()).output()?;
+    Ok(json!({"output": String::from_utf8_lossy(&ended.stdout), "code": ended.status.code()}))
+}
+
 /// The life of a process that was started by [`spawn`].
 pub(crate) fn live(role: &str) -> ExitCode {
     match role {
@@ -52,7 +61,7 @@ fn give_birth() -> io::Result<()> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "being ended with all it has started is what this program is for")]
-fn new_command(program: &std::path::Path) -> Command {
+fn new_command(program: &Path) -> Command {
     Command::new(program)
 }
 

@@ -18,6 +18,7 @@
 //! ignore-term             does not react to SIGTERM from now on
 //! write PATH WORDS        writes a file
 //! remove PATH             removes a file
+//! shell COMMAND           runs a command line, and says what it printed and how it ended, as JSON
 //! spawn HOW ROLE MARKER   starts a process: HOW is child | holding (it shares standard output) | detached (in a
 //!                         session of its own, without a parent) | cleared (detached, without an environment); ROLE is
 //!                         sleeper | stubborn (ignores SIGTERM); MARKER shows in its arguments
@@ -46,6 +47,7 @@ pub(crate) enum Command {
     IgnoreTerm,
     Write(PathBuf, String),
     Remove(PathBuf),
+    Shell(String),
     Spawn(How, String, String),
 }
 
@@ -85,6 +87,7 @@ fn command(line: &str) -> Option<Command> {
         "ignore-term" => Command::IgnoreTerm,
         "write" => rest.split_once(' ').map(|(path, text)| Command::Write(path.into(), format!("{text}\n")))?,
         "remove" => Command::Remove(rest.into()),
+        "shell" => Command::Shell(rest.to_owned()),
         "spawn" => spawn(rest)?,
         _ => return None,
     })

@@ -91,6 +91,10 @@ impl Process for Confined {
 }
 
 /// Waits for the end of a process that need not be a child.
+#[expect(
+    deprecated,
+    reason = "what replaces it is unsafe, for descriptors that could be closed meanwhile; this one is borrowed"
+)]
 async fn ended(process: BorrowedFd<'_>) -> io::Result<()> {
     AsyncFd::with_interest(process, Interest::READABLE)?.readable().await.map(drop)
 }

@@ -23,17 +23,19 @@ pub(super) fn view(spawn: &Spawn, confinement: &Confinement, user: u32) -> Resul
     let files = ProgramFiles::of(&spawn.program, variable("PATH"), &confinement.writable)?;
 
     let mut mounts = system(person, own_network, temporary);
-    mounts.extend(of_the_run(&files.paths, confinement));
+    mounts.extend(of_the_run(&files.paths, &spawn.directory, confinement));
     mounts.extend(files.links.into_iter().map(|(at, target)| Mount::Link { at, target }));
     mounts.extend(confinement.writable.iter().flat_map(|path| obeyed_later(path, &spawn.directory)));
     mounts.extend(seals());
     Ok(mounts)
 }
 
-/// What belongs to the run, the outer directories before those in them, so that none hides another.
-fn of_the_run(program: &[PathBuf], confinement: &Confinement) -> Vec<Mount> {
+/// What belongs to the run, the outer directories before those in them, so that none hides another. The working directory
+/// is mounted by itself also where it is in another: what is mounted can't be moved out of the way.
+fn of_the_run(program: &[PathBuf], directory: &PathBuf, confinement: &Confinement) -> Vec<Mount> {
     let readable = program.iter().chain(&confinement.readable).map(|path| (path, Access::Read));
-    let writable = confinement.writable.iter().map(|path| (path, Access::Write));
+    let works_in = confinement.writable.iter().any(|path| directory.starts_with(path)).then_some(directory);
+    let writable = confinement.writable.iter().chain(works_in).map(|path| (path, Access::Write));
     let mut all: Vec<_> = readable.chain(writable).collect();
     all.sort();
     // Of the same path named twice, the later one holds: writing comes after reading.
@@ -47,17 +49,22 @@ fn of_the_run(program: &[PathBuf], confinement: &Confinement) -> Vec<Mount> {
     kept.into_iter().map(|(path, access)| Mount::Visible(path.clone(), access)).collect()
 }
 
-/// Hooks and settings of the repositories in `writable` and in the working directory, which stay as they are. An agent that
-/// replaced one of them by a link in an earlier run is not followed.
+/// The repositories in `writable` and in the working directory, whose hooks and settings stay as they are, and which can't be
+/// replaced as a whole. An agent that put a link there in an earlier run is not followed.
 fn obeyed_later(writable: &Path, directory: &Path) -> Vec<Mount> {
     let mut repositories = vec![writable.join(".git")];
     if directory.starts_with(writable) && directory != writable {
         repositories.push(directory.join(".git"));
     }
     let is_real = |path: &PathBuf| std::fs::symlink_metadata(path).is_ok_and(|file| !file.is_symlink());
-    let real = repositories.into_iter().filter(is_real);
-    let obeyed = real.flat_map(|git| OBEYED_BY_GIT.iter().map(move |name| git.join(name))).filter(is_real);
-    obeyed.map(|path| Mount::Visible(path, Access::Read)).collect()
+    let mut mounts = Vec::new();
+    for git in repositories.into_iter().filter(|git| is_real(git) && git.is_dir()) {
+        let obeyed = OBEYED_BY_GIT.iter().map(|name| git.join(name)).filter(is_real);
+        let obeyed: Vec<_> = obeyed.map(|path| Mount::Visible(path, Access::Read)).collect();
+        mounts.push(Mount::Visible(git, Access::Write));
+        mounts.extend(obeyed);
+    }
+    mounts
 }
 
 #[cfg(test)]
@@ -71,7 +78,8 @@ mod tests {
             readable: vec!["/data/runs/1/work".into(), "/data/runs/1/readme".into(), "/data".into()],
             ..Confinement::default()
         };
-        let mounts = of_the_run(&["/agents/claude".into()], &confinement);
+        let directory = "/data/runs/1/work/deeper".into();
+        let mounts = of_the_run(&["/agents/claude".into()], &directory, &confinement);
         let visible = |path: &str, access| Mount::Visible(path.into(), access);
         assert_eq!(
             mounts,
@@ -81,6 +89,7 @@ mod tests {
                 visible("/data/runs/1", Access::Write),
                 visible("/data/runs/1/readme", Access::Read),
                 visible("/data/runs/1/work", Access::Write),
+                visible("/data/runs/1/work/deeper", Access::Write),
             ]
         );
     }
@@ -92,6 +101,7 @@ mod tests {
         std::fs::create_dir_all(git.join("hooks")).expect("made");
         std::os::unix::fs::symlink("/etc/passwd", git.join("config")).expect("linked");
         let mounts = obeyed_later(place.path(), &place.path().join("work"));
-        assert_eq!(mounts, [Mount::Visible(git.join("hooks"), Access::Read)]);
+        let hooks = Mount::Visible(git.join("hooks"), Access::Read);
+        assert_eq!(mounts, [Mount::Visible(git, Access::Write), hooks]);
     }
 }
