@@ -1,27 +1,123 @@
-//! Many runs leave nothing behind. In a test program of its own: it counts what its own process holds.
+//! Many runs leave nothing behind. A process of its own for each test, as nextest gives it: it counts what its own process
+//! holds.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::sync::Arc;
 
 use legwork_agents::{Dialogue, Setup, find_agent};
-use legwork_model::{Ids, Limits, Task, Timestamp, Verdict};
-use legwork_runner::{Attempt, Confinement, Cookie, RunDirs, Runner, Survival, Wires};
+use legwork_model::{ByteSize, ExecutionId, Ids, Limits, SandboxKind, Task, Timestamp, Verdict};
+use legwork_runner::{Attempt, Confinement, Cookie, Network, Resources, RunDirs, Runner, Survival, Uplink, Wires};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 const AT_ONCE: usize = 5;
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_thousand_runs_leave_no_process_no_descriptor_and_no_run_behind() {
-    let runner = Runner::new().expect("a runner");
-    let runs = tempfile::tempdir().expect("a directory");
-    let ids = Ids::from_seed([3; 32]);
-    many(&runner, runs.path(), &ids, 50).await;
-    let before = descriptors();
-    many(&runner, runs.path(), &ids, 1000).await;
-    assert_eq!(descriptors(), before);
-    assert_eq!(children(), Vec::<String>::new());
-    assert_eq!(runner.live_runs(), 0);
+/// Where many runs are made.
+#[derive(Clone)]
+struct Place {
+    runner: Runner,
+    runs: Arc<tempfile::TempDir>,
+    ids: Arc<Ids>,
+    confine: fn(&RunDirs) -> Confinement,
 }
 
-async fn many(runner: &Runner, runs: &std::path::Path, ids: &Ids, count: usize) {
+impl Place {
+    fn new(runner: Runner, runs: tempfile::TempDir, confine: fn(&RunDirs) -> Confinement) -> Self {
+        Self { runner, runs: Arc::new(runs), ids: Arc::new(Ids::from_seed([3; 32])), confine }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thousand_runs_leave_no_process_no_descriptor_and_no_run_behind() {
+    let place = Place::new(Runner::new().expect("a runner"), tempfile::tempdir().expect("a directory"), |_| {
+        Confinement::default()
+    });
+    many(&place, 50).await;
+    let before = Held::now();
+    many(&place, 1000).await;
+    assert_eq!(Held::now(), before);
+    assert_eq!(children(), Vec::<String>::new());
+    assert_eq!(place.runner.live_runs(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn five_hundred_runs_in_bubblewrap_leave_no_mount_and_no_control_group_behind_either() {
+    let runner = Runner::new().expect("a runner").with_bubblewrap("/usr/bin/bwrap".into());
+    let probed = runner.probe().await;
+    let works = probed.into_iter().find(|(kind, _)| *kind == SandboxKind::Bubblewrap).expect("it is registered").1;
+    if let Err(why) = works {
+        eprintln!("SKIPPED: {why}");
+        return;
+    }
+    let place = Place::new(runner, tempfile::tempdir().expect("a directory"), confined);
+    many(&place, 50).await;
+    let before = Held::now();
+    many(&place, 500).await;
+    assert_eq!(Held::now(), before);
+    assert_eq!(children(), Vec::<String>::new());
+    assert_eq!(place.runner.live_runs(), 0);
+}
+
+/// What this process holds, and what the machine holds for it.
+#[derive(Debug, PartialEq, Eq)]
+struct Held {
+    descriptors: usize,
+    threads: usize,
+    mounts: usize,
+    control_groups: usize,
+}
+
+impl Held {
+    fn now() -> Self {
+        let count = |directory: &str| std::fs::read_dir(directory).map_or(0, Iterator::count);
+        let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default().lines().count();
+        let control_groups = groups_of_leaks(Path::new("/sys/fs/cgroup"));
+        Self { descriptors: count("/proc/self/fd"), threads: count("/proc/self/task"), mounts, control_groups }
+    }
+}
+
+/// A node of its own for each test: they go on at the same time.
+fn node() -> String {
+    format!("leaks-{}", std::process::id())
+}
+
+fn groups_of_leaks(directory: &Path) -> usize {
+    let entries = std::fs::read_dir(directory).into_iter().flatten().filter_map(Result::ok);
+    let below = entries.filter(|entry| entry.file_type().is_ok_and(|it| it.is_dir())).map(|entry| entry.path());
+    let node = node();
+    let own = |path: &Path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&node));
+    below.map(|path| usize::from(own(&path)) + groups_of_leaks(&path)).sum()
+}
+
+/// All that a sandbox can be asked for.
+fn confined(dirs: &RunDirs) -> Confinement {
+    let memory = std::fs::read_to_string("/proc/self/cgroup").is_ok_and(|it| it.contains("memory"));
+    let limited = memory && rustix::process::geteuid().is_root();
+    Confinement {
+        kind: SandboxKind::Bubblewrap,
+        resources: Resources { memory: limited.then(|| ByteSize::new(1 << 30)).flatten(), ..Resources::default() },
+        network: Network::Own(Arc::new(Silent)),
+        writable: vec![dirs.home()],
+        ..Confinement::default()
+    }
+}
+
+/// Listens, and says nothing.
+#[derive(Debug)]
+struct Silent;
+
+impl Uplink for Silent {
+    fn addresses(&self) -> Vec<SocketAddr> {
+        vec![([127, 0, 0, 1], 3128).into()]
+    }
+
+    fn serve(&self, listeners: Vec<TcpListener>) {
+        drop(listeners);
+    }
+}
+
+async fn many(place: &Place, count: usize) {
     let mut going = JoinSet::new();
     for number in 0..count {
         if going.len() == AT_ONCE {
@@ -29,21 +125,22 @@ async fn many(runner: &Runner, runs: &std::path::Path, ids: &Ids, count: usize) 
         }
         // Every tenth leaves something behind itself, and so do those that run beside it.
         let script = if number % 10 == 0 { "spawn detached sleeper m\ntext done" } else { "text done" };
-        let execution = ids.execution(Timestamp::from_millis(1));
-        let (runner, runs) = (runner.clone(), runs.to_owned());
-        going.spawn(async move { one(&runner, &runs, execution, script).await });
+        let execution = place.ids.execution(Timestamp::from_millis(1));
+        let place = place.clone();
+        going.spawn(async move { one(&place, execution, script).await });
     }
     while let Some(verdict) = going.join_next().await {
         assert_eq!(verdict.ok(), Some(Verdict::Succeeded));
     }
 }
 
-async fn one(runner: &Runner, runs: &std::path::Path, execution: legwork_model::ExecutionId, script: &str) -> Verdict {
-    let Ok(dirs) = RunDirs::create(runs, execution) else { return lost("no directories") };
-    let Some((attempt, dialogue)) = attempt(&dirs, execution, script) else { return lost("no agent") };
+async fn one(place: &Place, execution: ExecutionId, script: &str) -> Verdict {
+    let Ok(dirs) = RunDirs::create(place.runs.path(), execution) else { return lost("no directories") };
+    let Some((mut attempt, dialogue)) = attempt(&dirs, execution, script) else { return lost("no agent") };
+    attempt.confinement = (place.confine)(&dirs);
     let (_stop, stopped) = watch::channel(None);
     let (sender, mut events) = mpsc::channel(64);
-    let (ended, ()) = tokio::join!(runner.run(attempt, Wires::one_way(dialogue, stopped, sender)), async {
+    let (ended, ()) = tokio::join!(place.runner.run(attempt, Wires::one_way(dialogue, stopped, sender)), async {
         while events.recv().await.is_some() {}
     });
     dirs.remove().map_or_else(|_| lost("not removed"), |()| ended.outcome.verdict)
@@ -53,11 +150,7 @@ fn lost(message: &str) -> Verdict {
     Verdict::failed(legwork_model::FailureReason::Internal, message)
 }
 
-fn attempt(
-    dirs: &RunDirs,
-    execution: legwork_model::ExecutionId,
-    script: &str,
-) -> Option<(Attempt, Box<dyn Dialogue>)> {
+fn attempt(dirs: &RunDirs, execution: ExecutionId, script: &str) -> Option<(Attempt, Box<dyn Dialogue>)> {
     let claude = find_agent("claude-code")?;
     let task = Task { agent: "claude-code".into(), prompt: script.into(), ..Task::default() };
     let setup = Setup {
@@ -76,15 +169,11 @@ fn attempt(
         idle: None,
         confinement: Confinement::default(),
         survival: Survival::default(),
-        cookie: Cookie::new("leaks", execution, 1),
+        cookie: Cookie::new(&node(), execution, 1),
         stdout_path: dirs.stdout(),
         so_far: None,
     };
     Some((attempt, claude.dialogue(&task, &setup)))
-}
-
-fn descriptors() -> usize {
-    std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count)
 }
 
 /// Children of this process, also those that have ended, as `/proc` shows them.

@@ -59,6 +59,8 @@ pub(crate) struct Lab {
 pub(crate) struct Told {
     /// What its script printed.
     pub(crate) output: String,
+    /// What the agent printed.
+    pub(crate) kept: String,
     pub(crate) outcome: Outcome,
 }
 
@@ -114,6 +116,7 @@ impl Lab {
             limits,
             idle: None,
             confinement: self.confinement.clone(),
+            survival: Survival::default(),
             cookie: self.cookie(),
             stdout_path: self.dirs.stdout(),
             so_far: None,
@@ -176,7 +179,9 @@ impl Going {
         };
         let both = async { tokio::join!(collect, self.ended) };
         let (output, ended) = tokio::time::timeout(PATIENCE, both).await.expect("the attack ends");
-        Told { output, outcome: ended.expect("no panic").outcome }
+        let Ended { outcome, output: kept, .. } = ended.expect("no panic");
+        let kept = kept.unwrap_or_default().read().expect("kept output");
+        Told { output, kept: String::from_utf8_lossy(&kept).into_owned(), outcome }
     }
 }
 

@@ -119,6 +119,26 @@ async fn row_29_all_of_a_run_is_in_its_group_before_its_first_instruction() {
 }
 
 #[tokio::test]
+async fn groups_of_runs_whose_server_is_gone_are_swept() {
+    if !has_control_groups() || !has_bubblewrap().await {
+        return;
+    }
+    let lab = lab(SandboxKind::Process, Resources { pids: Some(64), ..Resources::default() });
+    let mut going = lab.start("text ready\nhang");
+    going.until_text().await;
+    let group = groups(&lab).remove(0);
+    let left = group.with_file_name("gone:exe_1:1");
+    let of_another = group.with_file_name("gone-too:exe_1:1");
+    for directory in [&left, &of_another] {
+        std::fs::create_dir(directory).expect("made");
+    }
+    lab.runner.sweep("gone").await.expect("swept");
+    assert!(!left.exists() && of_another.exists() && group.exists());
+    std::fs::remove_dir(of_another).expect("removed");
+    going.cancel().await;
+}
+
+#[tokio::test]
 async fn row_29_descriptors_core_dumps_and_temporary_files_are_held() {
     if !has_bubblewrap().await {
         return;

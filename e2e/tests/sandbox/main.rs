@@ -29,6 +29,7 @@ macro_rules! as_each_user {
 mod lab;
 mod outside;
 
+mod bridge;
 mod uplink;
 
 mod kernel;

@@ -50,7 +50,7 @@ async fn row_32_a_kernel_without_user_namespaces_refuses_the_run() {
 }
 
 #[tokio::test]
-async fn a_limit_that_can_not_be_enforced_refuses_the_run() {
+async fn a_kind_of_sandbox_that_there_is_not_refuses_the_run() {
     let mut lab = Lab::new(1000);
     lab.confinement.kind = SandboxKind::Docker;
     let told = lab.script("text done").await;

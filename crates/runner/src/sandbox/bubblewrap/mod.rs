@@ -92,7 +92,7 @@ impl Sandbox for Bubblewrap {
     }
 
     fn probe(&self) -> BoxFuture<'_, Result<String, String>> {
-        Box::pin(async { self.works().await.map(|works| works.to_string()) })
+        Box::pin(async { self.works().await.map(ToString::to_string) })
     }
 
     fn start<'a>(&'a self, start: Start<'a>) -> BoxFuture<'a, Result<Running, SpawnError>> {
@@ -122,8 +122,9 @@ async fn confine(
     let network = match &confinement.network {
         Network::Machine => RunNetwork::Machine,
         Network::Own(uplink) => {
-            let network = RunNetwork::of(first).map_err(not_entered)?;
-            uplink.serve(network.listen(uplink.addresses(), deadline).await.map_err(not_entered)?);
+            let network = RunNetwork::of(first).map_err(|error| not_entered(&error))?;
+            let listeners = network.listen(uplink.addresses(), deadline).await;
+            uplink.serve(listeners.map_err(|error| not_entered(&error))?);
             network
         }
     };
@@ -136,7 +137,7 @@ fn handle_of(pid: i32) -> io::Result<OwnedFd> {
     Ok(pidfd_open(pid, PidfdFlags::empty())?)
 }
 
-fn not_entered(error: io::Error) -> SpawnError {
+fn not_entered(error: &io::Error) -> SpawnError {
     match error.kind() {
         io::ErrorKind::PermissionDenied => {
             SpawnError::sandbox("a network of its own takes a server that may enter it: run it as root")

@@ -1,5 +1,6 @@
 //! Puts `bwrap` around a program that is ready to be started.
 
+use std::ffi::OsString;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -95,7 +96,7 @@ fn wrapped(spawn: Spawn, bwrap: &Path, mut words: Words) -> io::Result<Spawn> {
     words.say_file("--args", in_memory(&options)?);
     words.say(["--"]);
     words.words.push(spawn.program.into());
-    let words_of_bwrap = words.words.into_iter().map(|word| word.into_string());
+    let words_of_bwrap = words.words.into_iter().map(OsString::into_string);
     let mut args = words_of_bwrap.collect::<Result<Vec<_>, _>>().map_err(|_| io::ErrorKind::InvalidFilename)?;
     args.extend(spawn.args);
     let mut files = spawn.files;

@@ -159,6 +159,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_limit_that_can_not_be_enforced_is_an_error_and_none_needs_nothing() {
+        let groups = ControlGroups { found: OnceLock::from(Vec::new()) };
+        let cookie = Cookie::probe();
+        let limited = Resources { pids: Some(1), ..Resources::default() };
+        let error = groups.create(&cookie, &limited).expect_err("nothing controls that").to_string();
+        assert!(error.contains("processes") && error.contains("Delegate=yes"), "{error}");
+        assert!(groups.create(&cookie, &Resources::default()).expect("nothing is asked for").is_none());
+    }
+
+    #[test]
     fn the_name_of_a_group_tells_its_node() {
         let name = name_of(&Cookie::found("node-1:7070/exe_1/12".to_owned()));
         assert_eq!(name, "node-1:7070:exe_1:12");
