@@ -11,6 +11,7 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::attempt::{Attempt, Lines, Wires};
 use crate::output::Recorder;
 use crate::passage::{Left, Takeover};
+use crate::process_tree::descendants;
 use crate::runner::{Ended, Runner};
 use crate::sandbox::Inherited;
 use crate::supervisor::Keep;
@@ -51,13 +52,19 @@ impl Waiting {
         let _ = self.passage.await;
     }
 
-    /// Bytes of memory that its main process has to itself or shares, as far as the system tells.
+    /// Bytes of memory that its processes have to themselves or share, as far as the system tells. Its main process may be
+    /// one that only waits for the others.
     pub fn memory(&self) -> u64 {
-        let Some(pid) = self.pid else { return 0 };
-        let rolled = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
-        let share = rolled.lines().find_map(|line| line.strip_prefix("Pss:")?.trim().strip_suffix(" kB")?.parse().ok());
-        share.map_or(0, |kilobytes: u64| kilobytes * 1024)
+        let Some(pid) = self.pid.and_then(|pid| i32::try_from(pid).ok()) else { return 0 };
+        let others = descendants(pid).unwrap_or_default();
+        others.into_iter().chain([pid]).map(memory_of).sum()
     }
+}
+
+fn memory_of(pid: i32) -> u64 {
+    let rolled = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
+    let share = rolled.lines().find_map(|line| line.strip_prefix("Pss:")?.trim().strip_suffix(" kB")?.parse().ok());
+    share.map_or(0, |kilobytes: u64| kilobytes * 1024)
 }
 
 impl Runner {

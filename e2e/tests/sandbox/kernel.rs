@@ -19,9 +19,8 @@ def ioctl():
 attempt("an interface down", ioctl)
 attempt("net sysctl", lambda: os.close(os.open("/proc/sys/net/ipv4/ip_forward", os.O_WRONLY)))
 "#;
-    let told = Lab::new(user).python(script).await;
-    told.check(&[
-        ("setns to the first process", if told.output.contains("process: EACCES") { "EACCES" } else { "EPERM" }),
+    Lab::new(user).python(script).await.check(&[
+        ("setns to the first process", "EPERM"),
         ("setns to nothing", "EPERM"),
         ("unshare", "EPERM"),
         ("an interface down", "EPERM"),
@@ -61,7 +60,6 @@ def typed():
     main, terminal = pty.openpty()
     fcntl.ioctl(terminal, 0x5412, b"x")
 attempt("TIOCSTI", typed)
-attempt("signal to all", lambda: [int(pid) for pid in os.listdir("/proc") if pid.isdigit() and int(pid) > 20] or None)
 "#;
     let who = format!("{user} {user}");
     let mut expected = vec![("NoNewPrivs", "1"), ("Seccomp", "2")];
@@ -97,7 +95,6 @@ attempt("signal to all", lambda: [int(pid) for pid in os.listdir("/proc") if pid
         "setuid" => (call, "EINVAL"),
         _ => (call, "EPERM"),
     }));
-    expected.push(("signal to all", "done"));
     Lab::new(user).python(script).await.check(&expected);
 }
 

@@ -98,7 +98,7 @@ for host in ["172.17.0.1", "169.254.169.254", "{address}", "0.0.0.0"]:
     attempt(host if host != "{address}" else "itself", lambda: connect(host, {port}))
 for name in ["host.docker.internal", "metadata.google.internal"]:
     attempt(name, lambda: resolve(name))
-attempt("interfaces", lambda: ",".join(name for _, name in socket.if_nameindex() if os.path.exists("/proc/net/dev") and name == "lo" or "sit" not in name and "tunl" not in name and "gre" not in name and "ip6" not in name and "ip_vti" not in name and "erspan" not in name))
+attempt("routes", lambda: len(open("/proc/net/route").read().splitlines()) - 1)
 "#
     );
     Lab::new(user).python(&script).await.check(&[
@@ -111,7 +111,7 @@ attempt("interfaces", lambda: ",".join(name for _, name in socket.if_nameindex()
         ("0.0.0.0", "ECONNREFUSED"),
         ("host.docker.internal", "no address (temporary)"),
         ("metadata.google.internal", "no address (temporary)"),
-        ("interfaces", "lo"),
+        ("routes", "0"),
     ]);
     service.check_untouched();
 }

@@ -20,7 +20,7 @@ pub struct Confinement {
     pub writable: Vec<PathBuf>,
     /// What it may read beside the system's programs and libraries.
     pub readable: Vec<PathBuf>,
-    /// What only a container has.
+    /// What only a container has; but `bubblewrap` also takes its user, who is nobody of the machine.
     pub container: Container,
 }
 
@@ -72,6 +72,7 @@ pub trait Uplink: Debug + Send + Sync {
     /// Where to listen, inside.
     fn addresses(&self) -> Vec<SocketAddr>;
 
-    /// Serves the sockets, which are in the order of the addresses, until this is dropped.
+    /// Serves the sockets, which are in the order of the addresses and do not block, until this is dropped. Called once for
+    /// each run that has it, inside a tokio runtime.
     fn serve(&self, listeners: Vec<TcpListener>);
 }

@@ -26,6 +26,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub(super) struct Works {
     version: String,
     pub(super) users: Users,
+    /// Why a run can't have a network of its own; nothing where it can.
+    no_network: Option<String>,
 }
 
 /// Whose users are inside; the best comes first.
@@ -42,7 +44,8 @@ pub(super) enum Users {
 impl fmt::Display for Works {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let without = if self.users == Users::OfTheMachine { " without users of its own" } else { "" };
-        write!(f, "{}{without}", self.version)
+        write!(f, "{}{without}", self.version)?;
+        self.no_network.as_ref().map_or(Ok(()), |why| write!(f, ", but not with a network of its own: {why}"))
     }
 }
 
@@ -56,10 +59,12 @@ impl Bubblewrap {
         let version = timeout(PATIENCE, self.version()).await.map_err(|_| "`bwrap --version` does not end")??;
         let mut first_refusal = None;
         for users in [Users::OwnAndLast, Users::Own, Users::OfTheMachine] {
-            match timeout(PATIENCE, self.runs(users)).await {
-                Ok(Ok(())) => return Ok(Works { version, users }),
-                Ok(Err(refusal)) => first_refusal.get_or_insert(refusal),
-                Err(_) => first_refusal.get_or_insert_with(|| "it does not end".to_owned()),
+            match self.runs(users, Network::Machine).await {
+                Ok(()) => {
+                    let no_network = self.runs(users, Network::Own(Arc::new(Nothing))).await.err();
+                    return Ok(Works { version, users, no_network });
+                }
+                Err(refusal) => first_refusal.get_or_insert(refusal),
             };
         }
         let refusal = first_refusal.unwrap_or_default();
@@ -91,8 +96,12 @@ impl Bubblewrap {
         checked_version(said.trim())
     }
 
-    /// Runs a program that does nothing, confined as any other.
-    async fn runs(&self, users: Users) -> Result<(), String> {
+    /// Whether a program that does nothing runs, confined as any other.
+    async fn runs(&self, users: Users, network: Network) -> Result<(), String> {
+        timeout(PATIENCE, self.run_nothing(users, network)).await.map_err(|_| "it does not end".to_owned())?
+    }
+
+    async fn run_nothing(&self, users: Users, network: Network) -> Result<(), String> {
         let launch = Launch {
             program: "/bin/true".into(),
             args: Vec::new(),
@@ -102,7 +111,7 @@ impl Bubblewrap {
             serves: false,
             http: None,
         };
-        let confinement = Confinement { network: Network::Own(Arc::new(Nothing)), ..Confinement::default() };
+        let confinement = Confinement { network, ..Confinement::default() };
         let start = Start {
             launch,
             directory: Path::new("/"),
