@@ -12,7 +12,7 @@ use crate::attempt::{Attempt, Survival, Wires};
 use crate::output::{Output, Recorder};
 use crate::passage::{Left, Passage, Terms};
 use crate::process_tree::{Leftover, Registry};
-use crate::sandbox::{Bubblewrap, ControlGroups, Inherited, Network, Plain, Sandbox, Start};
+use crate::sandbox::{Bubblewrap, ControlGroups, Inherited, Plain, Sandbox, Start};
 use crate::starter::Starter;
 use crate::supervisor::{Hold, Supervisor};
 
@@ -168,9 +168,7 @@ impl Runner {
             Verdict::failed(FailureReason::Internal, format!("The agent's output could not be kept: {error}."))
         })?;
         let sandbox = self.sandbox(confinement.kind)?;
-        // Sockets in its network and its control group are held by this process, and would be gone with it.
-        let needs_us = serves || matches!(confinement.network, Network::Own(_)) || confinement.resources.are_limited();
-        let survival = if needs_us { Survival::None } else { survival };
+        let survival = if serves { Survival::None } else { survival };
         let starter = match &self.supervisor {
             Some(supervisor) if survival != Survival::None => {
                 Starter::Supervised(Arc::clone(supervisor), limits.max_output_bytes)
@@ -193,11 +191,16 @@ impl Runner {
         Ok(Passage::new(running, Terms { limits, idle, serves }, output, wires, self.graces))
     }
 
-    fn sandbox(&self, kind: SandboxKind) -> Result<&dyn Sandbox, Verdict> {
+    pub(crate) fn sandbox(&self, kind: SandboxKind) -> Result<&dyn Sandbox, Verdict> {
         self.sandboxes.iter().find(|sandbox| sandbox.kind() == kind).map(Arc::as_ref).ok_or_else(|| {
             let message = format!("This machine has no sandbox of the kind `{}`.", kind.as_str());
             Verdict::failed(FailureReason::SandboxUnavailable, message)
         })
+    }
+
+    /// Whether limits on processes can be enforced here.
+    pub fn limits_processes(&self) -> bool {
+        self.control_groups.can_limit_processes()
     }
 
     /// Every kind of sandbox, with what it is made of here, or why it does not work here.

@@ -15,7 +15,7 @@ use crate::cookie::Cookie;
 use crate::output::Recorder;
 use crate::passage::{Passage, Terms};
 use crate::runner::{Ended, Runner};
-use crate::sandbox::Running;
+use crate::sandbox::{Adopted, Confinement, Running};
 use crate::supervisor::{Found, Link, Note, Supervisor};
 
 /// As long may it take to tell again what a program printed.
@@ -32,6 +32,7 @@ pub struct Survivor {
 /// A run that is this process's again, but does not go on yet. Dropping it ends the run.
 pub struct TakenUp {
     found: Found,
+    cookie: Cookie,
 }
 
 /// How a run that is taken up goes on.
@@ -43,6 +44,8 @@ pub struct Resumption {
     pub idle: Option<Duration>,
     /// Where its standard output goes, anew.
     pub stdout_path: PathBuf,
+    /// How it was confined.
+    pub confinement: Confinement,
 }
 
 /// A run that is where it was. Dropping it ends the run.
@@ -71,7 +74,7 @@ impl Survivor {
     /// What the connection with the supervisor says.
     pub async fn take_up(&self) -> io::Result<Option<TakenUp>> {
         let found = Link::attach(&self.supervisor, &self.directory, &self.cookie).await?;
-        Ok(found.map(|found| TakenUp { found }))
+        Ok(found.map(|found| TakenUp { found, cookie: self.cookie.clone() }))
     }
 }
 
@@ -109,15 +112,13 @@ impl Runner {
         dialogue: Box<dyn Dialogue>,
     ) -> io::Result<Resumed> {
         let Found { started, history } = taken.found;
-        let Resumption { limits, idle, stdout_path } = resumption;
+        let Resumption { limits, idle, stdout_path, confinement } = resumption;
         let output = Recorder::new(stdout_path, limits.max_output_bytes, None)?;
-        let running = Running {
-            process: started.process,
-            stdin: started.stdin,
-            stdout: started.stdout,
-            stderr: started.stderr,
-            bridge: None,
-        };
+        let sandbox = self.sandbox(confinement.kind).map_err(|_| io::Error::from(io::ErrorKind::Unsupported))?;
+        let adopted = Adopted { process: started.process, cookie: &taken.cookie, confinement: &confinement };
+        let process = sandbox.adopt(adopted).await.map_err(|error| io::Error::other(error.to_string()))?;
+        let running =
+            Running { process, stdin: started.stdin, stdout: started.stdout, stderr: started.stderr, bridge: None };
         let (_, stop) = watch::channel(None);
         let (events, _) = mpsc::channel(1);
         let terms = Terms { limits, idle, serves: false };

@@ -19,7 +19,9 @@ use crate::app::{App, DataDir, StartError, open_store, secrets_of};
 use crate::config::{Config, Environment};
 use crate::doors::{Doors, Statistics, listen, redis, router};
 use crate::events::{Hub, Mask};
-use crate::executor::{Bells, Executor, HealthCache, Kinds, Model, Programs, Uplinks, Vault, WarmPool, keep};
+use crate::executor::{
+    Bells, Executor, HealthCache, Kinds, Model, Programs, Uplinks, Vault, WarmPool, keep, sandboxed,
+};
 use crate::lifecycle::{Phase, Stage, drain};
 use crate::scheduler::{Command, Lanes, Schedule, SchedulerHandle, beat, prune, recover, rescue, schedule};
 
@@ -75,7 +77,7 @@ impl Service {
         let warm = WarmPool::new(config.warm.clone());
         let config = Arc::new(config);
         let path = parts.environment.get("PATH").unwrap_or("/usr/local/bin:/usr/bin:/bin");
-        let runner = start_runner(&config, parts.supervisor.as_deref(), data_dir.path()).await?;
+        let runner = start_runner(&config, path, parts.supervisor.as_deref(), data_dir.path()).await?;
         let uplinks = Uplinks::new(&config.sandbox);
         let executor = Arc::new(Executor {
             store,
@@ -245,9 +247,14 @@ fn start_scheduler(app: &App) -> SchedulerHandle {
 }
 
 /// What starts the processes of runs, with its supervisor where runs are to outlive this process.
-async fn start_runner(config: &Config, supervisor: Option<&Path>, data_dir: &Path) -> Result<Runner, StartError> {
+async fn start_runner(
+    config: &Config,
+    path: &str,
+    supervisor: Option<&Path>,
+    data_dir: &Path,
+) -> Result<Runner, StartError> {
     let failed = |source| StartError::Processes { source };
-    let runner = Runner::new().map_err(failed)?;
+    let runner = sandboxed(Runner::new().map_err(failed)?, &config.sandbox, path);
     let Some(program) = supervisor.filter(|_| config.runs.detach && !config.server.ephemeral) else {
         return Ok(runner);
     };

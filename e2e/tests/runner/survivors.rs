@@ -52,8 +52,12 @@ impl Server {
         assert_eq!(survivors[0].cookie(), &lab.attempt.cookie);
         let taken = survivors[0].take_up().await.expect("connected").expect("it is there");
         assert_eq!(taken.memo(), b"memo");
-        let resumption =
-            Resumption { limits: lab.attempt.limits.clone(), idle: lab.attempt.idle, stdout_path: lab.dirs.stdout() };
+        let resumption = Resumption {
+            limits: lab.attempt.limits.clone(),
+            idle: lab.attempt.idle,
+            stdout_path: lab.dirs.stdout(),
+            confinement: lab.attempt.confinement.clone(),
+        };
         let mut resumed = self.runner.resume(taken, resumption, dialogue()).await.expect("resumed");
         let before = std::mem::take(&mut resumed.events);
         let (lines, run) = lines();

@@ -51,7 +51,7 @@ async fn the_real_cli_works_with_no_way_out_but_to_its_model() {
     if !has_bubblewrap().await {
         return;
     }
-    let rehearsal = Rehearsal::start(None).await.expect("it listens");
+    let rehearsal = Rehearsal::start(None, None).await.expect("it listens");
     let address = rehearsal.base_url().trim_start_matches("http://").parse().expect("an address");
     let mut lab = Lab::new(1000);
     lab.confinement.network = Network::Own(Arc::new(Relay { address, relayed: Mutex::default() }));

@@ -10,7 +10,7 @@ use legwork_model::{
     Container, EventBody, ExecutionId, FailureReason, Ids, Limits, Outcome, SandboxKind, Task, Timestamp, Verdict,
 };
 use legwork_runner::{
-    Attempt, Confinement, Cookie, Ended, Graces, Network, RunDirs, Runner, StopReason, Uplink, Wires,
+    Attempt, Confinement, Cookie, Ended, Graces, Network, RunDirs, Runner, StopReason, Survival, Uplink, Wires,
 };
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;

@@ -16,6 +16,7 @@ mod lab;
 mod mcp;
 mod readme;
 mod redis;
+mod sandboxed;
 mod sentry;
 mod shutdown;
 mod survival;

@@ -16,7 +16,7 @@ mod registry;
 mod sweep;
 mod tree;
 
-pub(crate) use proc_fs::descendants;
+pub(crate) use proc_fs::{children, descendants};
 pub(crate) use registry::{Live, Registry, exit_of};
 pub use sweep::Leftover;
 pub(crate) use tree::Tree;

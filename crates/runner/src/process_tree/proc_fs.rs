@@ -160,6 +160,11 @@ pub(super) fn with_descendants(members: &mut Vec<Process>, all: &[Process], keep
 }
 
 /// The pids of all that descend from a process.
+pub(crate) fn children(pid: i32) -> io::Result<Vec<i32>> {
+    Ok(Process::all()?.iter().filter(|process| process.parent == pid).map(|process| process.pid).collect())
+}
+
+/// The processes that descend from one.
 pub(crate) fn descendants(pid: i32) -> io::Result<Vec<i32>> {
     let all = Process::all()?;
     let mut members: Vec<_> = all.iter().filter(|process| process.parent == pid).copied().collect();

@@ -49,13 +49,6 @@ pub struct Resources {
     pub pids: Option<u32>,
 }
 
-impl Resources {
-    /// Whether there is a limit.
-    pub(crate) fn are_limited(&self) -> bool {
-        *self != Self::default()
-    }
-}
-
 /// What a run may reach.
 #[derive(Debug, Clone, Default)]
 pub enum Network {

@@ -16,9 +16,9 @@ const MOST_OPEN_FILES: u64 = 16 * 1024;
 
 /// A process in a control group, which goes with it.
 #[derive(Debug)]
-pub(crate) struct Limited {
-    pub(crate) process: Box<dyn Process>,
-    pub(crate) group: ControlGroup,
+struct Limited {
+    process: Box<dyn Process>,
+    group: ControlGroup,
 }
 
 impl Process for Limited {
@@ -56,6 +56,14 @@ impl Process for Limited {
 
     fn into_hold(self: Box<Self>) -> Option<Hold> {
         self.process.into_hold()
+    }
+}
+
+/// The process in its group, where there is one.
+pub(super) fn limited(process: Box<dyn Process>, group: Option<ControlGroup>) -> Box<dyn Process> {
+    match group {
+        Some(group) => Box::new(Limited { process, group }),
+        None => process,
     }
 }
 

@@ -48,6 +48,9 @@ pub(crate) trait Sandbox: Debug + Send + Sync {
     /// work, in words that say what would help.
     fn probe(&self) -> BoxFuture<'_, Result<String, String>>;
 
+    /// Takes over the processes of a run that an earlier server process started so, and serves what it is connected with.
+    fn adopt<'a>(&'a self, adopted: Adopted<'a>) -> BoxFuture<'a, Result<Box<dyn Process>, SpawnError>>;
+
     /// Starts a program. It is confined before its first instruction, or not started.
     fn start<'a>(&'a self, start: Start<'a>) -> BoxFuture<'a, Result<Running, SpawnError>>;
 }
@@ -62,6 +65,14 @@ pub(crate) struct Start<'a> {
     pub(crate) inherited: Inherited,
     pub(crate) confinement: &'a Confinement,
     pub(crate) starter: &'a Starter,
+}
+
+/// The processes of a run that went on without a server.
+#[derive(Debug)]
+pub(crate) struct Adopted<'a> {
+    pub(crate) process: Box<dyn Process>,
+    pub(crate) cookie: &'a Cookie,
+    pub(crate) confinement: &'a Confinement,
 }
 
 /// A program that was started, with the ends of its standard streams.

@@ -7,9 +7,9 @@ use futures::future::BoxFuture;
 use legwork_model::SandboxKind;
 
 use super::control_group::{ControlGroup, ControlGroups};
-use super::limited::{Limited, curb};
+use super::limited::{curb, limited};
 use super::spawn::Planned;
-use super::{Running, Sandbox, SpawnError, Start};
+use super::{Adopted, Process, Running, Sandbox, SpawnError, Start};
 use crate::network::RunNetwork;
 use crate::process_tree::descendants;
 
@@ -31,6 +31,13 @@ impl Sandbox for Plain {
         Box::pin(async { Ok("no isolation".to_owned()) })
     }
 
+    fn adopt<'a>(&'a self, adopted: Adopted<'a>) -> BoxFuture<'a, Result<Box<dyn Process>, SpawnError>> {
+        Box::pin(async move {
+            let group = self.control_groups.create(adopted.cookie, &adopted.confinement.resources)?;
+            Ok(limited(adopted.process, group))
+        })
+    }
+
     fn start<'a>(&'a self, start: Start<'a>) -> BoxFuture<'a, Result<Running, SpawnError>> {
         Box::pin(async move {
             let group = self.control_groups.create(start.cookie, &start.confinement.resources)?;
@@ -40,10 +47,10 @@ impl Sandbox for Plain {
             let pid = running.process.pid().and_then(|pid| i32::try_from(pid).ok());
             if let Some(pid) = pid {
                 unless_gone(curb(pid)).map_err(SpawnError::sandbox)?;
-                if let Some(group) = group {
-                    move_in(&group, pid).map_err(SpawnError::sandbox)?;
-                    running.process = Box::new(Limited { process: running.process, group });
+                if let Some(group) = &group {
+                    move_in(group, pid).map_err(SpawnError::sandbox)?;
                 }
+                running.process = limited(running.process, group);
             }
             Ok(running)
         })

@@ -27,8 +27,9 @@ pub struct SandboxSettings {
     /// Processors; unlimited where absent.
     #[schemars(with = "Option<String>")]
     pub cpus: Option<Cpus>,
-    /// Processes and threads at once.
-    pub pids: u32,
+    /// Processes and threads at once. Where absent 2048 in a sandbox, where the machine lets that be enforced, and no limit for a
+    /// plain process.
+    pub pids: Option<u32>,
     /// What a run's home and workspace may take on the disk; unlimited where absent.
     #[schemars(with = "Option<String>")]
     pub disk: Option<ByteSize>,
@@ -79,7 +80,7 @@ impl Default for SandboxSettings {
             weakest: None,
             memory: None,
             cpus: None,
-            pids: 2048,
+            pids: None,
             disk: None,
             most_memory: None,
             most_cpus: None,
@@ -137,10 +138,10 @@ impl SandboxSettings {
         if exceeds(self.disk, self.most_disk) {
             return more("sandbox.disk");
         }
-        if self.pids == 0 {
+        if self.pids == Some(0) {
             return Some(("sandbox.pids".into(), "must be at least 1".into()));
         }
-        if self.pids > self.most_pids {
+        if exceeds(self.pids, Some(self.most_pids)) {
             return more("sandbox.pids");
         }
         if reach(self.egress) > reach(self.most_egress()) {

@@ -30,10 +30,11 @@ use tokio::sync::OnceCell;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::control_group::{ControlGroup, ControlGroups};
-use super::limited::{Limited, curb};
+use super::limited::{curb, limited};
 use super::spawn::{Planned, Unconnected};
-use super::{Confinement, Network, Running, Sandbox, SpawnError, Start};
+use super::{Adopted, Confinement, Network, Process, Running, Sandbox, SpawnError, Start, Uplink};
 use crate::network::RunNetwork;
+use crate::process_tree::children;
 use crate::starter::{Started, Starter};
 use confined::Confined;
 use gate::Gate;
@@ -95,6 +96,20 @@ impl Sandbox for Bubblewrap {
         Box::pin(async { self.works().await.map(ToString::to_string) })
     }
 
+    fn adopt<'a>(&'a self, adopted: Adopted<'a>) -> BoxFuture<'a, Result<Box<dyn Process>, SpawnError>> {
+        Box::pin(async move {
+            let Adopted { process, cookie, confinement } = adopted;
+            let group = self.control_groups.create(cookie, &confinement.resources)?;
+            let Some(first) = first_inside(process.as_ref()) else {
+                // It has ended meanwhile; what is left to be told of it needs no sandbox.
+                return Ok(limited(process, group));
+            };
+            let handle = handle_of(first).map_err(SpawnError::sandbox)?;
+            serve(first, confinement, Instant::now() + PATIENCE).await?;
+            Ok(limited(Box::new(Confined::new(process, handle, uplink_of(confinement))), group))
+        })
+    }
+
     fn start<'a>(&'a self, start: Start<'a>) -> BoxFuture<'a, Result<Running, SpawnError>> {
         Box::pin(self.start(start))
     }
@@ -119,17 +134,31 @@ async fn confine(
     let handle = handle_of(first).map_err(SpawnError::sandbox)?;
     curb(first).map_err(SpawnError::sandbox)?;
     group.map_or(Ok(()), |group| group.add(first)).map_err(SpawnError::sandbox)?;
-    let network = match &confinement.network {
-        Network::Machine => RunNetwork::Machine,
-        Network::Own(uplink) => {
-            let network = RunNetwork::of(first).map_err(|error| not_entered(&error))?;
-            let listeners = network.listen(uplink.addresses(), deadline).await;
-            uplink.serve(listeners.map_err(|error| not_entered(&error))?);
-            network
-        }
-    };
+    let network = serve(first, confinement, deadline).await?;
     timeout_at(deadline, gate.open()).await.map_err(late)?.map_err(SpawnError::sandbox)?;
     Ok(Stands { first: handle, network })
+}
+
+/// Serves what a run is connected with; gives its network.
+async fn serve(first: i32, confinement: &Confinement, deadline: Instant) -> Result<RunNetwork, SpawnError> {
+    let Network::Own(uplink) = &confinement.network else { return Ok(RunNetwork::Machine) };
+    let network = RunNetwork::of(first).map_err(|error| not_entered(&error))?;
+    let listeners = network.listen(uplink.addresses(), deadline).await;
+    uplink.serve(listeners.map_err(|error| not_entered(&error))?);
+    Ok(network)
+}
+
+/// The first process inside, the only child of `bwrap` itself.
+fn first_inside(process: &dyn Process) -> Option<i32> {
+    let bwrap = i32::try_from(process.pid()?).ok()?;
+    children(bwrap).ok()?.first().copied()
+}
+
+fn uplink_of(confinement: &Confinement) -> Option<Arc<dyn Uplink>> {
+    match &confinement.network {
+        Network::Machine => None,
+        Network::Own(uplink) => Some(Arc::clone(uplink)),
+    }
 }
 
 fn handle_of(pid: i32) -> io::Result<OwnedFd> {
@@ -152,15 +181,9 @@ fn connected(
     confinement: &Confinement,
     group: Option<ControlGroup>,
 ) -> Running {
-    let uplink = match &confinement.network {
-        Network::Machine => None,
-        Network::Own(uplink) => Some(Arc::clone(uplink)),
-    };
     let mut running = unconnected.connect(stands.network);
-    running.process = Box::new(Confined::new(running.process, stands.first, uplink));
-    if let Some(group) = group {
-        running.process = Box::new(Limited { process: running.process, group });
-    }
+    let confined = Confined::new(running.process, stands.first, uplink_of(confinement));
+    running.process = limited(Box::new(confined), group);
     running
 }
 

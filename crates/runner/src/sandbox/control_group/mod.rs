@@ -13,6 +13,7 @@ use std::sync::OnceLock;
 
 pub(crate) use group::ControlGroup;
 use hierarchy::{Hierarchy, Version};
+use legwork_model::{Clock, Ids, SystemClock};
 use setting::Setting;
 
 use super::Resources;
@@ -77,6 +78,13 @@ impl ControlGroups {
             setting.forbid_swap(hierarchy.version, &directory);
         }
         Ok(Some(group))
+    }
+
+    /// Whether a limit on processes can be enforced here, found out by making a group that has one.
+    pub(crate) fn can_limit_processes(&self) -> bool {
+        let id = Ids::from_system().execution(SystemClock.now());
+        let limits = Resources { pids: Some(1), ..Resources::default() };
+        self.create(&Cookie::new("probe", id, 0), &limits).is_ok()
     }
 
     fn controlling(&self, setting: &Setting) -> Result<&Hierarchy, LimitError> {

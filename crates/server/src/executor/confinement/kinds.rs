@@ -1,12 +1,24 @@
 //! Which kinds of sandbox work on this machine.
 
+use std::sync::OnceLock;
+
 use legwork_model::{Egress, FailureReason, SandboxKind, Verdict};
 use legwork_runner::Runner;
 use tokio::sync::OnceCell;
 
-/// What was found out about each kind. Looked for again as long as none but plain processes work.
+use crate::config::SandboxSettings;
+use crate::executor::find_program;
+
+/// Processes and threads of a run in a sandbox, unless somebody says otherwise: far more than builds and browsers take, and
+/// few enough for the machine.
+const USUAL_PIDS: u32 = 2048;
+
+/// What was found out about each kind.
 #[derive(Debug, Default)]
-pub struct Kinds(OnceCell<Vec<Found>>);
+pub struct Kinds {
+    found: OnceCell<Vec<Found>>,
+    limits_processes: OnceLock<bool>,
+}
 
 /// One kind, and what it is made of here or why it does not work.
 type Found = (SandboxKind, Result<String, String>);
@@ -26,9 +38,15 @@ impl Kinds {
         choose(self.found(runner).await, asked, egress)
     }
 
+    /// The limit on processes of runs that name none.
+    pub(super) fn usual_pids(&self, runner: &Runner, kind: SandboxKind) -> Option<u32> {
+        let limits = || *self.limits_processes.get_or_init(|| runner.limits_processes());
+        (kind != SandboxKind::Process && limits()).then_some(USUAL_PIDS)
+    }
+
     /// What was found out, the strongest first.
     pub async fn found(&self, runner: &Runner) -> &[Found] {
-        self.0
+        self.found
             .get_or_init(|| async {
                 let mut found = runner.probe().await;
                 found.sort_by_key(|(kind, _)| std::cmp::Reverse(*kind));
@@ -36,6 +54,12 @@ impl Kinds {
             })
             .await
     }
+}
+
+/// The runner with every kind of sandbox that the settings describe, whether or not it works here.
+pub fn sandboxed(runner: Runner, settings: &SandboxSettings, path: &str) -> Runner {
+    let bwrap = &settings.bubblewrap.program;
+    runner.with_bubblewrap(find_program(bwrap, path).unwrap_or_else(|| bwrap.clone()))
 }
 
 fn choose(found: &[Found], asked: SandboxKind, egress: Egress) -> Result<(SandboxKind, Egress), Verdict> {

@@ -13,7 +13,7 @@ use legwork_model::{Egress, Task, Verdict};
 use legwork_runner::{Confinement, Network, Resources, RunDirs};
 
 pub(super) use disk::watch_disk;
-pub use kinds::Kinds;
+pub use kinds::{Kinds, sandboxed};
 pub(super) use recording::Recording;
 pub(super) use uplink::RunUplink;
 pub use uplink::Uplinks;
@@ -47,13 +47,14 @@ impl Executor {
             egress => Some(Arc::new(self.uplinks.uplink(agent, sandbox, egress, setup, token)?)),
         };
         let network = uplink.clone().map_or(Network::Machine, |uplink| Network::Own(uplink));
+        let pids = sandbox.pids.or_else(|| self.kinds.usual_pids(&self.runner, kind));
         let mut writable = vec![home.home()];
         if !setup.workspace.starts_with(home.home()) {
             writable.push(setup.workspace.clone());
         }
         let confinement = Confinement {
             kind,
-            resources: Resources { memory: sandbox.memory, cpus: sandbox.cpus, pids: sandbox.pids },
+            resources: Resources { memory: sandbox.memory, cpus: sandbox.cpus, pids },
             network,
             writable,
             readable: self.config.sandbox.readable.clone(),

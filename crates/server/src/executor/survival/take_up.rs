@@ -76,6 +76,7 @@ impl Executor {
             limits: prepared.task.limits.clone(),
             idle: prepared.idle(),
             stdout_path: prepared.dirs.stdout(),
+            confinement: prepared.confined.confinement.clone(),
         };
         let notes = taken.notes().to_vec();
         let dialogue = if waited { prepared.waiting_dialogue() } else { Some(prepared.dialogue()) };

@@ -17,7 +17,7 @@ pub(super) fn settled(
         kind,
         memory: amount(asked.memory, file.memory, policy.memory, policy.most_memory),
         cpus: amount(asked.cpus, file.cpus, policy.cpus, policy.most_cpus),
-        pids: amount(asked.pids, file.pids, Some(policy.pids), Some(policy.most_pids)),
+        pids: pids(asked.pids, file.pids, policy),
         disk: amount(asked.disk, file.disk, policy.disk, policy.most_disk),
         egress: Some(egress),
         allowed_domains,
@@ -39,6 +39,11 @@ fn kind(asked: SandboxKind, file: &ContainerFile, policy: &SandboxSettings) -> S
 /// The lower of what caller and project ask for, else the operator's default; never more than the most.
 fn amount<T: Ord + Copy>(asked: Option<T>, file: Option<T>, default: Option<T>, most: Option<T>) -> Option<T> {
     lower(lower(asked, file).or(default), most)
+}
+
+/// The same where there is a most for everybody, but not for each a default.
+fn pids(asked: Option<u32>, file: Option<u32>, policy: &SandboxSettings) -> Option<u32> {
+    lower(asked, file).or(policy.pids).map(|pids| pids.min(policy.most_pids))
 }
 
 fn lower<T: Ord + Copy>(one: Option<T>, other: Option<T>) -> Option<T> {

@@ -47,7 +47,7 @@ fn the_lower_of_two_limits_holds_and_the_most_above_all() {
         assert_eq!(memory.as_deref(), expected, "{policy} {asked} {file}");
     }
     assert_eq!(sandbox("", &json!({}), "resources: {pids: 99999}").expect("a sandbox").pids, Some(32_768));
-    assert_eq!(sandbox("", &json!({}), "").expect("a sandbox").pids, Some(2_048));
+    assert_eq!(sandbox("", &json!({}), "").expect("a sandbox").pids, None);
 }
 
 /// Settings, what a caller asks for, a file, and how far and to which hosts a run may reach then.
