@@ -36,7 +36,7 @@ pub use dirs::RunDirs;
 pub use output::Output;
 pub use process_tree::Leftover;
 pub use runner::{Ended, Graces, Runner};
-pub use sandbox::{Confinement, Network, Resources, Uplink};
+pub use sandbox::{Confinement, Network, Resources, Uplink, Works};
 pub use stop::StopReason;
 pub use survivors::{Resumed, Resumption, Survivor, TakenUp};
 pub use waiting::{Job, Waiting};

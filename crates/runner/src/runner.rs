@@ -12,7 +12,7 @@ use crate::attempt::{Attempt, Survival, Wires};
 use crate::output::{Output, Recorder};
 use crate::passage::{Left, Passage, Terms};
 use crate::process_tree::{Leftover, Registry};
-use crate::sandbox::{Bubblewrap, ControlGroups, Inherited, Plain, Sandbox, Start};
+use crate::sandbox::{Bubblewrap, ControlGroups, Inherited, Plain, Sandbox, Start, Works};
 use crate::starter::Starter;
 use crate::supervisor::{Hold, Supervisor};
 
@@ -203,8 +203,8 @@ impl Runner {
         self.control_groups.can_limit_processes()
     }
 
-    /// Every kind of sandbox, with what it is made of here, or why it does not work here.
-    pub async fn probe(&self) -> Vec<(SandboxKind, Result<String, String>)> {
+    /// Every kind of sandbox, and whether it works here.
+    pub async fn probe(&self) -> Vec<(SandboxKind, Result<Works, String>)> {
         let probes = self.sandboxes.iter().map(|sandbox| async { (sandbox.kind(), sandbox.probe().await) });
         join_all(probes).await
     }

@@ -44,15 +44,23 @@ pub(crate) trait Sandbox: Debug + Send + Sync {
     /// Its kind.
     fn kind(&self) -> SandboxKind;
 
-    /// Whether it works here, found out by using it: what it is made of, such as `bubblewrap 0.8.0`, or why it does not
-    /// work, in words that say what would help.
-    fn probe(&self) -> BoxFuture<'_, Result<String, String>>;
+    /// Whether it works here, found out by using it; or why it does not work, in words that say what would help.
+    fn probe(&self) -> BoxFuture<'_, Result<Works, String>>;
 
     /// Takes over the processes of a run that an earlier server process started so, and serves what it is connected with.
     fn adopt<'a>(&'a self, adopted: Adopted<'a>) -> BoxFuture<'a, Result<Box<dyn Process>, SpawnError>>;
 
     /// Starts a program. It is confined before its first instruction, or not started.
     fn start<'a>(&'a self, start: Start<'a>) -> BoxFuture<'a, Result<Running, SpawnError>>;
+}
+
+/// A kind of sandbox that works here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Works {
+    /// What it is made of, such as `bubblewrap 0.8.0`.
+    pub made_of: String,
+    /// Why a run can't have a network of its own in it; nothing where it can.
+    pub no_network: Option<String>,
 }
 
 /// What to start, and where.

@@ -9,7 +9,7 @@ use legwork_model::SandboxKind;
 use super::control_group::{ControlGroup, ControlGroups};
 use super::limited::{curb, limited};
 use super::spawn::Planned;
-use super::{Adopted, Process, Running, Sandbox, SpawnError, Start};
+use super::{Adopted, Process, Running, Sandbox, SpawnError, Start, Works};
 use crate::network::RunNetwork;
 use crate::process_tree::descendants;
 
@@ -27,8 +27,9 @@ impl Sandbox for Plain {
         SandboxKind::Process
     }
 
-    fn probe(&self) -> BoxFuture<'_, Result<String, String>> {
-        Box::pin(async { Ok("no isolation".to_owned()) })
+    fn probe(&self) -> BoxFuture<'_, Result<Works, String>> {
+        let no_network = Some("a plain process shares the machine's".to_owned());
+        Box::pin(async { Ok(Works { made_of: "no isolation".to_owned(), no_network }) })
     }
 
     fn adopt<'a>(&'a self, adopted: Adopted<'a>) -> BoxFuture<'a, Result<Box<dyn Process>, SpawnError>> {

@@ -32,13 +32,13 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::control_group::{ControlGroup, ControlGroups};
 use super::limited::{curb, limited};
 use super::spawn::{Planned, Unconnected};
-use super::{Adopted, Confinement, Network, Process, Running, Sandbox, SpawnError, Start, Uplink};
+use super::{Adopted, Confinement, Network, Process, Running, Sandbox, SpawnError, Start, Uplink, Works};
 use crate::network::RunNetwork;
 use crate::process_tree::children;
 use crate::starter::{Started, Starter};
 use confined::Confined;
 use gate::Gate;
-use probe::Works;
+use probe::Used;
 use wrapping::{wrap, wrappable};
 
 /// A sandbox stands in a few milliseconds; this long on a machine that is very busy.
@@ -54,18 +54,18 @@ pub(crate) struct Bubblewrap {
     probed_by: Starter,
     control_groups: Arc<ControlGroups>,
     /// What was found to work; looked for again as long as nothing does.
-    works: OnceCell<Works>,
+    used: OnceCell<Used>,
 }
 
 impl Bubblewrap {
     pub(crate) fn new(program: PathBuf, probed_by: Starter, control_groups: Arc<ControlGroups>) -> Self {
-        Self { program, probed_by, control_groups, works: OnceCell::new() }
+        Self { program, probed_by, control_groups, used: OnceCell::new() }
     }
 
     async fn start(&self, start: Start<'_>) -> Result<Running, SpawnError> {
-        let works = self.works().await.map_err(SpawnError::sandbox)?;
+        let used = self.used().await.map_err(SpawnError::sandbox)?;
         let group = self.control_groups.create(start.cookie, &start.confinement.resources)?;
-        self.start_with(works.users, start, group).await
+        self.start_with(used.users, start, group).await
     }
 
     async fn start_with(
@@ -92,8 +92,8 @@ impl Sandbox for Bubblewrap {
         SandboxKind::Bubblewrap
     }
 
-    fn probe(&self) -> BoxFuture<'_, Result<String, String>> {
-        Box::pin(async { self.works().await.map(ToString::to_string) })
+    fn probe(&self) -> BoxFuture<'_, Result<Works, String>> {
+        Box::pin(async { self.used().await.map(Used::in_words) })
     }
 
     fn adopt<'a>(&'a self, adopted: Adopted<'a>) -> BoxFuture<'a, Result<Box<dyn Process>, SpawnError>> {

@@ -1,6 +1,5 @@
 //! Finds out what of `bwrap` works here, by using it.
 
-use std::fmt;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::sync::Arc;
@@ -11,7 +10,7 @@ use tokio::io::AsyncReadExt;
 use tokio::time::timeout;
 
 use super::super::spawn::{Input, Spawn};
-use super::super::{Confinement, Inherited, Network, Start, Uplink};
+use super::super::{Confinement, Inherited, Network, Start, Uplink, Works};
 use super::Bubblewrap;
 use crate::cookie::Cookie;
 
@@ -21,9 +20,9 @@ const OLDEST: (u32, u32) = (0, 8);
 /// How long the probe may take.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// What works.
+/// What is used of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Works {
+pub(super) struct Used {
     version: String,
     pub(super) users: Users,
     /// Why a run can't have a network of its own; nothing where it can.
@@ -41,28 +40,27 @@ pub(super) enum Users {
     OfTheMachine,
 }
 
-impl fmt::Display for Works {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Used {
+    pub(super) fn in_words(&self) -> Works {
         let without = if self.users == Users::OfTheMachine { " without users of its own" } else { "" };
-        write!(f, "{}{without}", self.version)?;
-        self.no_network.as_ref().map_or(Ok(()), |why| write!(f, ", but not with a network of its own: {why}"))
+        Works { made_of: format!("{}{without}", self.version), no_network: self.no_network.clone() }
     }
 }
 
 impl Bubblewrap {
-    /// What works; why nothing does, where nothing does.
-    pub(super) async fn works(&self) -> Result<&Works, String> {
-        self.works.get_or_try_init(|| self.find_out()).await
+    /// What is used of it; why nothing can be, where nothing can.
+    pub(super) async fn used(&self) -> Result<&Used, String> {
+        self.used.get_or_try_init(|| self.find_out()).await
     }
 
-    async fn find_out(&self) -> Result<Works, String> {
+    async fn find_out(&self) -> Result<Used, String> {
         let version = timeout(PATIENCE, self.version()).await.map_err(|_| "`bwrap --version` does not end")??;
         let mut first_refusal = None;
         for users in [Users::OwnAndLast, Users::Own, Users::OfTheMachine] {
             match self.runs(users, Network::Machine).await {
                 Ok(()) => {
                     let no_network = self.runs(users, Network::Own(Arc::new(Nothing))).await.err();
-                    return Ok(Works { version, users, no_network });
+                    return Ok(Used { version, users, no_network });
                 }
                 Err(refusal) => first_refusal.get_or_insert(refusal),
             };

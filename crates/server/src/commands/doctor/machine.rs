@@ -1,14 +1,14 @@
 //! What the machine has to offer.
 
-use std::fs;
-use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
-use legwork_runner::Runner;
+use legwork_model::{Egress, SandboxKind, Verdict};
+use legwork_runner::{Runner, Works};
 
 use super::report::Check;
 use super::version;
-use crate::executor::{Probe, find_program};
+use crate::config::SandboxSettings;
+use crate::executor::{Kinds, Probe, find_program, sandboxed};
 
 /// Whether processes can be kept together. If so, programs can be asked.
 pub(super) fn processes(scratch: &Path, path: &str) -> (Check, Option<Probe>) {
@@ -37,25 +37,51 @@ pub(super) async fn git(path: &str, probe: Option<&Probe>) -> Check {
     }
 }
 
-/// What could isolate agents. Nothing needs it today.
-pub(super) async fn sandboxes(path: &str, docker_host: Option<&str>, probe: Option<&Probe>) -> [Check; 2] {
-    let bubblewrap = match find_program("bwrap".as_ref(), path) {
-        Some(program) => match version(probe, &program).await {
-            Ok(version) => format!("{} ({version})", program.display()),
-            Err(why) => format!("{} does not work: {why}", program.display()),
-        },
-        None => "not found in PATH; not needed".to_owned(),
-    };
-    [Check::info("bubblewrap", bubblewrap), Check::info("docker", docker(docker_host))]
+/// Each kind of sandbox, and the one that a run gets which asks for none.
+pub(super) async fn sandboxes(settings: &SandboxSettings, path: &str) -> Vec<Check> {
+    let Ok(runner) = Runner::new() else { return Vec::new() };
+    let runner = sandboxed(runner, settings, path);
+    let kinds = Kinds::default();
+    let mut checks: Vec<Check> =
+        kinds.found(&runner).await.iter().map(|(kind, found)| sandbox(*kind, found, settings.kind)).collect();
+    checks.push(match kinds.choose(&runner, settings.kind, settings.egress).await {
+        Ok((kind, egress)) => chosen(kind, egress),
+        Err(why) => {
+            let why = match why {
+                Verdict::Failed(failure) => failure.message,
+                Verdict::Succeeded | Verdict::Cancelled { .. } => String::new(),
+            };
+            Check::missing("runs", why, "Choose another kind or egress under [sandbox] in the settings.")
+        }
+    });
+    checks
 }
 
-fn docker(host: Option<&str>) -> String {
-    if let Some(host) = host.filter(|host| !host.starts_with("unix://")) {
-        return format!("DOCKER_HOST is {host}");
+fn sandbox(kind: SandboxKind, found: &Result<Works, String>, wanted: SandboxKind) -> Check {
+    let name = format!("sandbox {}", kind.as_str());
+    match found {
+        Ok(Works { made_of, no_network: None }) => Check::ok(&name, made_of),
+        Ok(Works { made_of, no_network: Some(why) }) => {
+            Check::info(&name, format!("{made_of}; no network of its own: {why}"))
+        }
+        Err(why) if kind == wanted => {
+            Check::missing(&name, why, "It is the one that runs are to have: sandbox.kind in the settings.")
+        }
+        Err(why) => Check::info(&name, why),
     }
-    let socket = host.and_then(|host| host.strip_prefix("unix://")).unwrap_or("/var/run/docker.sock");
-    match fs::metadata(socket) {
-        Ok(file) if file.file_type().is_socket() => format!("socket {socket}"),
-        _ => format!("no socket {socket}; not needed"),
+}
+
+fn chosen(kind: SandboxKind, egress: Egress) -> Check {
+    let reach = match egress {
+        Egress::Enforce => "listed hosts alone",
+        Egress::Observe => "every public host, observed",
+        Egress::Public => "every public host",
+        Egress::Open => "whatever this machine does",
+    };
+    let found = format!("{}, reaching {reach}", kind.as_str());
+    if kind == SandboxKind::Process {
+        let fix = "Install bubblewrap (`apt-get install bubblewrap`), so that agents see no files and no network of this machine.";
+        return Check::warning("runs", format!("{found}: nothing isolates agents"), fix);
     }
+    Check::ok("runs", found)
 }

@@ -60,7 +60,7 @@ impl Doctor {
         let path = environment.get("PATH").unwrap_or_default();
         let scratch = environment.get("TMPDIR").unwrap_or("/tmp");
         let (processes, probe) = machine::processes(scratch.as_ref(), path);
-        let mut checks = Vec::new();
+        let (mut checks, mut sandboxes) = (Vec::new(), Vec::new());
         match self.settings(environment) {
             Ok(config) => {
                 let file = self.config.clone().unwrap_or_else(|| "legwork.toml".into());
@@ -68,6 +68,7 @@ impl Doctor {
                 checks.push(Check::ok("settings", found));
                 checks.extend(data::examine(&config).await);
                 checks.extend(agents::examine(&config, path, probe.as_ref()).await);
+                sandboxes = machine::sandboxes(&config.sandbox, path).await;
             }
             // What depends on settings can't be judged without them.
             Err(failure) => {
@@ -77,7 +78,7 @@ impl Doctor {
         }
         checks.push(machine::git(path, probe.as_ref()).await);
         checks.push(processes);
-        checks.extend(machine::sandboxes(path, environment.get("DOCKER_HOST"), probe.as_ref()).await);
+        checks.extend(sandboxes);
         Report { checks }
     }
 

@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use legwork_model::{Egress, FailureReason, SandboxKind, Verdict};
-use legwork_runner::Runner;
+use legwork_runner::{Runner, Works};
 use tokio::sync::OnceCell;
 
 use crate::config::SandboxSettings;
@@ -21,12 +21,15 @@ pub struct Kinds {
 }
 
 /// One kind, and what it is made of here or why it does not work.
-type Found = (SandboxKind, Result<String, String>);
+type Found = (SandboxKind, Result<Works, String>);
 
 impl Kinds {
     /// The kind for a run that asks for one, and what it may reach in that. A plain process can't be kept from anything: to
     /// let it reach every public host is to let it reach whatever the machine does.
-    pub(super) async fn choose(
+    ///
+    /// # Errors
+    /// What of it can't be had here.
+    pub async fn choose(
         &self,
         runner: &Runner,
         asked: SandboxKind,
@@ -63,28 +66,36 @@ pub fn sandboxed(runner: Runner, settings: &SandboxSettings, path: &str) -> Runn
 }
 
 fn choose(found: &[Found], asked: SandboxKind, egress: Egress) -> Result<(SandboxKind, Egress), Verdict> {
-    let confines = matches!(egress, Egress::Enforce | Egress::Observe);
     let fits = |kind: SandboxKind| asked == SandboxKind::Auto || asked == kind;
-    let works =
-        found.iter().find(|(kind, found)| fits(*kind) && found.is_ok() && (*kind != SandboxKind::Process || !confines));
-    match works {
-        Some((SandboxKind::Process, _)) => Ok((SandboxKind::Process, Egress::Open)),
-        Some((kind, _)) => Ok((*kind, egress)),
-        None => Err(refused(found, asked, confines)),
+    let has_network = |works: &Works| egress == Egress::Open || works.no_network.is_none();
+    let working = || found.iter().filter_map(|(kind, found)| Some((*kind, found.as_ref().ok()?)));
+    if let Some((kind, _)) = working().find(|(kind, works)| fits(*kind) && has_network(works)) {
+        return Ok((kind, egress));
+    }
+    // Nothing keeps a plain process from anything: to let it reach every public host is to let it reach whatever the machine
+    // does.
+    let is_plain = working().any(|(kind, _)| kind == SandboxKind::Process && fits(kind));
+    match egress {
+        Egress::Public if is_plain => Ok((SandboxKind::Process, Egress::Open)),
+        egress => Err(refused(found, asked, egress)),
     }
 }
 
-fn refused(found: &[Found], asked: SandboxKind, confines: bool) -> Verdict {
-    let why = found.iter().filter_map(|(kind, found)| match found {
-        Err(why) if asked == SandboxKind::Auto || asked == *kind => Some(format!("{}: {why}", kind.as_str())),
-        _ => None,
-    });
-    let why: Vec<String> = why.collect();
+fn refused(found: &[Found], asked: SandboxKind, egress: Egress) -> Verdict {
+    let needs_network = egress != Egress::Open;
+    let mut why = Vec::new();
+    for (kind, found) in found.iter().filter(|(kind, _)| asked == SandboxKind::Auto || asked == *kind) {
+        match found {
+            Err(problem) => why.push(format!("{}: {problem}", kind.as_str())),
+            Ok(Works { no_network: Some(problem), .. }) if needs_network => {
+                why.push(format!("{}: no network of its own: {problem}", kind.as_str()));
+            }
+            Ok(_) => {}
+        }
+    }
     let mut message = match asked {
         SandboxKind::Auto => "No sandbox that could hold this run works here.".to_owned(),
-        SandboxKind::Process if confines => {
-            "A plain process can't be kept from any host; ask for another sandbox.".to_owned()
-        }
+        SandboxKind::Process => "A plain process can't be kept from any host; ask for another sandbox.".to_owned(),
         asked => format!("The sandbox `{}` that this run asks for does not work here.", asked.as_str()),
     };
     if !why.is_empty() {
@@ -98,8 +109,11 @@ mod tests {
     use super::*;
 
     fn found(bubblewrap: bool) -> Vec<Found> {
-        let bubblewrap = if bubblewrap { Ok("bubblewrap 0.8.0".into()) } else { Err("it is not installed".into()) };
-        vec![(SandboxKind::Bubblewrap, bubblewrap), (SandboxKind::Process, Ok("no isolation".into()))]
+        let works = |made_of: &str, no_network: Option<&str>| {
+            Ok(Works { made_of: made_of.into(), no_network: no_network.map(str::to_owned) })
+        };
+        let bubblewrap = if bubblewrap { works("bubblewrap 0.8.0", None) } else { Err("it is not installed".into()) };
+        vec![(SandboxKind::Bubblewrap, bubblewrap), (SandboxKind::Process, works("no isolation", Some("shared")))]
     }
 
     #[test]
