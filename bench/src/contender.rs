@@ -51,6 +51,9 @@ impl Contender {
                 ("LEGWORK_AGENTS__CLAUDE_CODE__PROGRAM", absolute(&args.agent)?.display().to_string()),
                 ("LEGWORK_LANES__DEFAULT__CONCURRENCY", CONCURRENCY.into()),
                 ("LEGWORK_LOG__FILTER", "warn".into()),
+                // The peer has neither; what they cost has rows of its own.
+                ("LEGWORK_SANDBOX__KIND", "process".into()),
+                ("LEGWORK_RUNS__DETACH", "false".into()),
             ],
             ready: "/readyz",
             job: Job::Same(Box::new(http::post("/v1/executions", &[("prefer", "wait=30".into())], body))),

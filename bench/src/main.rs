@@ -13,6 +13,7 @@ mod real_agent;
 mod redis_door;
 mod report;
 mod samples;
+mod sandboxes;
 mod seed;
 mod service;
 mod side_by_side;
@@ -31,6 +32,7 @@ async fn main() -> Result<(), BenchError> {
     rows.extend(side_by_side::measure_door(&args).await?);
     rows.extend(redis_door::measure(&args).await?);
     rows.extend(real_agent::measure(&args).await?);
+    rows.extend(sandboxes::measure(&args).await?);
     rows.push(start::measure(&args).await?);
     rows.extend(events::measure(&args).await?);
     if args.seed > 0 {

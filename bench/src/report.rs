@@ -42,6 +42,12 @@ impl Row {
         Self { what: what.into(), legwork, other: "-".into(), ratio: "-".into(), wanted: "" }
     }
 
+    /// Memory that the peer has nothing like, in bytes.
+    pub(crate) fn amount(what: impl Into<String>, bytes: u64) -> Self {
+        let legwork = format!("{:.2} MB", bytes as f64 / 1e6);
+        Self { what: what.into(), legwork, other: "-".into(), ratio: "-".into(), wanted: "" }
+    }
+
     /// Two durations of Legwork, the second of which is what the first is compared with.
     pub(crate) fn compared(what: impl Into<String>, times: [Duration; 2]) -> Self {
         let [time, base] = times.map(|time| time.as_secs_f64() * 1000.0);
