@@ -31,7 +31,7 @@ check_compose() {
 }
 
 if install_linters; then
-  "$tools/bin/hadolint" --failure-threshold info deploy/docker/Dockerfile deploy/railway/cron.Dockerfile
+  "$tools/bin/hadolint" --failure-threshold info deploy/docker/Dockerfile deploy/docker/agents.Dockerfile deploy/railway/cron.Dockerfile
   PYTHONPATH="$tools" python3 -m yamllint --strict -d '{extends: default, rules: {document-start: disable, line-length: {max: 140}}}' \
     deploy/docker/compose.yml deploy/railway/cron.yaml
   python3 -c 'import sys, tomllib; [tomllib.load(open(name, "rb")) for name in sys.argv[1:]]' deploy/railway/*.toml

@@ -30,9 +30,9 @@ pub(crate) async fn measure(args: &Args) -> Result<Vec<Row>, BenchError> {
     let scratch = args.scratch()?;
     let lab = Lab::new(args, scratch.path())?;
     let works = lab.runner.probe().await;
-    let works = works.into_iter().any(|(kind, found)| {
-        kind == SandboxKind::Bubblewrap && found.is_ok_and(|works| works.no_network.is_none())
-    });
+    let works = works
+        .into_iter()
+        .any(|(kind, found)| kind == SandboxKind::Bubblewrap && found.is_ok_and(|works| works.no_network.is_none()));
     let [mut bare, mut plain, mut supervised, mut confined] = [(); 4].map(|()| Samples::default());
     for _ in 0..ROUNDS {
         bare.push(lab.bare()?);
@@ -75,9 +75,11 @@ impl Lab {
         let (legwork, program) = (args.legwork.canonicalize()?, args.agent.canonicalize()?);
         let runs = scratch.join("sandboxes");
         std::fs::create_dir(&runs)?;
-        let runner = Runner::new()?
-            .with_bubblewrap("/usr/bin/bwrap".into())
-            .with_supervisor(legwork, vec!["supervise".into()], scratch.join("supervisors"));
+        let runner = Runner::new()?.with_bubblewrap("/usr/bin/bwrap".into()).with_supervisor(
+            legwork,
+            vec!["supervise".into()],
+            scratch.join("supervisors"),
+        );
         Ok(Self { runner, program, runs, ids: Ids::from_system() })
     }
 
@@ -110,7 +112,11 @@ impl Lab {
         }
     }
 
-    fn attempt(&self, confinement: Confinement, survival: Survival) -> Result<(Attempt, &'static dyn Agent), BenchError> {
+    fn attempt(
+        &self,
+        confinement: Confinement,
+        survival: Survival,
+    ) -> Result<(Attempt, &'static dyn Agent), BenchError> {
         let execution = self.ids.execution(Timestamp::from_millis(1));
         let dirs = RunDirs::create(&self.runs, execution)?;
         let agent = find_agent("claude-code").ok_or_else(|| BenchError::Setup("claude-code is not known".into()))?;

@@ -117,10 +117,19 @@ fn perform(command: Command, speech: &mut Speech) -> Option<End> {
             Ok(said) => speech.text(&said.to_string()),
             Err(error) => speech.fail(&error.to_string()),
         },
+        Command::Run(words) => speech.text(&offspring::run(&words).unwrap_or_else(|error| error.to_string())),
+        Command::Connect(address) => speech.text(&read_from(&address).unwrap_or_else(|error| error.to_string())),
+        Command::Take(bytes) => _ = vec![1_u8; bytes].leak(),
         Command::Spawn(how, role, marker) => say_if_wrong(speech, offspring::spawn(how, &role, &marker)),
     }
     _ = std::io::stdout().flush();
     None
+}
+
+fn read_from(address: &str) -> std::io::Result<String> {
+    let mut text = String::new();
+    std::net::TcpStream::connect(address)?.read_to_string(&mut text)?;
+    Ok(text)
 }
 
 fn say_if_wrong(speech: &mut Speech, result: std::io::Result<()>) {

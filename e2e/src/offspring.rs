@@ -41,6 +41,12 @@ pub(crate) fn shell(line: &str) -> io::Result<Value> {
     Ok(json!({"output": String::from_utf8_lossy(&ended.stdout), "code": ended.status.code()}))
 }
 
+/// What a shell prints when it is told to run `words`.
+pub(crate) fn run(words: &str) -> io::Result<String> {
+    let ended = new_command(Path::new("/bin/sh")).args(["-c", words]).stdin(Stdio::null()).output()?;
+    Ok(String::from_utf8_lossy(&[ended.stdout, ended.stderr].concat()).into_owned())
+}
+
 /// The life of a process that was started by [`spawn`].
 pub(crate) fn live(role: &str) -> ExitCode {
     match role {

@@ -19,6 +19,9 @@
 //! write PATH WORDS        writes a file
 //! remove PATH             removes a file
 //! shell COMMAND           runs a command line, and says what it printed and how it ended, as JSON
+//! run WORDS               has a shell run them, and says what they print
+//! connect ADDRESS         says what is to be read there over TCP, or why nothing is
+//! take 200MB              takes so much memory, and keeps it
 //! spawn HOW ROLE MARKER   starts a process: HOW is child | holding (it shares standard output) | detached (in a
 //!                         session of its own, without a parent) | cleared (detached, without an environment); ROLE is
 //!                         sleeper | stubborn (ignores SIGTERM); MARKER shows in its arguments
@@ -48,6 +51,9 @@ pub(crate) enum Command {
     Write(PathBuf, String),
     Remove(PathBuf),
     Shell(String),
+    Run(String),
+    Connect(String),
+    Take(usize),
     Spawn(How, String, String),
 }
 
@@ -88,6 +94,9 @@ fn command(line: &str) -> Option<Command> {
         "write" => rest.split_once(' ').map(|(path, text)| Command::Write(path.into(), format!("{text}\n")))?,
         "remove" => Command::Remove(rest.into()),
         "shell" => Command::Shell(rest.to_owned()),
+        "run" => Command::Run(rest.to_owned()),
+        "connect" => Command::Connect(rest.to_owned()),
+        "take" => Command::Take(size(rest)?),
         "spawn" => spawn(rest)?,
         _ => return None,
     })

@@ -36,6 +36,7 @@ pub use dirs::RunDirs;
 pub use output::Output;
 pub use process_tree::Leftover;
 pub use runner::{Ended, Graces, Runner};
+pub use sandbox::docker::{BuiltImage, Docker, DockerError, DockerSettings, Images, Progress};
 pub use sandbox::{Confinement, Network, Resources, Uplink, Works};
 pub use stop::StopReason;
 pub use survivors::{Resumed, Resumption, Survivor, TakenUp};

@@ -7,6 +7,7 @@
 mod confinement;
 
 mod bubblewrap;
+pub(crate) mod docker;
 mod process;
 
 mod control_group;
@@ -73,6 +74,8 @@ pub(crate) struct Start<'a> {
     pub(crate) inherited: Inherited,
     pub(crate) confinement: &'a Confinement,
     pub(crate) starter: &'a Starter,
+    /// How long it may take as a whole.
+    pub(crate) time_limit: Duration,
 }
 
 /// The processes of a run that went on without a server.

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use legwork_model::FailureReason;
 
 use super::control_group::LimitError;
+use super::docker::DockerError;
 
 /// Why a program could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +49,9 @@ pub(crate) enum SpawnError {
     /// The sandbox can't be had here, or failed.
     #[error("The sandbox could not be set up: {0}.")]
     Sandbox(String),
+    /// There is no container for it.
+    #[error(transparent)]
+    Container(#[from] DockerError),
     /// Anything else the system said.
     #[error("The program {program} could not be started: {source}.")]
     Other {
@@ -65,9 +69,10 @@ impl SpawnError {
     }
 
     /// What kind of failure that is.
-    pub(crate) fn reason(&self) -> FailureReason {
+    pub(crate) const fn reason(&self) -> FailureReason {
         match self {
             Self::Limit(_) | Self::Sandbox(_) => FailureReason::SandboxUnavailable,
+            Self::Container(error) => error.reason(),
             _ => FailureReason::SpawnFailed,
         }
     }

@@ -3,6 +3,7 @@
 mod feed;
 
 pub(crate) use feed::StdinFeed;
+use tokio::sync::mpsc;
 
 use crate::supervisor::Speaker;
 
@@ -17,6 +18,8 @@ pub(crate) enum Stdin {
     Link(Speaker),
     /// Nobody: what was written before is written again, for whoever wrote it to be as it was.
     Muted { closed: bool },
+    /// Somebody who takes everything at once and passes it on; it ends with this.
+    Passed(mpsc::UnboundedSender<Vec<u8>>),
 }
 
 impl Stdin {
@@ -27,6 +30,7 @@ impl Stdin {
             Self::Pipe(feed) => feed.is_open(),
             Self::Link(_) => true,
             Self::Muted { closed } => !closed,
+            Self::Passed(sender) => !sender.is_closed(),
         }
     }
 
@@ -34,7 +38,7 @@ impl Stdin {
     pub(crate) fn has_more(&self) -> bool {
         match self {
             Self::Pipe(feed) => feed.has_more(),
-            Self::Closed | Self::Link(_) | Self::Muted { .. } => false,
+            Self::Closed | Self::Link(_) | Self::Muted { .. } | Self::Passed(_) => false,
         }
     }
 
@@ -50,6 +54,8 @@ impl Stdin {
         match self {
             Self::Pipe(feed) => feed.push(bytes),
             Self::Link(speaker) => speaker.input(bytes),
+            // Where nobody takes it any more, it comes too late.
+            Self::Passed(sender) => _ = sender.send(bytes.to_vec()),
             Self::Closed | Self::Muted { .. } => {}
         }
     }
@@ -59,7 +65,7 @@ impl Stdin {
         match self {
             Self::Link(speaker) => speaker.close_input(),
             Self::Muted { closed } => return *closed = true,
-            Self::Closed | Self::Pipe(_) => {}
+            Self::Closed | Self::Pipe(_) | Self::Passed(_) => {}
         }
         *self = Self::Closed;
     }

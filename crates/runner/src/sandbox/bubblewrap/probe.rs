@@ -118,6 +118,7 @@ impl Bubblewrap {
             inherited: Inherited::default(),
             confinement: &confinement,
             starter: &self.probed_by,
+            time_limit: PATIENCE,
         };
         let mut running = self.start_with(users, start, None).await.map_err(|error| error.to_string())?;
         let exit = running.process.wait().await.map_err(|error| error.to_string())?;

@@ -1,0 +1,89 @@
+//! Starts a run as the first process of a container of its own.
+
+use std::sync::Arc;
+
+use bollard::query_parameters::AttachContainerOptionsBuilder;
+
+use super::DockerError;
+use super::body::{Main, body};
+use super::container::{Contained, Inside, Room, Sought, create, watched};
+use super::engine::Known;
+use super::error::words;
+use super::images::Images;
+use super::prepared::Prepared;
+use super::streams::{divided, fed};
+use super::uplink;
+use crate::bridge::Plan as Bridging;
+use crate::network::RunNetwork;
+use crate::sandbox::Running;
+use crate::stdin::{Stdin, StdinFeed};
+
+/// Creates it, listens, starts it, opens the way out, and lets the agent go.
+pub(super) async fn start(known: &Known, images: &Images, mut prepared: Prepared) -> Result<Running, DockerError> {
+    let main = if prepared.uplink.is_some() { Main::AgentWhenTold } else { Main::Agent };
+    let bridging = bridging(&mut prepared)?;
+    let body = body(&prepared.plan, main, std::mem::take(&mut prepared.labels), known.is_podman);
+    let mut belongings = prepared.belongings().await?;
+    let created = create(known, images, &prepared.name, &body).await;
+    let room = match created {
+        Ok(id) => Room::new(known.clone(), id, prepared.plan.user, belongings),
+        Err(error) => {
+            belongings.put_back();
+            return Err(error);
+        }
+    };
+    let inside = Arc::clone(&room.0);
+    let started = started(room, prepared, bridging).await;
+    if started.is_err() {
+        inside.remove().await;
+    }
+    started
+}
+
+async fn started(
+    room: Room,
+    prepared: Prepared,
+    bridging: Option<(Bridging, StdinFeed)>,
+) -> Result<Running, DockerError> {
+    let refused = |error| DockerError::Engine(words(&error));
+    let Inside { known, id, .. } = &*room.0;
+    let options = AttachContainerOptionsBuilder::default().stdin(true).stdout(true).stderr(true).stream(true).build();
+    let attached = known.patient().attach_container(id, Some(options)).await.map_err(refused)?;
+    known.docker.start_container(id, None).await.map_err(refused)?;
+    let end = watched(known, id);
+    let pid = room.0.pid().await.map_err(refused)?;
+    let mut stdin = fed(attached.input);
+    let mut network = RunNetwork::Machine;
+    if let Some(uplink) = &prepared.uplink {
+        network = uplink::open(pid.unwrap_or_default(), uplink).await.map_err(DockerError::Namespace)?;
+        stdin.push(b"\n");
+    }
+    stdin.push(&prepared.stdin);
+    if !prepared.stdin_stays_open {
+        stdin.close();
+    }
+    let (stdout, stderr, _) = divided(attached.output);
+    let sought = Sought { program: prepared.plan.argv.first().cloned(), hint: prepared.install_hint };
+    let failure = Arc::default();
+    let process = Box::new(Contained { room, end, pid, sought, failure, _uplink: prepared.uplink });
+    Ok(match bridging {
+        None => Running { process, stdin, stdout: Some(stdout), stderr: Some(stderr), bridge: None },
+        Some((plan, feed)) => {
+            let (lines, bridge) = plan.start(stdout, network);
+            let stdin = Stdin::Pipe(feed);
+            Running { process, stdin, stdout: Some(lines), stderr: Some(stderr), bridge: Some(bridge) }
+        }
+    })
+}
+
+/// What comes between a program that serves HTTP and its run; what the run says goes there, and to the program nothing.
+fn bridging(prepared: &mut Prepared) -> Result<Option<(Bridging, StdinFeed)>, DockerError> {
+    let Some(server) = prepared.http else { return Ok(None) };
+    let said = std::mem::take(&mut prepared.stdin);
+    let stays_open = std::mem::take(&mut prepared.stdin_stays_open);
+    let (feed, requests) = StdinFeed::new(said, stays_open).map_err(DockerError::Files)?;
+    let plan = Bridging::new(server, requests).map_err(DockerError::Files)?;
+    let (variable, password) = plan.password();
+    prepared.plan.env.push(format!("{variable}={password}"));
+    Ok(Some((plan, feed)))
+}

@@ -1,0 +1,73 @@
+#!/usr/bin/env bash
+# Starts a Docker engine of its own in a folder, with one image (`agent`) made of programs of this machine, and says `ready`, or
+# `SKIPPED` and why not. Ends it with all that it has when its standard input ends. It must not be a descendant of the test:
+# what an engine starts has no parent, and would be taken for what a run left behind.
+# Usage: engine.sh FOLDER PROGRAM
+set -uo pipefail
+PATH="$PATH:/usr/sbin:/sbin"
+home="$1" program="$2"
+export DOCKER_HOST="unix://$home/docker.sock" DOCKER_CONFIG="$home/config"
+engine=''
+
+stop() {
+  if [ -n "$engine" ] && kill -0 "$engine" 2>/dev/null; then
+    docker ps --all --quiet | xargs --no-run-if-empty docker rm --force --volumes
+    kill -TERM "$engine"
+    wait "$engine"
+  fi
+  # What an engine that was killed has left.
+  for process in $(grep -lsF -- "$home/exec/" /proc/[0-9]*/cmdline | cut -d/ -f3); do
+    kill -KILL "$process"
+  done
+  awk -v home="$home/" 'index($2, home) == 1 { print $2 }' /proc/self/mounts | sort -r | xargs --no-run-if-empty umount
+  rm -rf "$home"
+} >>"$home/stop.log" 2>&1
+trap stop EXIT
+
+skip() {
+  echo "SKIPPED $*"
+  exit 0
+}
+
+# No bridge, no rules in the firewall: it changes nothing on this machine.
+start() {
+  dockerd --config-file "$home/engine.json" --host "$DOCKER_HOST" --group root --data-root "$home/data" --exec-root "$home/exec" \
+    --pidfile "$home/engine.pid" --bridge=none --iptables=false --ip6tables=false --ip-forward=false >>"$home/engine.log" 2>&1 </dev/null &
+  engine=$!
+  for _ in $(seq 300); do
+    docker info >/dev/null 2>&1 && return
+    kill -0 "$engine" 2>/dev/null || break
+    sleep 0.1
+  done
+  return 1
+}
+
+make_image() {
+  local root="$home/root" tool
+  mkdir -p "$root"/{bin,tmp,run,etc,dev,proc,sys,usr/local/bin}
+  cp "$program" "$root/usr/local/bin/agent"
+  for tool in bash cat chmod cp env find head id kill ln ls tr mkdir mount mv rm setsid sleep su touch true unshare wc; do
+    cp --dereference "$(type -P "$tool")" "$root/bin/$tool" || return 1
+  done
+  cp --dereference "$(command -v dash || command -v bash)" "$root/bin/sh"
+  for tool in "$root"/bin/* "$root/usr/local/bin/agent"; do ldd "$tool"; done 2>/dev/null | grep -o '/[^ ]*[^: ]' | grep -v "^$root" |
+    sort -u | xargs -I{} cp --parents --dereference {} "$root"
+  chmod 1777 "$root/tmp"
+  printf 'root:x:0:0::/:/bin/sh\nagent:x:10001:10001::/tmp:/bin/sh\n' >"$root/etc/passwd"
+  tar -C "$root" -c . | docker import - agent >/dev/null
+}
+
+[ "$(id -u)" -eq 0 ] || skip "a Docker engine can be started by root alone"
+command -v dockerd docker runc >/dev/null || skip "there is no Docker engine on this machine (Debian has it as docker.io)"
+echo '{}' >"$home/engine.json"
+start || skip "no Docker engine can be started here: $(tail -n 1 "$home/engine.log")"
+make_image || skip "no image could be made"
+echo ready
+# Each line ends the engine at once, and starts it anew.
+while read -r _; do
+  kill -KILL "$engine"
+  wait "$engine" 2>/dev/null
+  # It can't tell what has this number now from what had it.
+  rm -f "$home/exec/containerd/containerd.pid" "$home/engine.pid"
+  start && echo ready
+done

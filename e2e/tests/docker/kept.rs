@@ -1,0 +1,142 @@
+//! Containers that serve more than one job.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use legwork_model::{ByteSize, FailureReason};
+use legwork_runner::{Attempt, Docker, DockerSettings};
+
+use crate::attacks::without_a_route;
+use crate::lab::{Done, Lab, PATIENCE, World};
+
+/// A session: jobs with the same directories and the same container.
+struct Session<'a> {
+    world: &'a World,
+    home: PathBuf,
+}
+
+impl<'a> Session<'a> {
+    fn new(world: &'a World) -> Self {
+        Self { world, home: Lab::new(world, "").dirs.home() }
+    }
+
+    fn job(&self, script: &str, change: impl FnOnce(&mut Attempt)) -> Lab {
+        Lab::with(self.world, script, |attempt| {
+            attempt.workspace = self.home.join("work");
+            attempt.confinement.writable = vec![self.home.clone()];
+            attempt.confinement.container.keep = Some("session".into());
+            change(attempt);
+        })
+    }
+
+    async fn run(&self, script: &str) -> Done {
+        self.job(script, |_| {}).run(self.world).await
+    }
+
+    fn container(&self) -> Vec<String> {
+        self.world.engine().containers()
+    }
+}
+
+pub(crate) async fn a_container_serves_one_job_after_the_other(world: Arc<World>) {
+    let session = Session::new(&world);
+    let given = |attempt: &mut Attempt| attempt.launch.env.push(("GIVEN".into(), "first".into()));
+    let first = session.job("run echo $GIVEN; echo kept >file; id -u", given).run(&world).await;
+    assert_eq!(first.texts(), ["first\n10001"]);
+    let container = session.container();
+    assert_eq!(container.len(), 1);
+    let second = session.run("run echo $GIVEN.; cat file").await;
+    assert_eq!(second.texts(), [".\nkept"], "the workspace is there, the variable is not");
+    assert_eq!(session.run("stderr no\nexit 3").await.outcome.exit.and_then(|exit| exit.code), Some(3));
+    let missing = session.job("", |attempt| attempt.launch.program = "no-such-agent".into()).run(&world).await;
+    assert_eq!(missing.failure().0, FailureReason::SpawnFailed, "{:?}", missing.outcome);
+    assert_eq!(session.container(), container);
+
+    // Two at once take turns.
+    let (one, other) = tokio::join!(
+        session.run("run echo 1 >turn; sleep 0.3; cat turn"),
+        session.run("run echo 2 >turn; sleep 0.3; cat turn")
+    );
+    assert_eq!((one.texts(), other.texts()), (vec!["1"], vec!["2"]));
+    assert_eq!(session.container(), container);
+    world.docker.put_away().await;
+}
+
+pub(crate) async fn nothing_of_a_job_is_left_for_the_next(world: Arc<World>) {
+    let session = Session::new(&world);
+    let script = "run echo secret >/tmp/x; mkdir -p /tmp/.h/d; echo s >/tmp/.h/d/y; echo s >/dev/shm/z; echo s >/run/w\n\
+        ignore-term\nspawn detached stubborn m\nspawn holding stubborn m\nspawn cleared sleeper m\ntext done";
+    assert_eq!(session.run(script).await.texts().last(), Some(&"done"));
+    let container = session.container();
+    let look = "run find /tmp /run /dev/shm -mindepth 1; cat /proc/[0-9]*/cmdline | tr -d '\\0' | cat; echo; ls /proc | head -100";
+    let said = session.run(look).await;
+    let said = said.texts()[0].to_owned();
+    for left in ["/tmp/x", "/tmp/.h", "/dev/shm/z", "/run/w", "stubborn", "sleeper"] {
+        assert!(!said.contains(left), "{left}: {said}");
+    }
+    assert_eq!(session.container(), container);
+
+    let mut going = session.job("ignore-term\nspawn detached stubborn m\ntext on\nhang", |_| {}).start(&world.runner);
+    going.until_text().await;
+    going.cancel();
+    assert_eq!(going.end().await.outcome.exit.and_then(|exit| exit.signal), Some(9));
+    assert!(!session.run(look).await.texts()[0].contains("stubborn"));
+    assert_eq!(session.container(), container);
+    world.docker.put_away().await;
+}
+
+pub(crate) async fn another_configuration_is_another_container(world: Arc<World>) {
+    let session = Session::new(&world);
+    assert_eq!(session.run("text a").await.texts(), ["a"]);
+    let before = session.container();
+    let more = |attempt: &mut Attempt| attempt.confinement.resources.memory = ByteSize::new(256 << 20);
+    assert_eq!(session.job("text b", more).run(&world).await.texts(), ["b"]);
+    let after = session.container();
+    assert_eq!(after.len(), 1, "the former one is removed");
+    assert_ne!(before, after);
+    world.engine().docker(&["rm", "--force", &after[0]]);
+    assert_eq!(session.job("text c", more).run(&world).await.texts(), ["c"], "one that was removed is made anew");
+    world.docker.put_away().await;
+}
+
+pub(crate) async fn a_job_that_takes_too_much_takes_its_container_along(world: Arc<World>) {
+    let session = Session::new(&world);
+    let little = |attempt: &mut Attempt| attempt.confinement.resources.memory = ByteSize::new(64 << 20);
+    let done = session.job("text a\ntake 400MB\ntext b", little).run(&world).await;
+    assert_eq!(done.failure().0, FailureReason::MemoryLimit, "{:?}", done.outcome);
+    assert_eq!(session.container(), Vec::<String>::new());
+    let mut going = session.job("text on\nhang", little).start(&world.runner);
+    going.until_text().await;
+    going.ended.abort();
+    until_none(&world).await;
+}
+
+pub(crate) async fn a_container_that_is_not_wanted_is_put_away(world: Arc<World>) {
+    let docker = Docker::new(DockerSettings { sleep_after: Duration::from_millis(300), ..world.settings() });
+    let runner = world.other(&docker);
+    let session = Session::new(&world);
+    assert_eq!(session.job("text a", |_| {}).start(&runner).end().await.texts(), ["a"]);
+    until_none(&world).await;
+}
+
+pub(crate) async fn an_uplink_of_each_job(world: Arc<World>) {
+    let session = Session::new(&world);
+    for word in ["one", "two"] {
+        let own = |attempt: &mut Attempt| attempt.confinement.network = without_a_route(word);
+        let done = session.job("connect 127.0.0.1:3128\nconnect 1.1.1.1:53", own).run(&world).await;
+        let texts = done.texts();
+        assert!(texts[0] == word && texts[1].contains("unreachable"), "{texts:?}");
+    }
+    assert_eq!(session.container().len(), 1);
+    world.docker.put_away().await;
+}
+
+async fn until_none(world: &World) {
+    let gone = async {
+        while !world.engine().containers().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, gone).await.expect("it is removed");
+}

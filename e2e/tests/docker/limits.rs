@@ -1,0 +1,50 @@
+//! What all processes of a run together may use.
+
+use std::sync::Arc;
+
+use legwork_model::{ByteSize, Cpus, FailureReason};
+
+use crate::lab::{Lab, World};
+
+pub(crate) async fn memory(world: Arc<World>) {
+    let lab = Lab::with(&world, "text before\ntake 400MB\ntext after", |attempt| {
+        attempt.confinement.resources.memory = ByteSize::new(64 << 20);
+    });
+    let done = lab.run(&world).await;
+    let (reason, message) = done.failure();
+    assert_eq!(reason, FailureReason::MemoryLimit);
+    assert!(message.contains("67108864"), "{message}");
+    assert!(done.events.len() > 1, "what was said before is kept");
+}
+
+pub(crate) async fn processes(world: Arc<World>) {
+    let script =
+        "run i=0; while [ $i -lt 100 ]; do sleep 60 >/dev/null 2>&1 & i=$((i + 1)); done\ntext the machine is up";
+    let lab = Lab::with(&world, script, |attempt| attempt.confinement.resources.pids = Some(40));
+    let done = lab.run(&world).await;
+    assert!(String::from_utf8_lossy(&done.output).contains("fork"), "{:?}", done.outcome);
+    let lab =
+        Lab::with(&world, "run cat /sys/fs/cgroup/pids/pids.max /sys/fs/cgroup/pids.max 2>/dev/null", |attempt| {
+            attempt.confinement.resources.pids = Some(40);
+        });
+    assert_eq!(lab.run(&world).await.texts(), ["40"]);
+}
+
+pub(crate) async fn processors(world: Arc<World>) {
+    let script = "run cat /sys/fs/cgroup/cpu/cpu.cfs_quota_us /sys/fs/cgroup/cpu.max 2>/dev/null";
+    let lab = Lab::with(&world, script, |attempt| attempt.confinement.resources.cpus = Cpus::new(500));
+    let done = lab.run(&world).await;
+    assert!(done.texts()[0].starts_with("50000"), "{:?}", done.texts());
+}
+
+/// A disk full of temporary files, open files, core dumps.
+pub(crate) async fn files(world: Arc<World>) {
+    let script = "run ulimit -n; ulimit -c; head -c 600000000 /dev/zero >/tmp/big; echo x >/etc/passwd; echo x >/new";
+    let lab = Lab::with(&world, script, |attempt| {
+        attempt.confinement.resources.memory = ByteSize::new(1 << 30);
+    });
+    let done = lab.run(&world).await;
+    let said = done.texts()[0];
+    assert!(said.starts_with("16384\n0\n") && said.contains("No space left"), "{said}");
+    assert!(said.contains("/etc/passwd") && said.contains("/new"), "{said}");
+}

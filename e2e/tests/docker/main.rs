@@ -1,0 +1,111 @@
+//! Runs in containers, with an engine of their own: what holds for every run holds for them, and what they may not, they
+//! can't. One engine for all of them, so they are one test; each leaves no container behind.
+
+#![cfg(test)]
+
+mod engine;
+mod lab;
+
+mod again;
+mod attacks;
+mod faults;
+mod images;
+mod kept;
+mod limits;
+mod output;
+mod stopping;
+mod workspace;
+
+use std::sync::Arc;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+
+use engine::Engine;
+use lab::World;
+
+type Scenario = fn(Arc<World>) -> BoxFuture<'static, ()>;
+
+macro_rules! scenarios {
+    ($($module:ident { $($name:ident),* $(,)? })*) => {
+        [$($((concat!(stringify!($module), "::", stringify!($name)), |world| $module::$name(world).boxed())),*),*]
+    };
+}
+
+const SCENARIOS: &[(&str, Scenario)] = &scenarios! {
+    output {
+        an_answer_is_a_success,
+        an_exit_code_is_told,
+        what_an_agent_is_given_arrives,
+        a_long_answer_is_whole,
+        a_flood_is_cut_off_at_the_cap,
+        many_runs_leave_nothing,
+        a_run_takes_about_as_long_as_with_docker_run,
+    }
+    stopping {
+        a_cancelled_run_leaves_nothing,
+        everybody_is_asked_to_end,
+        what_is_left_behind_is_ended,
+        a_run_that_is_given_up_is_ended,
+    }
+    workspace { it_can_be_changed, it_can_be_read, it_can_be_a_copy }
+    limits { memory, processes, processors, files }
+    attacks {
+        without_a_route_there_is_nothing_but_the_uplink,
+        sockets_of_the_machine_are_not_there,
+        nothing_is_permitted,
+        the_secrets_of_the_machine_are_not_there,
+        other_runs_are_not_there,
+        the_system_is_not_handed_out,
+        an_odd_name_never_gets_to_the_engine,
+    }
+    kept {
+        a_container_serves_one_job_after_the_other,
+        nothing_of_a_job_is_left_for_the_next,
+        another_configuration_is_another_container,
+        a_job_that_takes_too_much_takes_its_container_along,
+        a_container_that_is_not_wanted_is_put_away,
+        an_uplink_of_each_job,
+    }
+    images { a_script_is_run_once, a_script_that_fails_says_how, a_script_that_hangs_is_given_up }
+    again {
+        a_run_goes_on_without_its_server,
+        a_run_that_ended_meanwhile_is_told_from_the_beginning,
+        a_sweep_removes_the_dead_and_nothing_else,
+        a_sweep_ends_what_should_be_over,
+    }
+    faults {
+        the_engine_says_what_it_is,
+        an_image_that_is_not_there,
+        a_program_that_is_not_there,
+        a_name_that_is_taken,
+        an_engine_that_is_not_there,
+        // The last: it kills the engine.
+        an_engine_that_dies_meanwhile,
+    }
+};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn containers() {
+    let engine = match Engine::start() {
+        Ok(engine) => engine,
+        Err(reason) => return eprintln!("SKIPPED  runs in containers: {reason}"),
+    };
+    let world = Arc::new(World::new(engine));
+    let mut failed = Vec::new();
+    for (name, scenario) in SCENARIOS.iter().filter(|(name, _)| wanted(name)) {
+        let begun = tokio::time::Instant::now();
+        let ended = tokio::spawn(scenario(Arc::clone(&world))).await;
+        let left = world.engine().containers();
+        if ended.is_err() || !left.is_empty() {
+            failed.push(format!("{name} (containers left: {left:?})"));
+        }
+        eprintln!("{:>6} ms  {name}", begun.elapsed().as_millis());
+    }
+    assert_eq!(failed, Vec::<String>::new());
+}
+
+/// All, but where a person asks for some.
+fn wanted(name: &str) -> bool {
+    option_env!("LEGWORK_TEST_CONTAINERS").is_none_or(|wanted| name.contains(wanted))
+}
