@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use legwork_server::commands::{
-    Failure, agents, config, doctor, executions, key, openapi, run, serve, supervise, worker,
+    Failure, agents, config, doctor, executions, images, key, openapi, run, serve, supervise, worker,
 };
 use legwork_server::config::Environment;
 
@@ -24,6 +24,7 @@ enum Command {
     Executions(executions::Executions),
     Doctor(doctor::Doctor),
     Agents(agents::Agents),
+    Images(images::Images),
     Key(key::Key),
     Config(config::Config),
     #[command(hide = true)]
@@ -54,6 +55,7 @@ fn main() -> ExitCode {
             Command::Run(run) => run.run(environment).await,
             Command::Executions(executions) => executions.run(environment).await.map(|()| ExitCode::SUCCESS),
             Command::Doctor(doctor) => doctor.run(environment).await,
+            Command::Images(images) => images.run(&environment).await.map(|()| ExitCode::SUCCESS),
             Command::Agents(agents) => agents.run(environment).await,
             Command::Key(key) => key.run(environment).await.map(|()| ExitCode::SUCCESS),
             Command::Config(config) => config.run(&environment).map(|()| ExitCode::SUCCESS),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::Router;
 use legwork_gateway::rehearsal::{Rehearsal, Script};
 use legwork_model::{Clock, Ids};
-use legwork_runner::Runner;
+use legwork_runner::{Docker, Runner};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -20,7 +20,7 @@ use crate::config::{Config, Environment};
 use crate::doors::{Doors, Statistics, listen, redis, router};
 use crate::events::{Hub, Mask};
 use crate::executor::{
-    Bells, Executor, HealthCache, Kinds, Model, Programs, Uplinks, Vault, WarmPool, keep, sandboxed,
+    Bells, Executor, HealthCache, Kinds, Model, Programs, Uplinks, Vault, WarmPool, docker, keep, sandboxed,
 };
 use crate::lifecycle::{Phase, Stage, drain};
 use crate::scheduler::{Command, Lanes, Schedule, SchedulerHandle, beat, prune, recover, rescue, schedule};
@@ -77,7 +77,8 @@ impl Service {
         let warm = WarmPool::new(config.warm.clone());
         let config = Arc::new(config);
         let path = parts.environment.get("PATH").unwrap_or("/usr/local/bin:/usr/bin:/bin");
-        let runner = start_runner(&config, path, parts.supervisor.as_deref(), data_dir.path()).await?;
+        let docker = docker(&config.sandbox.docker, &node, data_dir.path());
+        let runner = start_runner(&config, path, &docker, parts.supervisor.as_deref(), data_dir.path()).await?;
         let uplinks = Uplinks::new(&config.sandbox);
         let executor = Arc::new(Executor {
             store,
@@ -97,6 +98,7 @@ impl Service {
             phase: Phase::default(),
             bells: Bells::default(),
             kinds: Kinds::default(),
+            docker,
             uplinks,
             warm,
         });
@@ -185,6 +187,7 @@ impl Service {
             tracing::warn!("not all events were delivered that somebody wanted to have");
         }
         self.agents.iter().for_each(JoinHandle::abort);
+        app.executor.docker.put_away().await;
         if let Some(rehearsal) = self.rehearsal {
             rehearsal.shutdown().await;
         }
@@ -224,12 +227,13 @@ fn app_around(executor: Arc<Executor>, parts: &Parts) -> App {
 
 /// Starts what goes on beside requests and runs for as long as the service does.
 fn start_caretakers(app: &App, scheduler: &SchedulerHandle) -> Vec<JoinHandle<()>> {
-    let runner = app.executor.runner.clone();
+    let (runner, executor) = (app.executor.runner.clone(), Arc::clone(&app.executor));
     vec![
         tokio::spawn(beat(app.clone(), scheduler.clone())),
         tokio::spawn(rescue(app.clone(), scheduler.clone())),
         tokio::spawn(prune(app.clone())),
         tokio::spawn(async move { runner.reap_forever().await }),
+        tokio::spawn(async move { executor.sweep_containers_forever().await }),
     ]
 }
 
@@ -250,11 +254,12 @@ fn start_scheduler(app: &App) -> SchedulerHandle {
 async fn start_runner(
     config: &Config,
     path: &str,
+    docker: &Docker,
     supervisor: Option<&Path>,
     data_dir: &Path,
 ) -> Result<Runner, StartError> {
     let failed = |source| StartError::Processes { source };
-    let runner = sandboxed(Runner::new().map_err(failed)?, &config.sandbox, path);
+    let runner = sandboxed(Runner::new().map_err(failed)?, &config.sandbox, docker, path);
     let Some(program) = supervisor.filter(|_| config.runs.detach && !config.server.ephemeral) else {
         return Ok(runner);
     };

@@ -9,7 +9,7 @@ use crate::lab::{Lab, World};
 
 async fn probed(world: &World, docker: &Docker) -> Result<String, String> {
     let probes = world.other(docker).probe().await;
-    probes.into_iter().find(|(kind, _)| *kind == SandboxKind::Docker).expect("it is known").1
+    probes.into_iter().find(|(kind, _)| *kind == SandboxKind::Docker).expect("it is known").1.map(|works| works.made_of)
 }
 
 pub(crate) async fn the_engine_says_what_it_is(world: Arc<World>) {

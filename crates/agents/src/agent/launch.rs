@@ -34,6 +34,8 @@ pub struct Setup {
     pub bare: bool,
     /// Whether the agent may load what a repository brings for it: settings, hooks, MCP servers.
     pub trust_repository: bool,
+    /// Whether it lives in a sandbox: then one of its own is not needed for what it may do in its workspace, and may not work.
+    pub confined: bool,
     /// Which API the model speaks, for an agent that knows several: `openai` or `anthropic`.
     pub model_api: Option<String>,
     /// Whether an agent that is talked to as a server is started for its one prompt instead, the way of its that takes no

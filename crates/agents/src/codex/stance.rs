@@ -21,13 +21,16 @@ pub(super) struct Stance {
 impl Stance {
     pub(super) fn of(task: &Task, setup: &Setup) -> Self {
         let mode = setup.permission_mode.as_deref().unwrap_or("default");
-        match &task.permissions {
+        let stance = match &task.permissions {
             // Nobody can answer it.
             Some(_) if setup.one_shot => Self::without_policy("plan"),
             None if setup.one_shot => Self { approval: "never", ..Self::without_policy(mode) },
             Some(policy) => Self::with_policy(mode, policy.clone()),
             None => Self::without_policy(mode),
-        }
+        };
+        // What it may write to and reach is held from outside; its own sandbox needs namespaces that are not to be had inside.
+        let held = setup.confined && stance.sandbox == "workspace-write";
+        if held { Self { sandbox: "danger-full-access", ..stance } } else { stance }
     }
 
     /// It asks for everything but commands that it knows to only look around.
@@ -62,6 +65,15 @@ mod tests {
         let setup = Setup { permission_mode: mode.map(str::to_owned), ..Setup::default() };
         let Stance { sandbox, approval, trusts_mcp, .. } = Stance::of(&task, &setup);
         format!("{sandbox} {approval}{}", if trusts_mcp { " mcp" } else { "" })
+    }
+
+    #[test]
+    fn in_a_sandbox_it_needs_none_of_its_own_to_write() {
+        let of = |mode: &str| {
+            let permission_mode = Some(mode.to_owned());
+            Stance::of(&Task::default(), &Setup { permission_mode, confined: true, ..Setup::default() }).sandbox
+        };
+        assert_eq!((of("acceptEdits"), of("plan")), ("danger-full-access", "read-only"));
     }
 
     #[test]

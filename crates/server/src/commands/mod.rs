@@ -4,6 +4,7 @@ pub mod agents;
 pub mod config;
 pub mod doctor;
 pub mod executions;
+pub mod images;
 pub mod key;
 pub mod openapi;
 pub mod run;
@@ -18,6 +19,8 @@ pub mod terminal;
 
 use std::io::{self, Write};
 use std::path::Path;
+
+use legwork_runner::DockerError;
 
 use crate::app::StartError;
 use crate::config::{Config, ConfigError, Environment, load};
@@ -50,6 +53,12 @@ impl Failure {
 
 impl From<StartError> for Failure {
     fn from(error: StartError) -> Self {
+        Self::new(error.to_string())
+    }
+}
+
+impl From<DockerError> for Failure {
+    fn from(error: DockerError) -> Self {
         Self::new(error.to_string())
     }
 }

@@ -9,7 +9,7 @@ use legwork_model::{
 };
 use legwork_runner::supervisor::Hold;
 use legwork_runner::workspace::PatchLimits;
-use legwork_runner::{Ended, Lines, Output, Runner, StopReason, TakenUp, Wires};
+use legwork_runner::{Docker, Ended, Lines, Output, Runner, StopReason, TakenUp, Wires};
 use serde_json::Value;
 use tokio::sync::{mpsc, watch};
 
@@ -119,6 +119,8 @@ pub struct Executor {
     pub bells: Bells,
     /// Which kinds of sandbox work here.
     pub kinds: Kinds,
+    /// Containers.
+    pub docker: Docker,
     /// Makes the ways out of runs.
     pub uplinks: Uplinks,
 }

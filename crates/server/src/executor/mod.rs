@@ -21,7 +21,7 @@ mod version;
 mod warm;
 
 pub use bells::{Bell, Bells};
-pub use confinement::{Kinds, Uplinks, sandboxed};
+pub use confinement::{Kinds, Uplinks, docker, sandboxed};
 pub use execute::{Executor, Model};
 pub use health::{AgentHealth, HealthCache};
 pub use install::{Installed, Installer};

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use legwork_agents::{Agent, Credential, Dialogue, Launch, Opening, SessionGuard, Setup};
-use legwork_model::{EventBody, ExecutionId, FailureReason, OnSessionLost, Outcome, Task, Verdict};
+use legwork_model::{EventBody, ExecutionId, FailureReason, OnSessionLost, Outcome, SandboxKind, Task, Verdict};
 use legwork_runner::supervisor::Keep;
 use legwork_runner::workspace::{
     Errand, Exclusive, GitSetup, PatchLimits, RemoteError, Source, bring_up_to_date, existing_or_new,
@@ -193,7 +193,7 @@ impl Executor {
             return Err(Verdict::failed(FailureReason::Lost, message));
         }
         let secrets = secrets.unwrap_or_default();
-        let setup = self.setup(agent, task, &secrets, record.id)?;
+        let setup = self.setup(agent, task, &secrets, record.id).await?;
         let own_credential = self.model != Model::Configured || secrets.credential.is_some();
         let warm = self.warm.is_used() && record.home == record.id;
         let profile = warm.then(|| Profile::of(agent, task, &setup, own_credential)).flatten();
@@ -221,12 +221,15 @@ impl Executor {
 
         // A project that had to be cloned first may ask for something, too.
         let settled = settle_or_refuse(task.clone(), workspace.path(), &self.config)?;
-        let setup = if settled == *task { setup } else { self.setup(agent, &settled, &secrets, record.id)? };
+        let setup = if settled == *task { setup } else { self.setup(agent, &settled, &secrets, record.id).await? };
         let setup = Setup { workspace: workspace.path().to_owned(), home: home.home(), tmp: home.tmp(), ..setup };
         let (waiting, confined) = match waiting {
             Some((waiting, confined)) => (Some(waiting), confined),
-            None => (None, self.confine(agent, &settled, &setup, &home, None).await?),
+            None => (None, self.confine(agent, &settled, &setup, &home, owner(record), None).await?),
         };
+        if confined.confinement.kind == SandboxKind::Docker && waiting.is_none() {
+            self.image(&confined.confinement.container, events).await?;
+        }
         Ok(Prepared {
             agent,
             waiting,
@@ -251,7 +254,7 @@ impl Executor {
         self.vault.keep(record.id, secrets.clone());
         let agent = self.agent_of(&task)?;
         let (dirs, home) = (RunDirs::of(&self.runs, record.id), RunDirs::of(&self.runs, record.home));
-        let setup = self.setup(agent, &task, &secrets, record.id)?;
+        let setup = self.setup(agent, &task, &secrets, record.id).await?;
         let alone = match task.repository {
             Some(_) => {
                 let alone = Exclusive::wait(&workspace).await;
@@ -260,7 +263,7 @@ impl Executor {
             None => None,
         };
         let setup = Setup { workspace: workspace.clone(), home: home.home(), tmp: home.tmp(), ..setup };
-        let confined = self.confine(agent, &task, &setup, &home, egress_token).await?;
+        let confined = self.confine(agent, &task, &setup, &home, owner(record), egress_token).await?;
         let workspace = if fresh { Workspace::fresh(workspace) } else { Workspace::looked_at(workspace, &dirs) };
         let cookie = self.cookie(record);
         let git = self.git(&cookie);
@@ -418,7 +421,13 @@ impl Executor {
     }
 
     /// How the agent is started, but for its directories.
-    fn setup(&self, agent: &dyn Agent, task: &Task, secrets: &RunSecrets, id: ExecutionId) -> Result<Setup, Verdict> {
+    async fn setup(
+        &self,
+        agent: &dyn Agent,
+        task: &Task,
+        secrets: &RunSecrets,
+        id: ExecutionId,
+    ) -> Result<Setup, Verdict> {
         let mcp_servers = mcp::with_secrets(task, &self.config)?;
         let settings = self.config.agent(agent.name());
         let (credential, base_url) = match &self.model {
@@ -449,6 +458,7 @@ impl Executor {
             max_retries: settings.max_retries,
             path: self.path.clone(),
             mcp_servers,
+            confined: self.place(&task.sandbox).await?.0 != SandboxKind::Process,
             model_api: settings.model_api,
             bare: settings.bare,
             trust_repository: settings.trust_repository,
@@ -456,6 +466,11 @@ impl Executor {
             ..Setup::default()
         })
     }
+}
+
+/// Whose run it is.
+fn owner(record: &ExecutionRecord) -> &str {
+    record.created_by.as_deref().unwrap_or_default()
 }
 
 /// The files that are placed for a program.

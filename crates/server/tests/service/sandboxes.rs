@@ -22,6 +22,7 @@ async fn service() -> TestApp {
 
 fn policy(config: &mut Config) {
     let sandbox = &mut config.sandbox;
+    sandbox.kind = SandboxKind::Auto;
     sandbox.memory = ByteSize::new(1 << 30);
     sandbox.most_memory = ByteSize::new(4 << 30);
     sandbox.most_pids = 4_096;
@@ -87,12 +88,7 @@ async fn what_can_not_be_had_is_refused_with_its_place() {
 async fn what_nobody_names_is_the_operators() {
     let app = service().await;
     let task = recorded(&app, &json!({ "prompt": "hi" })).await;
-    let expected = Sandbox {
-        memory: ByteSize::new(1 << 30),
-        pids: Some(2_048),
-        egress: Some(Egress::Public),
-        ..Sandbox::default()
-    };
+    let expected = Sandbox { memory: ByteSize::new(1 << 30), egress: Some(Egress::Public), ..Sandbox::default() };
     assert_eq!(task.sandbox, expected);
     let task =
         recorded(&app, &json!({ "prompt": "hi", "sandbox": { "container": { "image": "ghcr.io/acme/a:1" } } })).await;

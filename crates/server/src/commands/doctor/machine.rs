@@ -8,7 +8,7 @@ use legwork_runner::{Runner, Works};
 use super::report::Check;
 use super::version;
 use crate::config::SandboxSettings;
-use crate::executor::{Kinds, Probe, find_program, sandboxed};
+use crate::executor::{Kinds, Probe, docker, find_program, sandboxed};
 
 /// Whether processes can be kept together. If so, programs can be asked.
 pub(super) fn processes(scratch: &Path, path: &str) -> (Check, Option<Probe>) {
@@ -40,11 +40,12 @@ pub(super) async fn git(path: &str, probe: Option<&Probe>) -> Check {
 /// Each kind of sandbox, and the one that a run gets which asks for none.
 pub(super) async fn sandboxes(settings: &SandboxSettings, path: &str) -> Vec<Check> {
     let Ok(runner) = Runner::new() else { return Vec::new() };
-    let runner = sandboxed(runner, settings, path);
+    let docker = docker(&settings.docker, "doctor", Path::new("/nonexistent"));
+    let runner = sandboxed(runner, settings, &docker, path);
     let kinds = Kinds::default();
     let mut checks: Vec<Check> =
         kinds.found(&runner).await.iter().map(|(kind, found)| sandbox(*kind, found, settings.kind)).collect();
-    checks.push(match kinds.choose(&runner, settings.kind, settings.egress).await {
+    checks.push(match kinds.choose(&runner, &docker, settings.kind, settings.egress).await {
         Ok((kind, egress)) => chosen(kind, egress),
         Err(why) => {
             let why = match why {

@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use legwork_model::{Egress, FailureReason, SandboxKind, Verdict};
-use legwork_runner::{Runner, Works};
+use legwork_runner::{Docker, Runner, Works};
 use tokio::sync::OnceCell;
 
 use crate::config::SandboxSettings;
@@ -32,13 +32,23 @@ impl Kinds {
     pub async fn choose(
         &self,
         runner: &Runner,
+        docker: &Docker,
         asked: SandboxKind,
         egress: Egress,
     ) -> Result<(SandboxKind, Egress), Verdict> {
         if asked == SandboxKind::Process && matches!(egress, Egress::Public | Egress::Open) {
             return Ok((SandboxKind::Process, Egress::Open));
         }
-        choose(self.found(runner).await, asked, egress)
+        let chosen = choose(self.found(runner).await, asked, egress);
+        // What asks for no container gets none where it would not have an image.
+        match chosen {
+            Ok((SandboxKind::Docker, _)) if asked == SandboxKind::Auto && !docker.images().has_default().await => {
+                let others: Vec<Found> =
+                    self.found(runner).await.iter().filter(|(kind, _)| *kind != SandboxKind::Docker).cloned().collect();
+                choose(&others, asked, egress)
+            }
+            chosen => chosen,
+        }
     }
 
     /// The limit on processes of runs that name none.
@@ -52,17 +62,27 @@ impl Kinds {
         self.found
             .get_or_init(|| async {
                 let mut found = runner.probe().await;
-                found.sort_by_key(|(kind, _)| std::cmp::Reverse(*kind));
+                found.sort_by_key(|(kind, _)| rank(*kind));
                 found
             })
             .await
     }
 }
 
+/// The strongest first. Bubblewrap and containers hold the same; but the former has a filter of system calls of our own, and
+/// needs neither an image nor a service that is as good as root.
+const fn rank(kind: SandboxKind) -> u8 {
+    match kind {
+        SandboxKind::Bubblewrap => 0,
+        SandboxKind::Docker => 1,
+        SandboxKind::Process | SandboxKind::Auto => 2,
+    }
+}
+
 /// The runner with every kind of sandbox that the settings describe, whether or not it works here.
-pub fn sandboxed(runner: Runner, settings: &SandboxSettings, path: &str) -> Runner {
+pub fn sandboxed(runner: Runner, settings: &SandboxSettings, docker: &Docker, path: &str) -> Runner {
     let bwrap = &settings.bubblewrap.program;
-    runner.with_bubblewrap(find_program(bwrap, path).unwrap_or_else(|| bwrap.clone()))
+    runner.with_bubblewrap(find_program(bwrap, path).unwrap_or_else(|| bwrap.clone())).with_docker(docker)
 }
 
 fn choose(found: &[Found], asked: SandboxKind, egress: Egress) -> Result<(SandboxKind, Egress), Verdict> {

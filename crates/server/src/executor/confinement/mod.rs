@@ -1,6 +1,7 @@
 //! Where the processes of a run live, and what they may use and reach: what was admitted, made real on this machine, or
 //! refused. Nothing is ever weaker than it was asked for.
 
+mod containers;
 mod disk;
 mod kinds;
 mod recording;
@@ -9,9 +10,11 @@ mod uplink;
 use std::sync::Arc;
 
 use legwork_agents::{Agent, Setup};
-use legwork_model::{Egress, Task, Verdict};
+use legwork_model::{Container, Egress, Sandbox, SandboxKind, Task, Verdict};
 use legwork_runner::{Confinement, Network, Resources, RunDirs};
+use sha2::{Digest, Sha256};
 
+pub use containers::docker;
 pub(super) use disk::watch_disk;
 pub use kinds::{Kinds, sandboxed};
 pub(super) use recording::Recording;
@@ -19,6 +22,7 @@ pub(super) use uplink::RunUplink;
 pub use uplink::Uplinks;
 
 use super::Executor;
+use crate::app::hex;
 
 /// How one run is confined.
 #[derive(Debug, Clone)]
@@ -29,7 +33,13 @@ pub(super) struct Confined {
 }
 
 impl Executor {
-    /// Confines a run that works in `setup.workspace`. `token` is that of its way out where an earlier server process gave it
+    /// The kind of sandbox that a run gets, and what it may reach there.
+    pub(super) async fn place(&self, sandbox: &Sandbox) -> Result<(SandboxKind, Egress), Verdict> {
+        let egress = sandbox.egress.unwrap_or(self.config.sandbox.egress);
+        self.kinds.choose(&self.runner, &self.docker, sandbox.kind, egress).await
+    }
+
+    /// Confines a run of `owner` that works in `setup.workspace`. `token` is that of its way out where an earlier server process gave it
     /// one.
     pub(super) async fn confine(
         &self,
@@ -37,11 +47,11 @@ impl Executor {
         task: &Task,
         setup: &Setup,
         home: &RunDirs,
+        owner: &str,
         token: Option<String>,
     ) -> Result<Confined, Verdict> {
         let sandbox = &task.sandbox;
-        let egress = sandbox.egress.unwrap_or(self.config.sandbox.egress);
-        let (kind, egress) = self.kinds.choose(&self.runner, sandbox.kind, egress).await?;
+        let (kind, egress) = self.place(sandbox).await?;
         let uplink = match egress {
             Egress::Open => None,
             egress => Some(Arc::new(self.uplinks.uplink(agent, sandbox, egress, setup, token)?)),
@@ -58,8 +68,17 @@ impl Executor {
             network,
             writable,
             readable: self.config.sandbox.readable.clone(),
-            container: sandbox.container.clone().unwrap_or_default(),
+            container: container_of(sandbox.container.clone().unwrap_or_default(), owner),
         };
         Ok(Confined { confinement, uplink })
     }
+}
+
+/// What is kept under one name by two callers is two containers.
+fn container_of(container: Container, owner: &str) -> Container {
+    let keep = container.keep.map(|name| {
+        let owner = hex(&Sha256::digest(owner.as_bytes())[..6]);
+        format!("{owner}-{name}")
+    });
+    Container { keep, ..container }
 }

@@ -152,7 +152,7 @@ impl Executor {
         let id = Ids::from_system().execution(SystemClock.now());
         let dirs = RunDirs::create_ahead(&self.runs, id).map_err(failed)?;
         let setup = profile.setup(dirs.home(), dirs.tmp(), dirs.work());
-        let confined = match self.confine(agent, profile.task(), &setup, &dirs, None).await {
+        let confined = match self.confine(agent, profile.task(), &setup, &dirs, "", None).await {
             Ok(confined) => confined,
             Err(verdict) => {
                 remove(&dirs);

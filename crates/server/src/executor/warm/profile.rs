@@ -26,7 +26,9 @@ impl Profile {
     pub(in crate::executor) fn of(agent: &dyn Agent, task: &Task, setup: &Setup, own_credential: bool) -> Option<Self> {
         let placed = task.workspace.is_some() || task.repository.is_some() || task.resume_session.is_some();
         let has_late = !task.env.is_empty() && !agent.takes_variables_late();
-        if placed || has_late || !agent.capabilities().warm {
+        // The name by which a container is kept means another one for each caller.
+        let is_kept = task.sandbox.container.as_ref().is_some_and(|container| container.keep.is_some());
+        if is_kept || placed || has_late || !agent.capabilities().warm {
             return None;
         }
         let task = Task {

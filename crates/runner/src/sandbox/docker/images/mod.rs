@@ -57,6 +57,15 @@ impl Images {
         }
     }
 
+    /// Whether the engine has the operator's image.
+    pub async fn has_default(&self) -> bool {
+        let Some(Ok(image)) = self.default.as_deref().map(image_name::parse) else { return false };
+        match self.engine.known().await {
+            Ok(known) => self.found(known, image).await.is_ok_and(|found| found.is_some()),
+            Err(_) => false,
+        }
+    }
+
     /// The image that a setup script makes of a base, built if that has not been done before.
     ///
     /// # Errors
