@@ -8,6 +8,7 @@ PATH="$PATH:/usr/sbin:/sbin"
 
 package_of() {
   case "$1" in
+    bwrap) echo bubblewrap ;;
     cc) echo build-essential ;;
     docker | dockerd) echo docker.io ;;
     mariadbd) echo mariadb-server ;;

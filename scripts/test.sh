@@ -24,6 +24,7 @@ if scripts/packages.sh redis-server; then
 else
   skip "requests by Redis: redis-server is not installed"
 fi
+scripts/packages.sh bwrap || skip "runs in bubblewrap: bubblewrap is not installed"
 scripts/packages.sh dockerd docker || skip "runs in containers: docker.io is not installed"
 scripts/build-clients.sh || skip "clients in TypeScript and Node: their packages could not be installed or built"
 if LEGWORK_TEST_CLAUDE="$(scripts/install-agent.sh --pinned)"; then
