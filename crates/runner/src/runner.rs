@@ -237,7 +237,10 @@ impl Runner {
     /// Every kind of sandbox, and whether it works here.
     pub async fn probe(&self) -> Vec<(SandboxKind, Result<Works, String>)> {
         let probes = self.sandboxes.iter().map(|sandbox| async { (sandbox.kind(), sandbox.probe().await) });
-        join_all(probes).await
+        let found = join_all(probes).await;
+        // What was inside of a sandbox that has ended comes here to be taken note of.
+        self.registry.end_orphans().await;
+        found
     }
 
     /// Kills what an earlier server process with this node id left on this machine, with all descendants, and says

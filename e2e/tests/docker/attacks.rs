@@ -24,6 +24,7 @@ impl Uplink for Greeter {
     fn serve(&self, listeners: Vec<TcpListener>) {
         let word = self.word;
         for listener in listeners {
+            listener.set_nonblocking(false).expect("it waits");
             let serving = std::thread::spawn(move || {
                 if let Ok((mut stream, _)) = listener.accept() {
                     _ = stream.write_all(word.as_bytes());

@@ -4,6 +4,7 @@ mod agents;
 mod data;
 mod machine;
 mod report;
+mod sweep;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -34,6 +35,9 @@ pub struct Doctor {
     /// Settings file [default: legwork.toml, where it exists]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// End and remove what dead runs left on this machine: processes, control groups, containers, directories
+    #[arg(long)]
+    sweep: bool,
     /// Print the findings as JSON
     #[arg(long)]
     json: bool,
@@ -69,6 +73,9 @@ impl Doctor {
                 checks.extend(data::examine(&config).await);
                 checks.extend(agents::examine(&config, path, probe.as_ref()).await);
                 sandboxes = machine::sandboxes(&config.sandbox, path).await;
+                if self.sweep {
+                    sandboxes.push(sweep::sweep(&config, path).await);
+                }
             }
             // What depends on settings can't be judged without them.
             Err(failure) => {

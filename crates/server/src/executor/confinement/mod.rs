@@ -36,7 +36,9 @@ impl Executor {
     /// The kind of sandbox that a run gets, and what it may reach there.
     pub(super) async fn place(&self, sandbox: &Sandbox) -> Result<(SandboxKind, Egress), Verdict> {
         let egress = sandbox.egress.unwrap_or(self.config.sandbox.egress);
-        self.kinds.choose(&self.runner, &self.docker, sandbox.kind, egress).await
+        // What a project that has to be cloned asks for is not settled yet.
+        let kind = if sandbox.kind == SandboxKind::Auto { self.config.sandbox.kind } else { sandbox.kind };
+        self.kinds.choose(&self.runner, &self.docker, kind, egress).await
     }
 
     /// Confines a run of `owner` that works in `setup.workspace`. `token` is that of its way out where an earlier server process gave it
