@@ -1,7 +1,7 @@
 //! Runs attackers, each in a sandbox of its own.
 
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -38,6 +38,15 @@ pub(crate) async fn has_bubblewrap() -> bool {
     let works = probed.into_iter().find(|(kind, _)| *kind == SandboxKind::Bubblewrap).expect("it is registered").1;
     let works = works.and_then(|works| works.no_network.map_or(Ok(()), Err));
     works.inspect_err(|why| eprintln!("SKIPPED all rows: {why}")).is_ok()
+}
+
+/// Whether there is all that attackers need. What is missing is said, with the row that is not tried because of it.
+pub(crate) async fn is_ready_for(row: &str) -> bool {
+    let missing = ["/usr/bin/python3", "/usr/bin/curl"].into_iter().find(|tool| !Path::new(tool).exists());
+    if let Some(tool) = missing {
+        eprintln!("SKIPPED {}: there is no {tool}", row.replace('_', " "));
+    }
+    missing.is_none() && has_bubblewrap().await
 }
 
 pub(crate) fn new_execution() -> ExecutionId {

@@ -1,7 +1,8 @@
 //! Attacks from inside a sandbox, by the rows of the attack matrix in `docs/security.md`. Each attacker is a script that
 //! the scripted agent runs; what counts is what the machine outside saw, wherever that can be told.
 //!
-//! Rows that are about what the egress proxy lets through are tested where the proxy is.
+//! Rows that are about what the egress proxy lets through are in `egress`; each is tried at the proxy alone as well, where the
+//! proxy is.
 
 #![cfg(test)]
 
@@ -11,14 +12,14 @@ macro_rules! as_each_user {
         mod $row {
             #[tokio::test]
             async fn as_user_1000() {
-                if crate::lab::has_bubblewrap().await {
+                if crate::lab::is_ready_for(stringify!($row)).await {
                     super::$row(1000).await;
                 }
             }
 
             #[tokio::test]
             async fn as_superuser() {
-                if crate::lab::has_bubblewrap().await {
+                if crate::lab::is_ready_for(stringify!($row)).await {
                     super::$row(0).await;
                 }
             }
@@ -30,6 +31,7 @@ mod lab;
 mod outside;
 
 mod bridge;
+mod egress;
 mod uplink;
 
 mod kernel;

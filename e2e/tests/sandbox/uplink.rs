@@ -1,6 +1,6 @@
 //! Sockets inside that are served from outside.
 //!
-//! The egress proxy is such an [`Uplink`]; its rows of the matrix are tested by putting it in the place of [`Echo`].
+//! The egress proxy is such an [`Uplink`]; its rows of the matrix are in `egress`.
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
