@@ -17,10 +17,12 @@ mod message;
 mod serve;
 mod teller;
 mod ward;
+mod wire;
 
 pub use lead::Supervisor;
 pub use message::{Keep, Note};
 pub use serve::supervise;
 
 pub use link::Hold;
-pub(crate) use link::{Found, Link, Speaker};
+pub(crate) use link::{Found, Link};
+pub(crate) use wire::Speaker;
