@@ -1,7 +1,7 @@
 //! The supervisor: a small process that is the parent of a server's agents, so that they outlive the server.
 //!
 //! It starts programs, keeps what they print, and ends them; it knows nothing of jobs. For each run it has one connection
-//! ([`Link`]) to its server. When that breaks off, as by `kill -9` or an upgrade, a run that was to be kept goes on, up to
+//! to its server. When that breaks off, as by `kill -9` or an upgrade, a run that was to be kept goes on, up to
 //! its deadline, and the next server takes it up where it likes: everything the program printed is told again from the
 //! beginning, with what the program was told meanwhile ([`Note`]).
 //!
