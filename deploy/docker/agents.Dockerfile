@@ -18,6 +18,8 @@ ARG CODEX_VERSION=0.169.0
 ARG GEMINI_VERSION=0.61.0
 ARG COPILOT_VERSION=1.0.102
 ARG OPENCODE_VERSION=1.18.33
+# Each package is named with its version, which the linter does not see.
+# hadolint ignore=DL3016
 RUN set -e; \
     for package in \
       "@anthropic-ai/claude-code@${CLAUDE_CODE_VERSION}" \
