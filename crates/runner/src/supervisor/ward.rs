@@ -232,7 +232,8 @@ impl Ward {
     fn left_alone(&mut self) {
         self.server = None;
         match &self.kept {
-            Some((keep, _)) => self.alone_until = Some(Instant::now() + keep.unattended),
+            // Beyond what a clock can tell is for as long as it takes.
+            Some((keep, _)) => self.alone_until = Instant::now().checked_add(keep.unattended),
             None => {
                 self.forgotten = true;
                 if self.said.exit.is_none() || self.process.may_have_left_others() {

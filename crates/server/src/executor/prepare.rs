@@ -227,6 +227,7 @@ impl Executor {
             Some((waiting, confined)) => (Some(waiting), confined),
             None => (None, self.confine(agent, &settled, &setup, &home, owner(record), None).await?),
         };
+        let setup = with_way_to_model(setup, &confined);
         if confined.confinement.kind == SandboxKind::Docker && waiting.is_none() {
             self.image(&confined.confinement.container, events).await?;
         }
@@ -264,6 +265,7 @@ impl Executor {
         };
         let setup = Setup { workspace: workspace.clone(), home: home.home(), tmp: home.tmp(), ..setup };
         let confined = self.confine(agent, &task, &setup, &home, owner(record), egress_token).await?;
+        let setup = with_way_to_model(setup, &confined);
         let workspace = if fresh { Workspace::fresh(workspace) } else { Workspace::looked_at(workspace, &dirs) };
         let cookie = self.cookie(record);
         let git = self.git(&cookie);
@@ -466,6 +468,12 @@ impl Executor {
             ..Setup::default()
         })
     }
+}
+
+/// The setup of a run that may know its model by another address than the server does.
+pub(super) fn with_way_to_model(setup: Setup, confined: &Confined) -> Setup {
+    let inside = confined.uplink.as_ref().and_then(|uplink| uplink.base_url());
+    Setup { base_url: inside.or(setup.base_url), ..setup }
 }
 
 /// Whose run it is.

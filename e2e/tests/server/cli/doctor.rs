@@ -1,8 +1,9 @@
 //! `legwork doctor`
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::terminal::{Said, Terminal};
+use crate::lab::{Setup, processes_of};
 
 const PROGRAM: &str = "LEGWORK_AGENTS__CLAUDE_CODE__PROGRAM";
 
@@ -50,6 +51,22 @@ async fn programs_can_read_the_findings() {
         assert_eq!(report["ready"], ready, "{report:#}");
         assert!(report["checks"].as_array().is_some_and(|checks| checks.len() > 5), "{report:#}");
     }
+}
+
+#[tokio::test]
+async fn what_a_dead_server_left_is_swept_and_what_lives_is_not() {
+    let terminal = Terminal::new();
+    let setup = Setup::scripted(&terminal.data_dir());
+    let server = setup.start().await;
+    let id = server.client.submit(&json!({ "prompt": "spawn detached stubborn m\ntext begun\nhang" })).await;
+    server.client.until_event(&id, "text").await;
+    let sweep = ["doctor", "--rehearse", "--sweep"];
+    check(&terminal.call(&sweep).await, 0, &["a server uses the data directory"]);
+    assert!(processes_of(&terminal.data_dir()).len() > 1, "the agent and what it started");
+    server.kill().await;
+    let swept = terminal.call(&sweep).await;
+    check(&swept, 0, &["ended ", "processes"]);
+    assert_eq!(processes_of(&terminal.data_dir()), Vec::<String>::new(), "{}", swept.stdout);
 }
 
 fn check(said: &Said, code: i32, parts: &[&str]) {

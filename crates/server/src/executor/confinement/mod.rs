@@ -4,6 +4,7 @@
 mod containers;
 mod disk;
 mod kinds;
+mod model_api;
 mod recording;
 mod uplink;
 
@@ -56,7 +57,7 @@ impl Executor {
         let (kind, egress) = self.place(sandbox).await?;
         let uplink = match egress {
             Egress::Open => None,
-            egress => Some(Arc::new(self.uplinks.uplink(agent, sandbox, egress, setup, token)?)),
+            egress => Some(Arc::new(self.uplinks.uplink(agent, sandbox, egress, setup, token).await?)),
         };
         let network = uplink.clone().map_or(Network::Machine, |uplink| Network::Own(uplink));
         let pids = sandbox.pids.or_else(|| self.kinds.usual_pids(&self.runner, kind));

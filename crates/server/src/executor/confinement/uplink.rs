@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use legwork_agents::{Agent, Setup};
 use legwork_gateway::egress::Egress as Proxy;
 use legwork_gateway::egress::{Credential, Decisions, Guard, Limits, Mode, Policy, SystemResolver, forward};
-use legwork_model::{DomainPattern, Egress, FailureReason, Ids, Sandbox, Verdict};
+use legwork_model::{Egress, FailureReason, Ids, Sandbox, Verdict};
 use legwork_runner::Uplink;
 use tokio::sync::oneshot;
-use url::{Host, Url};
 
+use super::model_api::ModelApi;
 use crate::app::hex;
 use crate::config::SandboxSettings;
 
@@ -28,8 +28,10 @@ pub(in crate::executor) struct RunUplink {
     proxy: Proxy,
     policy: Arc<Policy>,
     token: String,
-    /// Loopback addresses that mean the same inside.
-    services: Vec<SocketAddr>,
+    /// What listens inside for the model's API, and where that is.
+    service: Option<(SocketAddr, SocketAddr)>,
+    /// The address of the model's API inside, where that is another one.
+    base_url: Option<String>,
     open: Mutex<Open>,
 }
 
@@ -48,7 +50,7 @@ impl Uplinks {
     }
 
     /// The way out of a run that may reach what `egress` says, and its agent's model in any case.
-    pub(super) fn uplink(
+    pub(super) async fn uplink(
         &self,
         agent: &dyn Agent,
         sandbox: &Sandbox,
@@ -57,23 +59,33 @@ impl Uplinks {
         token: Option<String>,
     ) -> Result<RunUplink, Verdict> {
         let refused = |why: String| Verdict::failed(FailureReason::RefusedByPolicy, why);
-        let model = setup.base_url.as_deref().and_then(|url| Url::parse(url).ok());
+        let model = match &setup.base_url {
+            Some(url) => ModelApi::at(url).await.map_err(refused)?,
+            None => ModelApi::vendors(agent),
+        };
         let mut allowed = Vec::new();
         for domain in sandbox.allowed_domains.iter().flatten() {
             allowed.push(domain.parse().map_err(|error| refused(format!("`{domain}`: {error}")))?);
         }
-        allowed.extend(model_hosts(agent, model.as_ref()));
+        allowed.extend(model.hosts);
         let token = token.unwrap_or_else(|| hex(&Ids::from_system().secret()[..16]));
         let mode = match egress {
             Egress::Enforce => Mode::Enforce,
             Egress::Observe => Mode::Observe,
             Egress::Public | Egress::Open => Mode::Public,
         };
-        let policy =
-            Policy { mode, allowed, allow_private: self.private.clone(), credential: Credential::new(token.clone()) };
-        let services = model.as_ref().and_then(on_this_machine).into_iter().collect();
+        let allow_private = self.private.iter().copied().chain(model.private).collect();
+        let policy = Policy { mode, allowed, allow_private, credential: Credential::new(token.clone()) };
         let policy = Arc::new(policy);
-        Ok(RunUplink { proxy: self.proxy.clone(), policy, token, services, open: Mutex::new(Open::default()) })
+        let open = Mutex::new(Open::default());
+        Ok(RunUplink {
+            proxy: self.proxy.clone(),
+            policy,
+            token,
+            service: model.service,
+            base_url: model.base_url,
+            open,
+        })
     }
 }
 
@@ -93,7 +105,7 @@ impl std::fmt::Debug for Uplinks {
 impl std::fmt::Debug for RunUplink {
     /// Without its token.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RunUplink").field("services", &self.services).finish_non_exhaustive()
+        f.debug_struct("RunUplink").field("service", &self.service).finish_non_exhaustive()
     }
 }
 
@@ -101,6 +113,11 @@ impl RunUplink {
     /// What the run authenticates with at its proxy.
     pub(in crate::executor) fn token(&self) -> &str {
         &self.token
+    }
+
+    /// The address of the model's API inside, where that is another one than outside.
+    pub(in crate::executor) fn base_url(&self) -> Option<String> {
+        self.base_url.clone()
     }
 
     /// What tells the programs of a run where the proxy is. What is on the run's own loopback is reached without it.
@@ -132,9 +149,8 @@ impl RunUplink {
     }
 
     fn proxy_address(&self) -> SocketAddr {
-        let is_taken = |port: u16| self.services.iter().any(|service| service.port() == port);
-        let port = (PROXY_PORT..).find(|port| !is_taken(*port)).unwrap_or(PROXY_PORT);
-        SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)
+        let is_taken = self.service.is_some_and(|(inside, _)| inside.port() == PROXY_PORT);
+        loopback(PROXY_PORT + u16::from(is_taken))
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Open> {
@@ -145,7 +161,7 @@ impl RunUplink {
 
 impl Uplink for RunUplink {
     fn addresses(&self) -> Vec<SocketAddr> {
-        std::iter::once(self.proxy_address()).chain(self.services.iter().copied()).collect()
+        std::iter::once(self.proxy_address()).chain(self.service.map(|(inside, _)| inside)).collect()
     }
 
     fn serve(&self, listeners: Vec<TcpListener>) {
@@ -163,8 +179,8 @@ impl Uplink for RunUplink {
                 Err(error) => tracing::error!(%error, "a run has no way out: its proxy can't be served"),
             }
         }
-        for (listener, service) in listeners.zip(&self.services) {
-            match forward(listener, *service) {
+        for (listener, (_, service)) in listeners.zip(self.service) {
+            match forward(listener, service) {
                 Ok(guard) => guards.push(guard),
                 Err(error) => tracing::error!(%error, %service, "a run can't reach a service of this machine"),
             }
@@ -173,20 +189,6 @@ impl Uplink for RunUplink {
     }
 }
 
-/// The hosts of the model's API: they are reached whatever a run may reach, for without them it can't work.
-fn model_hosts(agent: &dyn Agent, base_url: Option<&Url>) -> Vec<DomainPattern> {
-    match base_url.and_then(Url::host_str) {
-        Some(host) => host.parse().into_iter().collect(),
-        None => agent.model_hosts().iter().filter_map(|host| host.parse().ok()).collect(),
-    }
-}
-
-/// The address of a service that listens on this machine alone.
-fn on_this_machine(url: &Url) -> Option<SocketAddr> {
-    let port = url.port_or_known_default()?;
-    match url.host()? {
-        Host::Ipv4(address) if address.is_loopback() => Some(SocketAddr::new(address.into(), port)),
-        Host::Domain("localhost") => Some(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port)),
-        Host::Ipv4(_) | Host::Ipv6(_) | Host::Domain(_) => None,
-    }
+const fn loopback(port: u16) -> SocketAddr {
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)
 }

@@ -8,6 +8,7 @@ use legwork_runner::{Attempt, Cookie, RunDirs, Survival};
 
 use super::{Kept, Profile, WarmPool};
 use crate::executor::Executor;
+use crate::executor::prepare::with_way_to_model;
 use crate::lifecycle::{Phase, Stage};
 
 /// How often is looked without being told.
@@ -159,6 +160,7 @@ impl Executor {
                 return Err(verdict);
             }
         };
+        let setup = with_way_to_model(setup, &confined);
         let Some((mut launch, dialogue)) = agent.waiting(profile.task(), &setup) else {
             remove(&dirs);
             return Err(Verdict::failed(FailureReason::SpawnFailed, "The agent can't wait."));
