@@ -103,8 +103,11 @@ impl Prepared {
     /// knows nothing.
     fn keep(&mut self, waited: bool) -> Option<Keep> {
         let unattended = self.unattended.take()?;
+        // What was decided here is not decided anew by whoever takes the run up.
+        let mut task = self.task.clone();
+        task.sandbox.kind = self.confined.confinement.kind;
         let memo = Memo {
-            task: self.task.clone(),
+            task,
             secrets: self.secrets.clone(),
             workspace: self.workspace.path().to_owned(),
             fresh: self.workspace.was_empty(),
