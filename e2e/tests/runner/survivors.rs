@@ -115,6 +115,14 @@ fn kept_for(script: &str, hard_limit: Duration, unattended: Duration) -> (tempfi
     (tempfile::tempdir().expect("a directory"), lab)
 }
 
+/// A run that says "one", and whose server dies then.
+async fn said_one_and_left_alone(dir: &tempfile::TempDir, lab: &Lab) {
+    let server = Server::new(dir.path());
+    let mut run = server.start(lab);
+    run.until_text("one").await;
+    server.dies(run).await;
+}
+
 fn texts(events: &[EventBody]) -> Vec<&str> {
     let said = events.iter().filter_map(|event| match event {
         EventBody::Text { text, .. } => Some(text.as_str()),
@@ -160,10 +168,7 @@ async fn a_supervised_run_is_like_any_other() {
 #[tokio::test]
 async fn a_run_goes_on_and_the_next_server_hears_everything_once() {
     let (dir, lab) = kept("text one\nsleep 600ms\ntext two\nsleep 300ms\ntext three");
-    let first = Server::new(dir.path());
-    let mut run = first.start(&lab);
-    run.until_text("one").await;
-    first.dies(run).await;
+    said_one_and_left_alone(&dir, &lab).await;
     let second = Server::new(dir.path());
     let (before, run) = second.takes_up(&lab).await;
     let (ended, after) = run.end().await;
@@ -179,10 +184,7 @@ async fn what_happened_while_nobody_watched_is_told_as_well() {
     let done = mark.path().join("done");
     let script = format!("text one\nsleep 100ms\nflood 200000\ntext two\nwrite {} yes", done.display());
     let (dir, lab) = kept(&script);
-    let first = Server::new(dir.path());
-    let mut run = first.start(&lab);
-    run.until_text("one").await;
-    first.dies(run).await;
+    said_one_and_left_alone(&dir, &lab).await;
     becomes(|| done.exists()).await;
     let second = Server::new(dir.path());
     let (before, run) = second.takes_up(&lab).await;
@@ -218,10 +220,7 @@ async fn a_run_that_was_not_to_be_kept_ends_with_its_server() {
     let (dir, mut lab) = kept("text one\nhang");
     lab.attempt.survival = Survival::Later;
     let cookie = lab.attempt.cookie.clone();
-    let server = Server::new(dir.path());
-    let mut run = server.start(&lab);
-    run.until_text("one").await;
-    server.dies(run).await;
+    said_one_and_left_alone(&dir, &lab).await;
     becomes(|| processes_with("environ", cookie.as_str()).is_empty()).await;
 }
 
@@ -230,10 +229,7 @@ async fn a_run_that_nobody_comes_for_ends() {
     let (dir, lab) =
         kept_for("text one\nspawn detached stubborn left\nhang", Duration::MAX, Duration::from_millis(200));
     let cookie = lab.attempt.cookie.clone();
-    let server = Server::new(dir.path());
-    let mut run = server.start(&lab);
-    run.until_text("one").await;
-    server.dies(run).await;
+    said_one_and_left_alone(&dir, &lab).await;
     becomes(|| processes_with("environ", cookie.as_str()).is_empty()).await;
 }
 
@@ -241,10 +237,7 @@ async fn a_run_that_nobody_comes_for_ends() {
 async fn the_hard_limit_holds_without_a_server() {
     let (dir, lab) = kept_for("text one\nhang", Duration::from_millis(300), Duration::from_secs(600));
     let cookie = lab.attempt.cookie.clone();
-    let first = Server::new(dir.path());
-    let mut run = first.start(&lab);
-    run.until_text("one").await;
-    first.dies(run).await;
+    said_one_and_left_alone(&dir, &lab).await;
     becomes(|| processes_with("environ", cookie.as_str()).is_empty()).await;
     let (_, run) = Server::new(dir.path()).takes_up(&lab).await;
     assert!(matches!(run.end().await.0.outcome.verdict, Verdict::Failed(_)));
@@ -254,10 +247,7 @@ async fn the_hard_limit_holds_without_a_server() {
 async fn a_run_that_is_taken_up_and_dropped_ends() {
     let (dir, lab) = kept("text one\nhang");
     let cookie = lab.attempt.cookie.clone();
-    let first = Server::new(dir.path());
-    let mut run = first.start(&lab);
-    run.until_text("one").await;
-    first.dies(run).await;
+    said_one_and_left_alone(&dir, &lab).await;
     let second = Server::new(dir.path());
     let survivors = second.runner.survivors().await.expect("asked");
     drop(survivors[0].take_up().await.expect("connected").expect("it is there"));
@@ -268,10 +258,7 @@ async fn a_run_that_is_taken_up_and_dropped_ends() {
 async fn a_cancelled_survivor_leaves_nothing() {
     let (dir, lab) = kept("spawn detached stubborn left\ntext one\nhang");
     let cookie = lab.attempt.cookie.clone();
-    let first = Server::new(dir.path());
-    let mut run = first.start(&lab);
-    run.until_text("one").await;
-    first.dies(run).await;
+    said_one_and_left_alone(&dir, &lab).await;
     let second = Server::new(dir.path());
     let (_, run) = second.takes_up(&lab).await;
     run.stop.send_replace(Some(StopReason::Cancelled { message: "asked".into() }));

@@ -21,8 +21,8 @@ pub(super) fn asked(mut sandbox: Sandbox, policy: &SandboxSettings) -> Result<Sa
         return Err(Refusal::invalid("sandbox.pids", "invalid_limit", "is 0, which would let nothing run"));
     }
     egress(&sandbox, policy)?;
-    for (at, pattern) in sandbox.allowed_domains.iter().flatten().enumerate() {
-        allowed_domain(&format!("sandbox.allowedDomains[{at}]"), pattern, policy)?;
+    for (at, pattern) in sandbox.allowed_domains.iter_mut().flatten().enumerate() {
+        *pattern = allowed_domain(&format!("sandbox.allowedDomains[{at}]"), pattern, policy)?;
     }
     if let Some(wanted) = &sandbox.container {
         container(wanted, &policy.docker)?;
@@ -76,10 +76,10 @@ fn egress(sandbox: &Sandbox, policy: &SandboxSettings) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn allowed_domain(field: &str, pattern: &str, policy: &SandboxSettings) -> Result<(), Refusal> {
-    domain(pattern).map_err(|problem| Refusal::invalid(field, "invalid_domain", problem))?;
-    if policy.may_reach(pattern) {
-        return Ok(());
+fn allowed_domain(field: &str, pattern: &str, policy: &SandboxSettings) -> Result<String, Refusal> {
+    let pattern = domain(pattern).map_err(|problem| Refusal::invalid(field, "invalid_domain", problem))?;
+    if policy.may_reach(&pattern) {
+        return Ok(pattern);
     }
     let message = format!("is not allowed here; allowed: {}", policy.allowed_domains.join(", "));
     Err(Refusal::invalid(field, "domain_not_allowed", message))

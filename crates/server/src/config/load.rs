@@ -433,7 +433,7 @@ mod tests {
             ),
             (
                 "[sandbox]\nallowed_domains = [\"a.example\", \"*\"]\n",
-                "sandbox.allowed_domains[1]: `*` has a `*` that is not the first label",
+                "sandbox.allowed_domains[1]: `*` names no host: `*` stands only for the first part",
             ),
             ("[sandbox]\nreadable = [\"opt\"]\n", "sandbox.readable[0]: must be an absolute path"),
             ("[sandbox.docker]\nimage = \"--privileged\"\n", "sandbox.docker.image: `--privileged` begins with `-`"),

@@ -152,9 +152,12 @@ impl SandboxSettings {
 
     fn problem_of_lists(&self) -> Option<(String, String)> {
         for (at, pattern) in self.allowed_domains.iter().enumerate() {
-            if let Err(problem) = domain(pattern) {
-                return Some((format!("sandbox.allowed_domains[{at}]"), format!("`{pattern}` {problem}")));
-            }
+            let problem = match domain(pattern) {
+                Ok(one) if one == *pattern => continue,
+                Ok(one) => format!("has another spelling; write `{one}`"),
+                Err(problem) => problem,
+            };
+            return Some((format!("sandbox.allowed_domains[{at}]"), format!("`{pattern}` {problem}")));
         }
         let relative = self.readable.iter().position(|path| !path.is_absolute())?;
         Some((format!("sandbox.readable[{relative}]"), "must be an absolute path".into()))
