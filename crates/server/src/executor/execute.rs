@@ -4,24 +4,19 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use legwork_model::{
-    Clock, Cost, EventBody, ExecutionId, ExecutionState, Failure, FailureReason, Outcome, Task, Verdict,
-};
+use legwork_model::{Clock, EventBody, ExecutionId, ExecutionState, Failure, FailureReason, Outcome, Verdict};
 use legwork_runner::supervisor::Hold;
-use legwork_runner::workspace::PatchLimits;
-use legwork_runner::{Docker, Ended, Lines, Output, Runner, StopReason, TakenUp, Wires};
+use legwork_runner::{Docker, Runner, StopReason, TakenUp};
 use serde_json::Value;
 use tokio::sync::{mpsc, watch};
 
 use super::approvals::Approvals;
 use super::bells::{Bell, Bells};
-use super::confinement::{Kinds, Recording, Uplinks, watch_disk};
+use super::confinement::{Kinds, Uplinks};
 use super::health::HealthCache;
-use super::prepare::Prepared;
 use super::programs::Programs;
 use super::seat::Seat;
-use super::survival::Resuming;
-use super::talk::{Overheard, Talk};
+use super::talk::Talk;
 use super::vault::Vault;
 use super::warm::WarmPool;
 use crate::alarm;
@@ -34,10 +29,7 @@ use crate::store::lose::{Lose, Lost};
 use crate::store::{ExecutionRecord, RecordedEvent, Store, StoreError};
 
 /// Events that may wait between the agent and its log.
-const EVENTS: usize = 256;
-
-/// Orders that may wait for the agent.
-const ORDERS: usize = 16;
+pub(super) const EVENTS: usize = 256;
 
 /// How long to leave the database alone after it failed.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -61,22 +53,15 @@ pub(super) struct Survivor {
     pub(super) recorded: Vec<RecordedEvent>,
 }
 
-/// What came of the processes of a run.
-struct Ran {
-    outcome: Outcome,
-    output: Option<Output>,
-    hold: Option<Hold>,
-}
-
 /// A run that is to be put on record.
-struct Done {
-    outcome: Outcome,
-    kept: Kept,
-    hold: Option<Hold>,
+pub(super) struct Done {
+    pub(super) outcome: Outcome,
+    pub(super) kept: Kept,
+    pub(super) hold: Option<Hold>,
 }
 
 impl Done {
-    fn without_run(verdict: Verdict) -> Self {
+    pub(super) fn without_run(verdict: Verdict) -> Self {
         Self { outcome: Outcome::without_run(verdict), kept: Kept::default(), hold: None }
     }
 }
@@ -192,141 +177,6 @@ impl Executor {
         Duration::from_secs(asked.unwrap_or(self.config.approvals.timeout_seconds))
     }
 
-    /// The run itself; nothing where it goes on without this server process. Dropping `events` at its end ends the recording.
-    async fn attempt(
-        &self,
-        record: &ExecutionRecord,
-        survivor: Option<Survivor>,
-        events: mpsc::Sender<EventBody>,
-        stop: &watch::Sender<Option<StopReason>>,
-        talk: &mut Talk<'_>,
-    ) -> Option<Done> {
-        let ready = match survivor {
-            Some(survivor) => {
-                let taken = self.take_up(record, survivor).await;
-                taken.map(|(prepared, resuming)| (prepared, Some(resuming)))
-            }
-            None => self.prepare(record, &events, stop.subscribe()).await.map(|prepared| (prepared, None)),
-        };
-        let (mut prepared, resuming) = match ready {
-            Ok(ready) => ready,
-            Err(verdict) => return Some(Done::without_run(verdict)),
-        };
-        let uplink = prepared.confined.uplink.clone();
-        let recording = uplink.map(|uplink| Recording::of(uplink, record.id, events.clone()));
-        let _watched = prepared.task.sandbox.disk.map(|most| watch_disk(prepared.directories(), most, stop.clone()));
-        let stopped = stop.subscribe();
-        let ran = self.run_to_end(&mut prepared, resuming, record.orders > 0, &events, stopped, talk).await?;
-        let Ran { mut outcome, output, hold } = ran;
-        if let Some(recording) = recording {
-            recording.finish().await;
-        }
-        self.blame_age(prepared.agent, &mut outcome).await;
-        let patch = prepared.workspace.patch(&self.runner, &prepared.git, &prepared.dirs, PatchLimits::default()).await;
-        let diff = match patch {
-            Ok(patch) => Some(patch.diff),
-            Err(error) => {
-                let fields = [("error".to_owned(), error.to_string().into())].into();
-                let _ = events.send(EventBody::Message { topic: "patch_unavailable".into(), fields }).await;
-                None
-            }
-        };
-        prepared.home.unplace(&prepared.placed);
-        let kept = self.keep(record.id, prepared.dirs, output, diff).await;
-        Some(Done { outcome, kept, hold })
-    }
-
-    /// Starts the agent, or goes on with it, and starts it again for what came too late for the process before. Nothing
-    /// where it goes on without this server process.
-    async fn run_to_end(
-        &self,
-        prepared: &mut Prepared,
-        resuming: Option<Resuming>,
-        orders_wait: bool,
-        events: &mpsc::Sender<EventBody>,
-        mut stop: watch::Receiver<Option<StopReason>>,
-        talk: &mut Talk<'_>,
-    ) -> Option<Ran> {
-        let (mut orders_wait, mut resuming) = (orders_wait, resuming);
-        talk.keeps_session(prepared.agent, prepared.home.clone());
-        if let Some(resuming) = &resuming {
-            talk.catch_up(&resuming.known, &resuming.notes).await;
-        }
-        let mut before: Option<Outcome> = None;
-        let mut so_far = None;
-        loop {
-            let (orders, heard) = mpsc::channel(ORDERS);
-            let (said, overheard) = overheard(&prepared.task, events);
-            let lines = Lines { stop: stop.clone(), orders: Some(heard), events: said };
-            let resumes = resuming.take();
-            if resumes.is_none() {
-                talk.begins();
-            }
-            let run = async {
-                match resumes {
-                    Some(resuming) => Ok(self.go_on(resuming, lines).await),
-                    None => self.run_once(prepared, so_far.take(), lines).await,
-                }
-            };
-            let (ended, ()) = tokio::join!(run, talk.go_on(orders, overheard, orders_wait));
-            let ended = match ended {
-                Ok(ended) if ended.goes_on => return None,
-                Ok(ended) => ended,
-                Err(verdict) => {
-                    let outcome = joined(before, Outcome::without_run(verdict));
-                    return Some(Ran { outcome, output: None, hold: None });
-                }
-            };
-            orders_wait = false;
-            if prepared.begins_anew(&ended.outcome) {
-                let lost_session_id = prepared.task.resume_session.take().unwrap_or_default();
-                let _ = events.send(EventBody::SessionReplaced { lost_session_id, session_id: None }).await;
-                so_far = ended.output;
-                continue;
-            }
-            let mut outcome = joined(before, ended.outcome);
-            if let Some(session) = &outcome.session_id {
-                self.keep_session(prepared.agent, &prepared.home, session).await;
-            }
-            let next = talk.next_prompt(ended.undelivered, &outcome, prepared.patience(), &mut stop).await;
-            let (Some(prompt), Some(session)) = (next, outcome.session_id.clone()) else {
-                if let (Some(_), Some(StopReason::Cancelled { message })) = (prepared.patience(), &*stop.borrow()) {
-                    outcome.verdict = Verdict::Cancelled { message: message.clone() };
-                }
-                return Some(Ran { outcome, output: ended.output, hold: ended.hold });
-            };
-            let _ = events.send(EventBody::UserMessage { text: prompt.clone(), delivered: true }).await;
-            prepared.goes_on(prompt, session);
-            (before, so_far) = (Some(outcome), ended.output);
-        }
-    }
-
-    /// Goes on with a run that was taken up, and first tells what is not on record of it.
-    async fn go_on(&self, resuming: Resuming, lines: Lines) -> Ended {
-        for event in resuming.fresh {
-            // The log may have ended the run already; then nobody misses the event.
-            let _ = lines.events.send(event).await;
-        }
-        self.runner.go_on(resuming.resumed, lines).await
-    }
-
-    /// Gives the job to a program that waits for it, else starts one.
-    async fn run_once(
-        &self,
-        prepared: &mut Prepared,
-        so_far: Option<Output>,
-        mut lines: Lines,
-    ) -> Result<Ended, Verdict> {
-        if let Some((waiting, job)) = prepared.take_waiting() {
-            match self.runner.run_waiting(waiting, job, lines).await {
-                Ok(ended) => return Ok(ended),
-                Err(back) => lines = back,
-            }
-        }
-        let (attempt, dialogue) = prepared.start(so_far)?;
-        Ok(self.runner.run(attempt, Wires { dialogue, lines }).await)
-    }
-
     async fn finish(
         &self,
         log: &mut RunLog,
@@ -427,37 +277,6 @@ impl Executor {
             failure.message = mask.apply(std::mem::take(&mut failure.message));
         }
         outcome
-    }
-}
-
-/// Where the agent's events go. Those of a run that may ask or be idle pass through whoever talks with it.
-fn overheard(task: &Task, events: &mpsc::Sender<EventBody>) -> (mpsc::Sender<EventBody>, Option<Overheard>) {
-    if !task.is_conversation() {
-        return (events.clone(), None);
-    }
-    let (sender, said) = mpsc::channel(EVENTS);
-    (sender, Some(Overheard { said, log: events.clone() }))
-}
-
-/// One outcome of two processes that did one job, one after the other.
-fn joined(before: Option<Outcome>, last: Outcome) -> Outcome {
-    let Some(before) = before else { return last };
-    let usage = match (before.usage, last.usage) {
-        (Some(one), Some(other)) => Some(one + other),
-        (one, other) => one.or(other),
-    };
-    let cost = |cost: Option<Cost>| cost.map_or(0, Cost::as_micros);
-    let has_cost = before.cost_usd.is_some() || last.cost_usd.is_some();
-    let turns = |turns: Option<u32>| turns.unwrap_or_default();
-    let has_turns = before.turns.is_some() || last.turns.is_some();
-    Outcome {
-        result: last.result.or(before.result),
-        session_id: last.session_id.or(before.session_id),
-        usage,
-        cost_usd: has_cost.then(|| Cost::from_micros(cost(before.cost_usd) + cost(last.cost_usd))),
-        turns: has_turns.then(|| turns(before.turns).saturating_add(turns(last.turns))),
-        duration_ms: before.duration_ms + last.duration_ms,
-        ..last
     }
 }
 

@@ -2,6 +2,7 @@
 //! says, and ends the execution.
 
 mod approvals;
+mod attempt;
 mod bells;
 mod confinement;
 mod execute;
@@ -10,6 +11,7 @@ mod health;
 mod install;
 mod mcp;
 mod prepare;
+mod prepared;
 mod probe;
 mod programs;
 mod seat;

@@ -7,7 +7,7 @@ use legwork_runner::supervisor::Note;
 use legwork_runner::{Cookie, Resumed, Resumption, Survivor, TakenUp};
 
 use super::{Memo, split};
-use crate::executor::prepare::Prepared;
+use crate::executor::prepared::Prepared;
 use crate::executor::{Executor, execute};
 use crate::store::{ExecutionRecord, RecordedEvent, StoreError};
 

@@ -1,0 +1,149 @@
+//! An attempt that is ready to start: what is started, what it is told, and how it outlives the server.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use legwork_agents::{Agent, Dialogue, Launch, Opening, SessionGuard, Setup};
+use legwork_model::{FailureReason, OnSessionLost, Outcome, Task, Verdict};
+use legwork_runner::supervisor::Keep;
+use legwork_runner::workspace::{Exclusive, GitSetup};
+use legwork_runner::{Attempt, Cookie, Job, Output, RunDirs, Survival, Waiting, Workspace};
+
+use super::confinement::Confined;
+use super::prepare::directory_failed;
+use super::survival::Memo;
+use super::vault::RunSecrets;
+
+/// An attempt that is ready to start.
+pub(super) struct Prepared {
+    pub(super) agent: &'static dyn Agent,
+    /// A program that was started ahead of this job.
+    pub(super) waiting: Option<Waiting>,
+    /// What it is to do; a further process gets a further prompt.
+    pub(super) task: Task,
+    pub(super) setup: Setup,
+    pub(super) secrets: RunSecrets,
+    pub(super) cookie: Cookie,
+    pub(super) workspace: Workspace,
+    /// Nobody else works in it until this is dropped.
+    pub(super) _alone: Option<Exclusive>,
+    /// The agent's directories, and the files that were placed there for the run alone.
+    pub(super) home: RunDirs,
+    pub(super) placed: Vec<PathBuf>,
+    /// The execution's own directories: output, patch.
+    pub(super) dirs: RunDirs,
+    pub(super) git: GitSetup,
+    pub(super) confined: Confined,
+    /// How long its first process goes on without a server, if it does.
+    pub(super) unattended: Option<Duration>,
+}
+
+impl Prepared {
+    /// What to start, and the other end of the dialogue with it. `so_far` is what an earlier process of this run printed.
+    pub(super) fn start(&mut self, so_far: Option<Output>) -> Result<(Attempt, Box<dyn Dialogue>), Verdict> {
+        let mut launch = self.agent.launch(&self.task, &self.setup);
+        launch.env.extend(self.confined.uplink.iter().flat_map(|uplink| uplink.variables()));
+        self.home.place(&launch.files).map_err(|error| directory_failed(&self.home.home(), &error))?;
+        self.placed = paths(&launch);
+        let dialogue = self.dialogue();
+        let survival = self.keep(false).map_or(Survival::None, Survival::Kept);
+        let attempt = Attempt {
+            launch,
+            install_hint: self.agent.install_hint().to_owned(),
+            workspace: self.workspace.path().to_owned(),
+            limits: self.task.limits.clone(),
+            idle: self.idle(),
+            confinement: self.confined.confinement.clone(),
+            survival,
+            cookie: self.cookie.clone(),
+            stdout_path: self.dirs.stdout(),
+            so_far,
+        };
+        Ok((attempt, dialogue))
+    }
+
+    /// The other end of the dialogue with a program that is started for the job.
+    pub(super) fn dialogue(&self) -> Box<dyn Dialogue> {
+        let dialogue = self.agent.dialogue(&self.task, &self.setup);
+        match &self.task.resume_session {
+            Some(session) if !self.task.fork_session => {
+                Box::new(SessionGuard::new(dialogue, session.clone(), self.task.on_session_lost))
+            }
+            _ => dialogue,
+        }
+    }
+
+    /// The same for a program that was started ahead of it.
+    pub(super) fn waiting_dialogue(&self) -> Option<Box<dyn Dialogue>> {
+        Some(self.agent.waiting(&self.task, &self.setup)?.1)
+    }
+
+    /// How the process outlives the server, if it does: the first one alone, for of what others did before a next server
+    /// knows nothing.
+    fn keep(&mut self, waited: bool) -> Option<Keep> {
+        let unattended = self.unattended.take()?;
+        // What was decided here is not decided anew by whoever takes the run up.
+        let mut task = self.task.clone();
+        task.sandbox.kind = self.confined.confinement.kind;
+        let memo = Memo {
+            task,
+            secrets: self.secrets.clone(),
+            workspace: self.workspace.path().to_owned(),
+            fresh: self.workspace.was_empty(),
+            waited,
+            placed: self.placed.clone(),
+            egress_token: self.confined.uplink.as_ref().map(|uplink| uplink.token().to_owned()),
+        };
+        Some(memo.keep(unattended))
+    }
+
+    /// The program that waits for this job, and what it is told; once.
+    pub(super) fn take_waiting(&mut self) -> Option<(Waiting, Job)> {
+        let waiting = self.waiting.take()?;
+        // They were placed when it was started, and go with the run as others do.
+        self.placed = paths(&self.agent.launch(&self.task, &self.setup));
+        let opening = Opening {
+            prompt: self.task.prompt.clone(),
+            credential: self.setup.credential.clone(),
+            base_url: self.setup.base_url.clone(),
+            env: self.task.env.clone(),
+        };
+        let (limits, stdout_path) = (self.task.limits.clone(), self.dirs.stdout());
+        Some((waiting, Job { opening, limits, idle: self.idle(), stdout_path, keep: self.keep(true) }))
+    }
+
+    /// Where it may write, and so what it may take on the disk.
+    pub(super) fn directories(&self) -> Vec<PathBuf> {
+        self.confined.confinement.writable.clone()
+    }
+
+    pub(super) fn idle(&self) -> Option<Duration> {
+        let stays = self.agent.capabilities().follow_up;
+        self.task.session_idle_seconds.filter(|_| stays).map(Duration::from_secs)
+    }
+
+    /// How long a further message is waited for once the process has ended: those that can stay wait themselves.
+    pub(super) fn patience(&self) -> Option<Duration> {
+        let stays = self.agent.capabilities().follow_up;
+        self.task.session_idle_seconds.filter(|_| !stays).map(Duration::from_secs)
+    }
+
+    /// Whether the agent did not find its session, and is to begin another.
+    pub(super) fn begins_anew(&self, outcome: &Outcome) -> bool {
+        let lost =
+            matches!(&outcome.verdict, Verdict::Failed(failure) if failure.reason == FailureReason::SessionNotFound);
+        lost && self.task.on_session_lost == OnSessionLost::Fresh && self.task.resume_session.is_some()
+    }
+
+    /// The next process goes on with the session, and is told `prompt`.
+    pub(super) fn goes_on(&mut self, prompt: String, session: String) {
+        self.task.prompt = prompt;
+        self.task.resume_session = Some(session);
+        self.task.fork_session = false;
+    }
+}
+
+/// The files that are placed for a program.
+fn paths(launch: &Launch) -> Vec<PathBuf> {
+    launch.files.iter().map(|file| file.path.clone()).collect()
+}
