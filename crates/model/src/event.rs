@@ -7,6 +7,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::clock::Timestamp;
+use crate::model_call::ModelCall;
 use crate::outcome::Outcome;
 use crate::permission::Risk;
 use crate::usage::Usage;
@@ -158,7 +159,8 @@ pub enum EventBody {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         by: Option<String>,
     },
-    /// Tokens were used; counts of this turn alone, never a running total.
+    /// Tokens were used; never a running total. With `call` it is one request that the gateway metered. Without, it is what the
+    /// agent itself told of a turn: the same tokens once more.
     Usage {
         /// The model that used them.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -166,6 +168,9 @@ pub enum EventBody {
         /// How many.
         #[serde(flatten)]
         usage: Usage,
+        /// The request that used them.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        call: Option<ModelCall>,
     },
     /// The agent's call to its model failed and is tried again.
     #[schema(rename_all = "camelCase")]

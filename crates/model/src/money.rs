@@ -1,6 +1,17 @@
 //! Money as whole micro-dollars, so that sums are exact.
 
+use std::fmt;
+use std::ops::{Add, AddAssign};
+use std::str::FromStr;
+
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+/// A text that is not an amount of dollars.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{0}` is not an amount of US dollars: expected one such as `$5.00` or `0.25`, without separators, from 0 to 1000000000"
+)]
+pub struct InvalidCost(String);
 
 /// An amount of US dollars in whole millionths. In JSON: a number of dollars (`0.0074`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -27,6 +38,50 @@ impl Cost {
     #[expect(clippy::cast_precision_loss, reason = "amounts stay far below 2^53 micro-dollars")]
     pub fn as_dollars(self) -> f64 {
         self.0 as f64 / 1e6
+    }
+}
+
+impl FromStr for Cost {
+    type Err = InvalidCost;
+
+    /// Reads `$5.00`, `5` or `0.25`; what is finer than a millionth is refused, not rounded.
+    fn from_str(text: &str) -> Result<Self, InvalidCost> {
+        let invalid = || InvalidCost(text.to_owned());
+        let amount = text.trim();
+        let amount = amount.strip_prefix('$').unwrap_or(amount);
+        let (whole, fraction) = amount.split_once('.').unwrap_or((amount, "0"));
+        let all_digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+        if !all_digits(whole) || !all_digits(fraction) || fraction.len() > 6 {
+            return Err(invalid());
+        }
+        let dollars: i64 = whole.parse().map_err(|_| invalid())?;
+        let micros: i64 = format!("{fraction:0<6}").parse().map_err(|_| invalid())?;
+        let total = dollars.checked_mul(1_000_000).and_then(|whole| whole.checked_add(micros));
+        total.filter(|total| *total <= 1_000_000_000_000_000).map(Self).ok_or_else(invalid)
+    }
+}
+
+impl fmt::Display for Cost {
+    /// `$5.00`; with as many more digits as there are.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sign = if self.0 < 0 { "-" } else { "" };
+        let (whole, micros) = (self.0.unsigned_abs() / 1_000_000, self.0.unsigned_abs() % 1_000_000);
+        let fraction = format!("{micros:06}");
+        write!(f, "{sign}${whole}.{:0<2}", fraction.trim_end_matches('0'))
+    }
+}
+
+impl Add for Cost {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0))
+    }
+}
+
+impl AddAssign for Cost {
+    fn add_assign(&mut self, other: Self) {
+        *self = *self + other;
     }
 }
 
@@ -65,5 +120,41 @@ mod tests {
         for wrong in [-0.01, f64::NAN, f64::INFINITY, 2e9] {
             assert_eq!(Cost::from_dollars(wrong), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn an_amount_is_read_as_people_write_it() {
+        for (text, micros) in [
+            ("$5.00", 5_000_000),
+            ("5", 5_000_000),
+            ("0.000001", 1),
+            (" $0.25 ", 250_000),
+            ("1000000000", 1_000_000_000_000_000),
+        ] {
+            assert_eq!(text.parse(), Ok(Cost::from_micros(micros)), "{text}");
+        }
+        for wrong in [
+            "",
+            "$",
+            "-1",
+            "$-1",
+            "1,000",
+            "1e3",
+            "NaN",
+            "inf",
+            "5.",
+            ".5",
+            "0.0000001",
+            "1000000001",
+            "99999999999999999999",
+            "5 $",
+            "€5",
+        ] {
+            assert!(wrong.parse::<Cost>().is_err(), "{wrong}");
+        }
+        assert_eq!(
+            ["5", "0.1", "0.123456"].map(|text| text.parse::<Cost>().expect("an amount").to_string()),
+            ["$5.00", "$0.10", "$0.123456"]
+        );
     }
 }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::execution::ExecutionState;
+use crate::model_call::Metered;
 use crate::money::Cost;
 use crate::usage::Usage;
 
@@ -26,6 +27,9 @@ pub struct Outcome {
     /// US dollars, where the agent reported them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost_usd: Option<Cost>,
+    /// What the gateway metered of its requests to the model, where it stood between them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metered: Option<Metered>,
     /// Turns the agent took, where it reported them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub turns: Option<u32>,
@@ -45,6 +49,7 @@ impl Outcome {
             session_id: None,
             usage: None,
             cost_usd: None,
+            metered: None,
             turns: None,
             exit: None,
             duration_ms: 0,

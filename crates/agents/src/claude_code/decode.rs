@@ -210,7 +210,7 @@ impl Run {
 
     fn turn_ended(&mut self, turn: TurnResult, decoded: &mut Vec<Decoded>) {
         for (model, usage) in self.accounts.add(&turn) {
-            push(decoded, EventBody::Usage { model, usage });
+            push(decoded, EventBody::Usage { model, usage, call: None });
         }
         for denial in &turn.permission_denials {
             decoded.extend(self.denied(denial.clone()).map(Decoded::Event));

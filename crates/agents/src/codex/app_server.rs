@@ -272,7 +272,7 @@ impl Run {
 
     fn turn_completed(&mut self, turn: &Turn, decoded: &mut Vec<Decoded>) {
         if let Some(usage) = self.accounts.end_turn() {
-            push(decoded, EventBody::Usage { model: self.model.clone(), usage });
+            push(decoded, EventBody::Usage { model: self.model.clone(), usage, call: None });
         }
         let outcome = self.outcome(turn);
         let completed = turn.status == "completed";

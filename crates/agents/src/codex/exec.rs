@@ -89,7 +89,7 @@ impl Run {
         // a wrong one.
         let usage = usage.filter(|_| !self.continues).and_then(parse::<Tokens>);
         self.usage = usage.map(used);
-        decoded.extend(self.usage.map(|usage| Decoded::Event(EventBody::Usage { model: None, usage })));
+        decoded.extend(self.usage.map(|usage| Decoded::Event(EventBody::Usage { model: None, usage, call: None })));
         push(decoded, EventBody::TurnEnded { result: self.answer.clone(), is_error: false });
         decoded.push(Decoded::TurnEnded);
         self.ended = Some(Ok(()));

@@ -94,7 +94,7 @@ impl Run {
     fn ended(&mut self, result: RunResult, decoded: &mut Vec<Decoded>) {
         self.thoughts.flush(decoded);
         if let Some(usage) = result.usage {
-            push(decoded, EventBody::Usage { model: self.model.clone(), usage: usage.into() });
+            push(decoded, EventBody::Usage { model: self.model.clone(), usage: usage.into(), call: None });
         }
         if result.session_id.is_some() {
             self.session_id.clone_from(&result.session_id);

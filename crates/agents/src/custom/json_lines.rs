@@ -157,7 +157,7 @@ impl Lines for Run {
     fn report(&mut self, end: &End<'_>, decoded: &mut Vec<Decoded>) -> AgentReport {
         let verdict = self.judge(end);
         if let Some(usage) = self.usage {
-            push(decoded, EventBody::Usage { model: None, usage });
+            push(decoded, EventBody::Usage { model: None, usage, call: None });
         }
         let is_error = verdict != Verdict::Succeeded;
         push(decoded, EventBody::TurnEnded { result: self.answer.clone(), is_error });

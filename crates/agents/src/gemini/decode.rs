@@ -135,7 +135,7 @@ impl Run {
             let usage = Usage::from(*stats);
             sum += usage;
             if usage != Usage::default() {
-                push(decoded, EventBody::Usage { model: Some(model.clone()), usage });
+                push(decoded, EventBody::Usage { model: Some(model.clone()), usage, call: None });
             }
         }
         self.usage = Some(sum);

@@ -53,7 +53,7 @@ impl Parts {
             "step-finish" if self.first_of(&part.id) => {
                 self.said.cut_off = part.reason == "length";
                 let usage = self.used(&part);
-                push(decoded, EventBody::Usage { model: model.cloned(), usage });
+                push(decoded, EventBody::Usage { model: model.cloned(), usage, call: None });
             }
             _ => {}
         }

@@ -117,6 +117,7 @@ fn outcome(report: AgentReport, stopped: Option<Verdict>, exit: Option<Exit>, du
         session_id: report.session_id,
         usage: report.usage,
         cost_usd: report.cost_usd,
+        metered: None,
         turns: report.turns,
         exit,
         duration_ms: u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),

@@ -97,7 +97,7 @@ impl Conversation {
             return self.end_turn(Verdict::failed(FailureReason::AgentError, message), None, decoded);
         };
         for (model, usage) in self.accounts.add(&turn, self.job.model.as_ref()) {
-            push(decoded, EventBody::Usage { model, usage });
+            push(decoded, EventBody::Usage { model, usage, call: None });
         }
         let verdict = turn::judge(&self.job.agent, self.dialect, &turn.stop_reason, answer.as_ref());
         self.end_turn(verdict, answer.map(|answer| answer.text), decoded);
