@@ -23,7 +23,7 @@ const OUTSIDE: [(&str, &[&str]); 9] = [
     ("axum", &["server", "gateway"]),
     ("hyper", &["server", "gateway", "runner"]),
     ("redis", &["server", "client"]),
-    ("reqwest", &["server", "client"]),
+    ("reqwest", &["server", "client", "gateway"]),
     ("rustix", &["server", "runner"]),
     ("tokio", &["server", "runner", "gateway", "client"]),
     ("clap", &["server"]),

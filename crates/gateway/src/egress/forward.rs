@@ -6,8 +6,8 @@ use std::net::{SocketAddr, TcpListener};
 use tokio::io::copy_bidirectional_with_sizes;
 use tokio::net::TcpStream;
 
-use super::accept::Guard;
 use super::relay::CHUNK;
+use crate::accept::Guard;
 
 /// Connects whoever connects to `listener` with `target`, byte for byte, until the guard is dropped.
 ///

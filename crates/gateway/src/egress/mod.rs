@@ -8,8 +8,6 @@
 //! A connection flows through the modules in this order. Making the sandbox and its socket, and handing the
 //! [`Credential`] to the run, are not done here.
 
-mod accept;
-
 mod gate;
 mod proxy;
 
@@ -32,7 +30,7 @@ mod ledger;
 
 mod limits;
 
-pub use accept::Guard;
+pub use crate::accept::Guard;
 pub use decision::{Decision, Reason, Verdict};
 pub use forward::forward;
 pub use ledger::Decisions;

@@ -5,12 +5,12 @@ use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
 
-use super::accept::Guard;
 use super::gate::Gate;
 use super::ledger::{Decisions, ledger};
 use super::limits::Limits;
 use super::policy::Policy;
 use super::resolver::Resolver;
+use crate::accept::Guard;
 
 /// The proxy that runs reach the outside by. Each run has a listener and a policy of its own.
 #[derive(Clone)]

@@ -4,7 +4,10 @@ use axum::Json;
 use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use legwork_model::ModelApi;
 use serde_json::Value;
+
+use crate::api_error;
 
 /// Why a request gets no answer.
 #[derive(Debug)]
@@ -35,9 +38,14 @@ impl Refusal {
         Self::new(StatusCode::BAD_REQUEST, problem)
     }
 
-    /// The whole response; `shape` puts the error into the API's words.
-    pub(crate) fn respond(&self, shape: fn(&Self) -> Value) -> Response {
-        let mut response = (self.status, Json(shape(self))).into_response();
+    /// As it stands in a body, and in a stream that has already begun, in the words of `api`.
+    pub(crate) fn shape(&self, api: ModelApi) -> Value {
+        api_error::body(api, self.status, &self.message)
+    }
+
+    /// The whole response.
+    pub(crate) fn respond(&self, api: ModelApi) -> Response {
+        let mut response = (self.status, Json(self.shape(api))).into_response();
         if self.status == StatusCode::TOO_MANY_REQUESTS {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }

@@ -7,6 +7,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::Response;
 use axum::routing::{get, post};
+use legwork_model::ModelApi;
 
 use super::refusal::Refusal;
 use super::stage::Stage;
@@ -40,13 +41,13 @@ pub(super) fn router(stage: Stage) -> Router {
 
 /// Refuses in the words of the API that was most likely meant.
 fn refuse(uri: &Uri, headers: &HeaderMap, status: StatusCode, problem: &str) -> Response {
-    let shape = match uri.path() {
-        path if path.starts_with("/v1beta") => gemini::error,
-        path if path.ends_with("/responses") || path.ends_with("/completions") => openai::error,
-        path if path.starts_with("/v1/messages") || headers.contains_key("anthropic-version") => anthropic::error,
-        _ if headers.contains_key("x-goog-api-key") => gemini::error,
-        _ if headers.contains_key(header::AUTHORIZATION) => openai::error,
-        _ => anthropic::error,
+    let api = match uri.path() {
+        path if path.starts_with("/v1beta") => ModelApi::Gemini,
+        path if path.ends_with("/responses") || path.ends_with("/completions") => ModelApi::Openai,
+        path if path.starts_with("/v1/messages") || headers.contains_key("anthropic-version") => ModelApi::Anthropic,
+        _ if headers.contains_key("x-goog-api-key") => ModelApi::Gemini,
+        _ if headers.contains_key(header::AUTHORIZATION) => ModelApi::Openai,
+        _ => ModelApi::Anthropic,
     };
-    Refusal::new(status, problem).respond(shape)
+    Refusal::new(status, problem).respond(api)
 }

@@ -4,6 +4,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use legwork_model::ModelApi;
 use serde_json::Value;
 
 use super::frame::{self, Frame};
@@ -13,6 +14,9 @@ use super::step::Mishap;
 
 /// One API's form of an answer.
 pub(crate) trait Wire {
+    /// Which API it is.
+    const API: ModelApi;
+
     /// How the API calls a key that it rejects.
     const BAD_KEY: &str;
 
@@ -24,9 +28,6 @@ pub(crate) trait Wire {
 
     /// The events of a streamed answer, to its ending.
     fn frames(&self, reply: &Reply) -> Vec<Frame>;
-
-    /// An error as the API words it.
-    fn error(refusal: &Refusal) -> Value;
 }
 
 /// The response that gives `reply`, or its mishap.
@@ -34,7 +35,7 @@ pub(crate) async fn perform<W: Wire>(wire: &W, reply: &Reply) -> Response {
     let started = wire.streamed() && !reply.blocks.is_empty();
     match reply.ending {
         Ending::Mishap(Mishap::Error(status)) if !started => {
-            return Refusal::scripted(status, W::BAD_KEY).respond(W::error);
+            return Refusal::scripted(status, W::BAD_KEY).respond(W::API);
         }
         Ending::Mishap(Mishap::Hang) if !started => std::future::pending().await,
         _ => {}

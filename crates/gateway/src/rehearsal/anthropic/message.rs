@@ -1,5 +1,6 @@
 //! The message that is answered, whole or as the events of a stream.
 
+use legwork_model::ModelApi;
 use serde_json::{Value, json};
 
 use super::super::frame::{Frame, spoken};
@@ -9,7 +10,6 @@ use super::super::stage::Answer;
 use super::super::step::Mishap;
 use super::super::tokens::Usage;
 use super::super::wire::Wire;
-use super::error;
 use super::request::Request;
 
 /// What stands around the content of an answer.
@@ -29,14 +29,11 @@ impl Message {
 }
 
 impl Wire for Message {
+    const API: ModelApi = ModelApi::Anthropic;
     const BAD_KEY: &str = "invalid x-api-key";
 
     fn streamed(&self) -> bool {
         self.streamed
-    }
-
-    fn error(refusal: &Refusal) -> Value {
-        error::shape(refusal)
     }
 
     fn whole(&self, reply: &Reply) -> Value {
@@ -139,7 +136,9 @@ fn push_end(ending: Ending, output_tokens: u64, frames: &mut Vec<Frame>) {
 /// An answer that is cut breaks off within a text, not between two.
 fn push_mishap(mishap: Mishap, index: usize, frames: &mut Vec<Frame>) {
     match mishap {
-        Mishap::Error(status) => frames.push(Frame::event(&error::shape(&Refusal::scripted(status, Message::BAD_KEY)))),
+        Mishap::Error(status) => {
+            frames.push(Frame::event(&Refusal::scripted(status, Message::BAD_KEY).shape(Message::API)));
+        }
         Mishap::Hang => frames.push(Frame::Hang),
         Mishap::Cut => {
             let block = json!({ "type": "text", "text": "" });

@@ -2,7 +2,6 @@
 //!
 //! Wire format: <https://docs.anthropic.com/en/api/messages> and `…/messages-streaming`, `…/errors`.
 
-mod error;
 mod message;
 mod request;
 
@@ -14,9 +13,9 @@ use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use legwork_model::ModelApi;
 use serde_json::json;
 
-pub(super) use self::error::shape as error;
 use self::message::Message;
 use self::request::Request;
 use super::refusal::Refusal;
@@ -33,7 +32,7 @@ pub(super) async fn messages(
     let number = stage.next_request();
     let response = match answer(&stage, number, &headers, body) {
         Ok((message, reply)) => wire::perform(&message, &reply).await,
-        Err(refusal) => refusal.respond(error),
+        Err(refusal) => refusal.respond(ModelApi::Anthropic),
     };
     wire::identified(response, "request-id", number)
 }
@@ -47,7 +46,7 @@ pub(super) async fn count_tokens(headers: HeaderMap, body: Result<Bytes, BytesRe
     };
     match count() {
         Ok(tokens) => Json(json!({ "input_tokens": tokens })).into_response(),
-        Err(refusal) => Refusal::respond(&refusal, error),
+        Err(refusal) => Refusal::respond(&refusal, ModelApi::Anthropic),
     }
 }
 

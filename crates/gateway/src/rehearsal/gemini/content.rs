@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use legwork_model::ModelApi;
 use serde_json::{Value, json};
 
 use super::super::frame::{Frame, spoken};
@@ -12,7 +13,6 @@ use super::super::step::Mishap;
 use super::super::tokens::Usage;
 use super::super::tool::Input;
 use super::super::wire::Wire;
-use super::error;
 use super::request::Request;
 
 /// Google's client reads an error only where it is all that arrives at once.
@@ -66,7 +66,7 @@ impl Content {
     fn push_mishap(&self, mishap: Mishap, frames: &mut Vec<Frame>) {
         match mishap {
             Mishap::Error(status) => {
-                let error = error::shape(&Refusal::scripted(status, Self::BAD_KEY));
+                let error = Refusal::scripted(status, Self::BAD_KEY).shape(Self::API);
                 frames.extend([Frame::Pause(ALONE), Frame::Data(error.to_string().into())]);
             }
             Mishap::Hang => frames.push(Frame::Hang),
@@ -79,14 +79,11 @@ impl Content {
 }
 
 impl Wire for Content {
+    const API: ModelApi = ModelApi::Gemini;
     const BAD_KEY: &str = "API key not valid. Please pass a valid API key.";
 
     fn streamed(&self) -> bool {
         self.streamed
-    }
-
-    fn error(refusal: &Refusal) -> Value {
-        error::shape(refusal)
     }
 
     fn whole(&self, reply: &Reply) -> Value {

@@ -4,7 +4,6 @@
 
 mod aside;
 mod content;
-mod error;
 mod request;
 
 use std::sync::Arc;
@@ -15,11 +14,11 @@ use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
+use legwork_model::ModelApi;
 use serde_json::json;
 
 use self::aside::Aside;
 use self::content::Content;
-pub(super) use self::error::shape as error;
 use self::request::{CountRequest, Request};
 use super::refusal::Refusal;
 use super::reply::Reply;
@@ -54,7 +53,7 @@ pub(super) async fn generate(
         }
         Err(refusal) => Err(refusal),
     };
-    response.unwrap_or_else(|refusal| refusal.respond(error))
+    response.unwrap_or_else(|refusal| refusal.respond(ModelApi::Gemini))
 }
 
 /// The model, what to do with it, whoever asks, and the body.

@@ -14,8 +14,8 @@ use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
 use axum::http::HeaderMap;
 use axum::response::Response;
+use legwork_model::ModelApi;
 
-pub(super) use self::error::shape as error;
 use self::request::{credential, is_aside, session};
 use super::refusal::Refusal;
 use super::reply::Reply;
@@ -48,7 +48,7 @@ pub(super) async fn chat(
 async fn respond<W: Wire>(number: u64, answer: Result<(W, Reply), Refusal>) -> Response {
     let response = match answer {
         Ok((wire, reply)) => wire::perform(&wire, &reply).await,
-        Err(refusal) => refusal.respond(error),
+        Err(refusal) => refusal.respond(ModelApi::Openai),
     };
     wire::identified(response, "x-request-id", number)
 }

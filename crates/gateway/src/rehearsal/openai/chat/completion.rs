@@ -1,5 +1,6 @@
 //! The completion that is answered, whole or as the chunks of a stream.
 
+use legwork_model::ModelApi;
 use serde_json::{Value, json};
 
 use super::super::super::frame::{Frame, spoken};
@@ -11,7 +12,7 @@ use super::super::super::step::Mishap;
 use super::super::super::tokens::Usage;
 use super::super::super::tool::{Input, ToolCall};
 use super::super::super::wire::Wire;
-use super::super::{BAD_KEY, error};
+use super::super::BAD_KEY;
 use super::request::Request;
 
 /// What stands around the content of a completion.
@@ -99,7 +100,7 @@ impl Completion {
     fn push_mishap(&self, mishap: Mishap, frames: &mut Vec<Frame>) {
         match mishap {
             Mishap::Error(status) => {
-                frames.push(Frame::data(&error::shape(&Refusal::scripted(status, BAD_KEY))));
+                frames.push(Frame::data(&Refusal::scripted(status, BAD_KEY).shape(Self::API)));
             }
             Mishap::Hang => frames.push(Frame::Hang),
             Mishap::Cut => {
@@ -111,14 +112,11 @@ impl Completion {
 }
 
 impl Wire for Completion {
+    const API: ModelApi = ModelApi::Openai;
     const BAD_KEY: &str = BAD_KEY;
 
     fn streamed(&self) -> bool {
         self.streamed
-    }
-
-    fn error(refusal: &Refusal) -> Value {
-        error::shape(refusal)
     }
 
     fn whole(&self, reply: &Reply) -> Value {

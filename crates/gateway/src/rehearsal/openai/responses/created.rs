@@ -1,5 +1,6 @@
 //! The response that is answered, whole or as the events of a stream.
 
+use legwork_model::ModelApi;
 use serde_json::{Value, json};
 
 use super::super::super::frame::Frame;
@@ -88,14 +89,11 @@ impl Created {
 }
 
 impl Wire for Created {
+    const API: ModelApi = ModelApi::Openai;
     const BAD_KEY: &str = BAD_KEY;
 
     fn streamed(&self) -> bool {
         self.streamed
-    }
-
-    fn error(refusal: &Refusal) -> Value {
-        error::shape(refusal)
     }
 
     fn whole(&self, reply: &Reply) -> Value {

@@ -21,7 +21,7 @@ pub struct Guard {
 
 impl Guard {
     /// Serves `listener`, each connection with what `converse` makes of it.
-    pub(super) fn serve<F>(
+    pub(crate) fn serve<F>(
         listener: std::net::TcpListener,
         converse: impl Fn(TcpStream) -> F + Send + 'static,
     ) -> io::Result<Self>
