@@ -27,8 +27,8 @@ mod speech;
 mod stderr;
 
 pub use agent::{
-    Agent, AgentReport, Capabilities, Credential, Decoded, Dialogue, HttpServer, Launch, Opening, Order, Package,
-    PlacedFile, Setup, Stdin,
+    Agent, AgentReport, Capabilities, Credential, Decoded, Dialogue, HttpServer, Launch, ModelEndpoint, Opening, Order,
+    Package, PlacedFile, Setup, Stdin,
 };
 pub use custom::{Custom, CustomAgent};
 pub use registry::{Agents, find_agent, known_agents};

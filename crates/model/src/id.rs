@@ -92,6 +92,11 @@ impl Ids {
         Self(Mutex::new(State { last: Ulid::nil(), random }))
     }
 
+    /// A new name for a request to a model: `call_` and a ULID in lower case.
+    pub fn model_call(&self, now: Timestamp) -> String {
+        self.execution(now).to_string().replacen(ExecutionId::PREFIX, "call_", 1)
+    }
+
     /// A new execution id, larger than every one before it.
     pub fn execution(&self, now: Timestamp) -> ExecutionId {
         let mut state = self.lock();

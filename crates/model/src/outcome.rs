@@ -152,6 +152,8 @@ pub enum FailureReason {
     MaxTurns,
     /// The cost limit was reached.
     BudgetExceeded,
+    /// The model has no price, so that nobody would know what the run costs.
+    PriceMissing,
     /// The agent was refused a tool it needed.
     PermissionDenied,
     /// The answer was cut off by the model's own length limit.
@@ -208,6 +210,7 @@ impl FailureReason {
             Self::UsageLimit => "usage_limit",
             Self::MaxTurns => "max_turns",
             Self::BudgetExceeded => "budget_exceeded",
+            Self::PriceMissing => "price_missing",
             Self::PermissionDenied => "permission_denied",
             Self::AnswerTruncated => "answer_truncated",
             Self::SessionNotFound => "session_not_found",

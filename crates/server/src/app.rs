@@ -1,7 +1,7 @@
 //! What one server process consists of.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io::{self, Read, Seek, Write};
 use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -10,12 +10,14 @@ use std::sync::Arc;
 use legwork_agents::Credential;
 use legwork_model::{Clock, Ids};
 use legwork_runner::workspace::write_askpass;
+use sha2::{Digest, Sha256};
 
 use crate::admission::Keyring;
 use crate::config::{Config, Secret};
 use crate::events::{Hub, Mask};
 use crate::executor::Executor;
 use crate::lifecycle::Phase;
+use crate::store::append::Lease;
 use crate::store::{Store, StoreError};
 
 /// Everything the parts of the service share. Cheap to clone.
@@ -66,6 +68,9 @@ pub enum StartError {
         /// Why.
         source: io::Error,
     },
+    /// The model proxy can't be started.
+    #[error("failed to start the model proxy: {0}")]
+    Gateway(String),
     /// The rehearsal model can't be started.
     #[error("failed to start the rehearsal model: {0}")]
     Rehearsal(String),
@@ -97,6 +102,7 @@ pub struct DataDir {
 }
 
 const REHEARSAL_PORT: &str = "rehearsal.port";
+const GATEWAY_PORT: &str = "gateway.port";
 
 impl DataDir {
     /// Makes the directory (0700) where it does not exist, and takes it for this process.
@@ -154,14 +160,59 @@ impl DataDir {
 
     /// The port of the rehearsal model in an earlier process: runs that went on still look for it there.
     pub fn rehearsal_port(&self) -> Option<u16> {
-        fs::read_to_string(self.path.join(REHEARSAL_PORT)).ok()?.trim().parse().ok()
+        self.port(REHEARSAL_PORT)
     }
 
     /// Keeps it for the next process.
     pub fn keep_rehearsal_port(&self, port: u16) {
-        if let Err(error) = fs::write(self.path.join(REHEARSAL_PORT), port.to_string()) {
-            tracing::warn!(%error, "rehearsed runs that outlive this process will not find their model again");
+        self.keep_port(REHEARSAL_PORT, port);
+    }
+
+    /// The port of the model proxy in an earlier process, for the same reason.
+    pub fn gateway_port(&self) -> Option<u16> {
+        self.port(GATEWAY_PORT)
+    }
+
+    /// Keeps it for the next process.
+    pub fn keep_gateway_port(&self, port: u16) {
+        self.keep_port(GATEWAY_PORT, port);
+    }
+
+    fn port(&self, file: &str) -> Option<u16> {
+        fs::read_to_string(self.path.join(file)).ok()?.trim().parse().ok()
+    }
+
+    fn keep_port(&self, file: &str, port: u16) {
+        if let Err(error) = fs::write(self.path.join(file), port.to_string()) {
+            tracing::warn!(%error, "runs that outlive this process will not find their model again");
         }
+    }
+
+    /// What the tokens of runs are made with; made once, kept in the directory, readable by nobody else.
+    ///
+    /// # Errors
+    /// Where it can't be read or written.
+    pub fn token_key(&self, ids: &Ids) -> Result<TokenKey, StartError> {
+        let path = self.path.join("gateway.key");
+        let failed = |source| StartError::DataDir { path: path.clone(), source };
+        let mut key = Vec::new();
+        let mut file = private_file(&path).map_err(failed)?;
+        file.read_to_end(&mut key).map_err(failed)?;
+        if key.len() != 32 {
+            key = ids.secret().to_vec();
+            file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(&key)).map_err(failed)?;
+        }
+        Ok(TokenKey(key))
+    }
+
+    /// Where renewed logins are kept.
+    ///
+    /// # Errors
+    /// Where it can't be made.
+    pub fn logins(&self) -> Result<PathBuf, StartError> {
+        let logins = self.path.join("logins");
+        make_data_dir(&logins)?;
+        Ok(logins)
     }
 
     /// The node's name: made once, kept in the directory.
@@ -180,6 +231,24 @@ impl DataDir {
         let name = format!("node_{}", hex(&random[..8]));
         fs::write(&path, &name).map_err(failed)?;
         Ok(name)
+    }
+}
+
+/// Makes the tokens that runs show to the model proxy: the same for the same attempt, also in the next process of this node.
+pub struct TokenKey(Vec<u8>);
+
+impl TokenKey {
+    /// The token of the attempt that has this lease.
+    pub fn token(&self, lease: Lease) -> String {
+        let digest =
+            Sha256::new().chain_update(&self.0).chain_update(format!("{} {}", lease.id, lease.fence)).finalize();
+        format!("lwr_{}", hex(&digest[..20]))
+    }
+}
+
+impl std::fmt::Debug for TokenKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("TokenKey(***)")
     }
 }
 
@@ -208,11 +277,15 @@ pub async fn open_store(config: &Config, data_dir: &Path) -> Result<Store, Start
 
 /// All secrets among the settings.
 pub fn secrets_of(config: &Config) -> impl Iterator<Item = &str> {
-    let of_agents = config.agents.values().flat_map(|agent| [&agent.api_key, &agent.auth_token, &agent.oauth_token]);
-    let logins = config.agents.values().filter_map(|agent| agent.login_file.as_ref());
+    let agents = || config.agents.values();
+    let of_agents = agents().flat_map(|agent| [&agent.api_key, &agent.auth_token, &agent.oauth_token]);
+    let pools = || agents().flat_map(|agent| &agent.credentials);
+    let of_pools = pools().flat_map(|one| [&one.api_key, &one.auth_token, &one.oauth_token]);
+    let logins = agents().map(|agent| &agent.login_file).chain(pools().map(|one| &one.login_file)).flatten();
     let of_logins = logins.flat_map(|file| Credential::secrets_in(file.expose()));
     let of_doors = [&config.doors.generate.secret, &config.doors.execute.secret];
     of_agents
+        .chain(of_pools)
         .chain(of_doors)
         .chain([&config.database.url, &config.redis.url, &config.doors.unified.db_base_url, &config.log.sentry_dsn])
         .flatten()

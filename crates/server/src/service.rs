@@ -20,13 +20,16 @@ use crate::config::{Config, Environment};
 use crate::doors::{Doors, Statistics, listen, redis, router};
 use crate::events::{Hub, Mask};
 use crate::executor::{
-    Bells, Executor, HealthCache, Kinds, Model, Programs, Uplinks, Vault, WarmPool, docker, keep, sandboxed,
+    Bells, Executor, HealthCache, Kinds, Model, Models, Programs, Uplinks, Vault, WarmPool, docker, keep, sandboxed,
 };
 use crate::lifecycle::{Phase, Stage, drain};
 use crate::scheduler::{Command, Lanes, Schedule, SchedulerHandle, beat, prune, recover, rescue, schedule};
 
 /// How long deliveries may take when everything else has ended.
 const LAST_GRACE: Duration = Duration::from_secs(10);
+
+/// How long the runs of an earlier process may take to be known again.
+const TAKING_UP: Duration = Duration::from_secs(60);
 
 /// What a service is made of, beside its settings.
 pub struct Parts {
@@ -79,7 +82,8 @@ impl Service {
         let path = parts.environment.get("PATH").unwrap_or("/usr/local/bin:/usr/bin:/bin");
         let docker = docker(&config.sandbox.docker, &node, data_dir.path());
         let runner = start_runner(&config, path, &docker, parts.supervisor.as_deref(), data_dir.path()).await?;
-        let uplinks = Uplinks::new(&config.sandbox);
+        let models = start_models(&config, &data_dir, &parts)?;
+        let uplinks = Uplinks::new(&config.sandbox, models.clone());
         let executor = Arc::new(Executor {
             store,
             hub: Hub::default(),
@@ -100,11 +104,13 @@ impl Service {
             kinds: Kinds::default(),
             docker,
             uplinks,
+            models,
             warm,
         });
         let app = app_around(executor, &parts);
         let taken_up = recover(&app).await?;
         let scheduler = start_scheduler(&app);
+        settle_models(&app, taken_up.is_empty());
         for (record, run) in taken_up {
             scheduler.tell(Command::TakenUp(Box::new(record), Box::new(run)));
         }
@@ -268,6 +274,27 @@ async fn start_runner(
         supervisor.prepare().await.map_err(failed)?;
     }
     Ok(runner)
+}
+
+/// The model proxy, unless agents are to have their credentials.
+fn start_models(config: &Config, data_dir: &DataDir, parts: &Parts) -> Result<Option<Arc<Models>>, StartError> {
+    if !config.gateway.enabled {
+        return Ok(None);
+    }
+    let key = data_dir.token_key(&parts.ids)?;
+    Models::start(config, data_dir, key, Arc::clone(&parts.clock)).map(Arc::new).map(Some)
+}
+
+/// Tells the model proxy when all runs are known: at once, where none has to be taken up first.
+fn settle_models(app: &App, at_once: bool) {
+    let Some(models) = app.executor.models.clone() else { return };
+    if at_once {
+        return models.settle();
+    }
+    tokio::spawn(async move {
+        tokio::time::sleep(TAKING_UP).await;
+        models.settle();
+    });
 }
 
 async fn start_rehearsal(config: &Config, data_dir: &DataDir) -> Result<Option<Rehearsal>, StartError> {

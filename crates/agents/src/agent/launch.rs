@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use legwork_model::McpServer;
+use legwork_model::{McpServer, ModelApi};
 use serde::{Deserialize, Serialize};
 
 /// Where and as whom the agent is started; chosen by the operator, not by the caller.
@@ -49,6 +49,38 @@ impl std::fmt::Debug for Setup {
         let mut shown = f.debug_struct("Setup");
         shown.field("program", &self.program).field("workspace", &self.workspace).field("credential", &self.credential);
         shown.finish_non_exhaustive()
+    }
+}
+
+/// Where the API of an agent's models is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelEndpoint {
+    /// How it is talked to.
+    pub api: ModelApi,
+    /// Its base URL, as the agent is told it.
+    pub base_url: String,
+}
+
+impl Setup {
+    /// The API that the operator says the model speaks, where they do.
+    pub(crate) fn spoken_api(&self) -> Option<ModelApi> {
+        match self.model_api.as_deref()? {
+            "anthropic" => Some(ModelApi::Anthropic),
+            "gemini" => Some(ModelApi::Gemini),
+            _ => Some(ModelApi::Openai),
+        }
+    }
+
+    /// Whether the credential is a login, which goes its own way.
+    pub(crate) fn has_login(&self) -> bool {
+        matches!(self.credential, Some(Credential::LoginFile(_)))
+    }
+}
+
+impl ModelEndpoint {
+    /// The operator's, else the vendor's own.
+    pub(crate) fn new(api: ModelApi, setup: &Setup, vendors_own: &str) -> Self {
+        Self { api, base_url: setup.base_url.clone().unwrap_or_else(|| vendors_own.to_owned()) }
     }
 }
 

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 pub use dialogue::{AgentReport, Decoded, Dialogue, Opening, Order};
-pub use launch::{Credential, HttpServer, Launch, PlacedFile, Setup, Stdin};
+pub use launch::{Credential, HttpServer, Launch, ModelEndpoint, PlacedFile, Setup, Stdin};
 
 pub(crate) use launch::placed;
 
@@ -54,6 +54,13 @@ pub trait Agent: Send + Sync {
     /// Whether it says by itself, and at once, that it has no credential. Others try for a minute, or say something else.
     fn misses_credential(&self) -> bool {
         false
+    }
+
+    /// The API that it talks to its models by, and where that is, if it can be told another address: then it is pointed at the
+    /// model proxy, with a token of the run for a credential. `None` where it goes its own way with this credential.
+    fn model_endpoint(&self, setup: &Setup) -> Option<ModelEndpoint> {
+        let _ = setup;
+        None
     }
 
     /// What follows the origin of its model's API in the base URL that it takes, such as `/v1`.

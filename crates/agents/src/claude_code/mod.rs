@@ -11,10 +11,10 @@ mod risk;
 mod verdict;
 mod wire;
 
-use legwork_model::{Risk, Task};
+use legwork_model::{ModelApi, Risk, Task};
 use serde_json::Value;
 
-use crate::agent::{Agent, Capabilities, Dialogue, Launch, Package, Setup};
+use crate::agent::{Agent, Capabilities, Dialogue, Launch, ModelEndpoint, Package, Setup};
 use crate::environment::environment;
 use crate::lines::LineDialogue;
 
@@ -81,6 +81,10 @@ impl Agent for ClaudeCode {
 
     fn misses_credential(&self) -> bool {
         true
+    }
+
+    fn model_endpoint(&self, setup: &Setup) -> Option<ModelEndpoint> {
+        Some(ModelEndpoint::new(ModelApi::Anthropic, setup, "https://api.anthropic.com"))
     }
 
     fn credential_variables(&self) -> &'static [&'static str] {

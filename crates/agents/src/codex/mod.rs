@@ -21,10 +21,10 @@ mod stance;
 mod verdict;
 mod wire;
 
-use legwork_model::{Risk, Task};
+use legwork_model::{ModelApi, Risk, Task};
 use serde_json::Value;
 
-use crate::agent::{Agent, Capabilities, Dialogue, Launch, Opening, Package, Setup};
+use crate::agent::{Agent, Capabilities, Dialogue, Launch, ModelEndpoint, Opening, Package, Setup};
 use crate::environment::environment;
 use crate::lines::LineDialogue;
 
@@ -95,6 +95,12 @@ impl Agent for Codex {
 
     fn rehearsal_model(&self) -> Option<&'static str> {
         Some("gpt-5.5")
+    }
+
+    /// A login goes to another API, with another address.
+    fn model_endpoint(&self, setup: &Setup) -> Option<ModelEndpoint> {
+        let endpoint = ModelEndpoint::new(ModelApi::Openai, setup, "https://api.openai.com/v1");
+        (!setup.has_login()).then_some(endpoint)
     }
 
     fn credential_variables(&self) -> &'static [&'static str] {

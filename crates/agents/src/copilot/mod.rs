@@ -10,11 +10,11 @@ mod risk;
 mod verdict;
 mod wire;
 
-use legwork_model::{Risk, Task};
+use legwork_model::{ModelApi, Risk, Task};
 use serde_json::Value;
 
 use crate::acp::{self, Job};
-use crate::agent::{Agent, Capabilities, Dialogue, Launch, Package, Setup, Stdin};
+use crate::agent::{Agent, Capabilities, Dialogue, Launch, ModelEndpoint, Package, Setup, Stdin};
 use crate::environment::environment;
 use crate::lines::LineDialogue;
 
@@ -80,6 +80,12 @@ impl Agent for Copilot {
 
     fn rehearsal_model(&self) -> Option<&'static str> {
         Some("gpt-4.1")
+    }
+
+    /// GitHub's own models are reached as GitHub says; with an address of the operator's it talks to that alone.
+    fn model_endpoint(&self, setup: &Setup) -> Option<ModelEndpoint> {
+        let base_url = setup.base_url.clone().filter(|_| !setup.has_login())?;
+        Some(ModelEndpoint { api: setup.spoken_api().unwrap_or(ModelApi::Openai), base_url })
     }
 
     fn credential_variables(&self) -> &'static [&'static str] {

@@ -15,7 +15,7 @@ pub use check::BadAgent;
 pub use settings::{CustomAgent, JsonLines, Output, PromptBy, UsageCount};
 
 use crate::acp::{self, Job};
-use crate::agent::{Agent, Capabilities, Dialogue, Launch, Setup};
+use crate::agent::{Agent, Capabilities, Dialogue, Launch, ModelEndpoint, Setup};
 use crate::environment::{RESERVED, is_among};
 use crate::lines::LineDialogue;
 
@@ -76,6 +76,14 @@ impl Agent for Custom {
 
     fn risk(&self, tool: &str, input: &Value) -> Risk {
         conversation::risk(tool, input)
+    }
+
+    /// Where the operator says how its model is talked to, and where.
+    fn model_endpoint(&self, setup: &Setup) -> Option<ModelEndpoint> {
+        let CustomAgent { credential_variable, base_url_variable, .. } = &self.settings;
+        let is_told = credential_variable.is_some() && base_url_variable.is_some() && !setup.has_login();
+        let (api, base_url) = setup.spoken_api().zip(setup.base_url.clone()).filter(|_| is_told)?;
+        Some(ModelEndpoint { api, base_url })
     }
 
     /// Its variable has a name of the operator's, and its credential comes from the configuration.

@@ -11,11 +11,11 @@ mod settings;
 mod verdict;
 mod wire;
 
-use legwork_model::{Risk, Task};
+use legwork_model::{ModelApi, Risk, Task};
 use serde_json::Value;
 
 use crate::acp::{self, Job};
-use crate::agent::{Agent, Capabilities, Dialogue, Launch, Package, Setup, Stdin};
+use crate::agent::{Agent, Capabilities, Credential, Dialogue, Launch, ModelEndpoint, Package, Setup, Stdin};
 use crate::environment::environment;
 use crate::lines::LineDialogue;
 
@@ -98,6 +98,13 @@ impl Agent for Gemini {
 
     fn risk(&self, tool: &str, input: &Value) -> Risk {
         risk::risk(tool, input)
+    }
+
+    /// Logins go to another API, which can be told no address.
+    fn model_endpoint(&self, setup: &Setup) -> Option<ModelEndpoint> {
+        let is_login = setup.has_login() || matches!(setup.credential, Some(Credential::OauthToken(_)));
+        let endpoint = ModelEndpoint::new(ModelApi::Gemini, setup, "https://generativelanguage.googleapis.com");
+        (!is_login).then_some(endpoint)
     }
 
     fn credential_variables(&self) -> &'static [&'static str] {

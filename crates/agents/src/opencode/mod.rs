@@ -17,10 +17,10 @@ mod risk;
 mod verdict;
 mod wire;
 
-use legwork_model::{Risk, Task};
+use legwork_model::{ModelApi, Risk, Task};
 use serde_json::Value;
 
-use crate::agent::{Agent, Capabilities, Dialogue, Launch, Package, Setup, Stdin};
+use crate::agent::{Agent, Capabilities, Dialogue, Launch, ModelEndpoint, Package, Setup, Stdin};
 use crate::environment::environment;
 use crate::lines::LineDialogue;
 
@@ -95,6 +95,15 @@ impl Agent for OpenCode {
 
     fn rehearsal_model(&self) -> Option<&'static str> {
         Some("gpt-4.1")
+    }
+
+    /// The vendors of a login have addresses of their own.
+    fn model_endpoint(&self, setup: &Setup) -> Option<ModelEndpoint> {
+        let endpoint = match setup.spoken_api() {
+            Some(ModelApi::Anthropic) => ModelEndpoint::new(ModelApi::Anthropic, setup, "https://api.anthropic.com/v1"),
+            _ => ModelEndpoint::new(ModelApi::Openai, setup, "https://api.openai.com/v1"),
+        };
+        (!setup.has_login()).then_some(endpoint)
     }
 
     fn credential_variables(&self) -> &'static [&'static str] {

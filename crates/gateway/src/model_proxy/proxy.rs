@@ -78,6 +78,12 @@ impl ModelProxy {
         self.0.runs.admit(token, pass)
     }
 
+    /// All runs of an earlier process are admitted again that will be: from now on a token that is not known is that of a run that
+    /// has ended. Until then whoever shows one is asked to come again.
+    pub fn settle(&self) {
+        self.0.runs.settle();
+    }
+
     /// Its prices.
     pub fn prices(&self) -> &Prices {
         &self.0.prices

@@ -14,6 +14,7 @@ use crate::api_error;
 pub(super) enum Refusal {
     NoToken,
     Ended,
+    Settling,
     Expired,
     NotFound(String),
     Method(&'static str),
@@ -39,7 +40,9 @@ impl Refusal {
             Self::Books(_) => StatusCode::PAYMENT_REQUIRED,
             Self::Held { cause: Cause::Limited, .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Held { cause: Cause::Rejected, .. } => StatusCode::UNAUTHORIZED,
-            Self::Held { cause: Cause::Unavailable, .. } | Self::Unreachable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Held { cause: Cause::Unavailable, .. } | Self::Unreachable | Self::Settling => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::Misconfigured => StatusCode::BAD_GATEWAY,
         }
     }
@@ -48,6 +51,7 @@ impl Refusal {
         match self {
             Self::NoToken => "Legwork: the request shows no token of a run.".to_owned(),
             Self::Ended => "Legwork: no run that goes on has this token; it may have ended.".to_owned(),
+            Self::Settling => "Legwork: the server has just started; try again.".to_owned(),
             Self::Expired => "Legwork: the token of this run has expired.".to_owned(),
             Self::NotFound(path) => format!("Legwork: {path} is none of the paths that agents may call here."),
             Self::Method(allowed) => format!("Legwork: this path takes {allowed} alone."),
@@ -82,11 +86,12 @@ impl Refusal {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         match self {
             Self::Method(allowed) => drop(headers.insert(ALLOW, HeaderValue::from_static(allowed))),
+            Self::Settling => drop(headers.insert(RETRY_AFTER, HeaderValue::from_static("1"))),
             Self::Held { seconds, .. } => drop(headers.insert(RETRY_AFTER, HeaderValue::from(*seconds))),
             _ => {}
         }
         // What no repetition makes better; agents' libraries heed it.
-        let is_final = !matches!(self, Self::Held { .. } | Self::Unreachable);
+        let is_final = !matches!(self, Self::Held { .. } | Self::Unreachable | Self::Settling);
         if is_final {
             headers.insert("x-should-retry", HeaderValue::from_static("false"));
         }

@@ -1,6 +1,7 @@
 //! What a run may do at its models, and the token that it shows for it.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use futures::future::BoxFuture;
@@ -88,7 +89,11 @@ type Digested = [u8; 32];
 
 /// All runs that are known, by the digest of their tokens: looking one up takes no longer for a token that is nearly right.
 #[derive(Default)]
-pub(super) struct Runs(RwLock<HashMap<Digested, Arc<Run>>>);
+pub(super) struct Runs {
+    known: RwLock<HashMap<Digested, Arc<Run>>>,
+    /// Whether those of an earlier process are known, too.
+    settled: AtomicBool,
+}
 
 /// A run's place at the gateway, until it is dropped.
 #[must_use]
@@ -107,17 +112,23 @@ impl Runs {
     /// The run that shows `token`.
     pub(super) fn find(&self, token: Option<&str>, now: Timestamp) -> Result<Arc<Run>, Refusal> {
         let Some(token) = token.filter(|token| !token.is_empty()) else { return Err(Refusal::NoToken) };
-        let run = self.read().get(&digest(token)).cloned().ok_or(Refusal::Ended)?;
+        let unknown = || if self.settled.load(Ordering::Relaxed) { Refusal::Ended } else { Refusal::Settling };
+        let run = self.read().get(&digest(token)).cloned().ok_or_else(unknown)?;
         if run.pass.expires > now { Ok(run) } else { Err(Refusal::Expired) }
+    }
+
+    /// From now on a run that is not known is none.
+    pub(super) fn settle(&self) {
+        self.settled.store(true, Ordering::Relaxed);
     }
 
     fn read(&self) -> RwLockReadGuard<'_, HashMap<Digested, Arc<Run>>> {
         // Nothing panics while the lock is held.
-        self.0.read().unwrap_or_else(PoisonError::into_inner)
+        self.known.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn write(&self) -> RwLockWriteGuard<'_, HashMap<Digested, Arc<Run>>> {
-        self.0.write().unwrap_or_else(PoisonError::into_inner)
+        self.known.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

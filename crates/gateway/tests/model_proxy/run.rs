@@ -116,6 +116,7 @@ impl Run {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");
         let guard = proxy.serve(listener).expect("serves");
+        proxy.settle();
         let (told, pool) = (Arc::new(Told::default()), Arc::new(Pool::new(setting.accounts)));
         let pass = Pass {
             api: setting.api,

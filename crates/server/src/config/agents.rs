@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
+use super::credential::CredentialSettings;
 use super::custom_agent::CustomAgentSettings;
 use super::secret::Secret;
 
@@ -29,6 +30,15 @@ pub struct AgentSettings {
     /// The file of a subscription login as the program writes it, a JSON object (`file:/run/secrets/x`). Also read from
     /// `CLAUDE_CODE_CREDENTIALS_JSON`, and from the file that `CLAUDE_CODE_CREDENTIALS_SECRET` names.
     pub login_file: Option<Secret>,
+    /// Several credentials instead of one: runs are spread over them, and one that is refused or at its limit is left alone for
+    /// as long as its API says.
+    pub credentials: Vec<CredentialSettings>,
+    /// Where the file of a login is renewed, where that is not the vendor's own address.
+    pub login_url: Option<String>,
+    /// The models that it may use, exact or with one `*` for any text; any where empty.
+    pub models: Vec<String>,
+    /// Models to go on with, in this order, where the one before is not available.
+    pub fallback: Vec<String>,
     /// How often the agent may repeat a failed call to its model.
     pub max_retries: u32,
     /// Which API the model speaks, for agents that know several: `openai` or `anthropic`.
@@ -59,6 +69,10 @@ impl Default for AgentSettings {
             auth_token: None,
             oauth_token: None,
             login_file: None,
+            credentials: Vec::new(),
+            login_url: None,
+            models: Vec::new(),
+            fallback: Vec::new(),
             max_retries: 3,
             model_api: None,
             model: None,

@@ -205,6 +205,15 @@ fn resolve_secrets(config: &mut Config, environment: &Environment) -> Result<(),
         resolve(&format!("agents.{name}.auth_token"), &mut agent.auth_token, environment)?;
         resolve(&format!("agents.{name}.oauth_token"), &mut agent.oauth_token, environment)?;
         resolve(&format!("agents.{name}.login_file"), &mut agent.login_file, environment)?;
+        for credential in &mut agent.credentials {
+            let setting = |secret: &str| format!("agents.{name}.credentials.{}.{secret}", credential.name);
+            let (api_key, auth_token) = (setting("api_key"), setting("auth_token"));
+            let (oauth_token, login_file) = (setting("oauth_token"), setting("login_file"));
+            resolve(&api_key, &mut credential.api_key, environment)?;
+            resolve(&auth_token, &mut credential.auth_token, environment)?;
+            resolve(&oauth_token, &mut credential.oauth_token, environment)?;
+            resolve(&login_file, &mut credential.login_file, environment)?;
+        }
     }
     Ok(())
 }
@@ -311,6 +320,27 @@ fn validate(config: &Config) -> Result<(), ConfigError> {
         }
         if agent.login_file.as_ref().is_some_and(|file| !is_object(file)) {
             return invalid(&format!("agents.{name}.login_file"), "is not the JSON object of a login".into());
+        }
+        for (index, credential) in agent.credentials.iter().enumerate() {
+            let setting = format!("agents.{name}.credentials.{}", credential.name);
+            if credential.secrets().iter().filter(|secret| secret.is_some()).count() != 1 {
+                let message = "needs exactly one of `api_key`, `auth_token`, `oauth_token` and `login_file`";
+                return invalid(&setting, message.into());
+            }
+            if credential.weight == 0 || credential.name.is_empty() {
+                return invalid(&setting, "needs a name, and a weight of at least 1".into());
+            }
+            if agent.credentials[..index].iter().any(|other| other.name == credential.name) {
+                return invalid(&setting, "has the name of another one".into());
+            }
+            if credential.login_file.as_ref().is_some_and(|file| !is_object(file)) {
+                return invalid(&format!("{setting}.login_file"), "is not the JSON object of a login".into());
+            }
+        }
+        if let Some(wrong) =
+            agent.base_url.as_ref().filter(|url| url::Url::parse(url).map_or(true, |url| !url.has_host()))
+        {
+            return invalid(&format!("agents.{name}.base_url"), format!("`{wrong}` must look like https://host/path"));
         }
     }
     if doors.unified.db_base_url.as_ref().is_some_and(|url| !has_scheme(url, &["http", "https"])) {

@@ -5,12 +5,14 @@
 
 mod agents;
 mod approvals;
+mod credential;
 mod custom_agent;
 mod database;
 mod docker;
 mod doors;
 mod duration;
 mod environment;
+mod gateway;
 mod lanes;
 mod limits;
 mod load;
@@ -33,11 +35,13 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use legwork_agents::Agents;
+use legwork_gateway::model_proxy::Price;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use agents::AgentSettings;
 pub use approvals::ApprovalSettings;
+pub use credential::CredentialSettings;
 pub use custom_agent::CustomAgentSettings;
 pub use database::DatabaseSettings;
 pub use docker::DockerSettings;
@@ -45,6 +49,7 @@ pub use doors::{
     ClaudeCodeSettings, DoorSettings, ExecuteSettings, GenerateSettings, RedisDoorSettings, UnifiedSettings,
 };
 pub use environment::Environment;
+pub use gateway::GatewaySettings;
 pub use lanes::{LaneSettings, default_lanes};
 pub use limits::LimitSettings;
 pub use load::{ConfigError, load};
@@ -87,6 +92,11 @@ pub struct Config {
     /// All agents that there are: those that are known, and those that the settings describe.
     #[serde(skip)]
     pub known_agents: Agents,
+    /// The proxy by which agents reach their models.
+    pub gateway: GatewaySettings,
+    /// What a million tokens of a model cost in US dollars, where the table that comes with this program does not say it, or
+    /// not what you pay. `"*"` stands for every model without a price; else such a model is refused.
+    pub prices: BTreeMap<String, Price>,
     /// Agents that are started ahead of their jobs.
     pub warm: WarmSettings,
     /// What people decide about calls of tools.
@@ -124,6 +134,8 @@ impl Default for Config {
             doors: DoorSettings::default(),
             agents: BTreeMap::new(),
             known_agents: Agents::default(),
+            gateway: GatewaySettings::default(),
+            prices: BTreeMap::new(),
             warm: WarmSettings::default(),
             approvals: ApprovalSettings::default(),
             mcp: McpSettings::default(),

@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::confinement::{Recording, watch_disk};
 use super::execute::{Done, EVENTS, Executor, Survivor};
+use super::models::metered;
 use super::prepared::Prepared;
 use super::survival::Resuming;
 use super::talk::{Overheard, Talk};
@@ -33,6 +34,11 @@ impl Executor {
         stop: &watch::Sender<Option<StopReason>>,
         talk: &mut Talk<'_>,
     ) -> Option<Done> {
+        let known = survivor.as_ref().map(|survivor| metered(&survivor.recorded));
+        let so_far = match known {
+            Some(known) => known,
+            None => self.metered_before(record).await,
+        };
         let ready = match survivor {
             Some(survivor) => {
                 let taken = self.take_up(record, survivor).await;
@@ -44,12 +50,16 @@ impl Executor {
             Ok(ready) => ready,
             Err(verdict) => return Some(Done::without_run(verdict)),
         };
+        let access = self.open_models(record, &prepared, so_far, &events, stop);
         let uplink = prepared.confined.uplink.clone();
         let recording = uplink.map(|uplink| Recording::of(uplink, record.id, events.clone()));
         let _watched = prepared.task.sandbox.disk.map(|most| watch_disk(prepared.directories(), most, stop.clone()));
         let stopped = stop.subscribe();
         let ran = self.run_to_end(&mut prepared, resuming, record.orders > 0, &events, stopped, talk).await?;
         let Ran { mut outcome, output, hold } = ran;
+        if let Some(access) = access {
+            access.close(&mut outcome).await;
+        }
         if let Some(recording) = recording {
             recording.finish().await;
         }

@@ -14,6 +14,7 @@ use super::approvals::Approvals;
 use super::bells::{Bell, Bells};
 use super::confinement::{Kinds, Uplinks};
 use super::health::HealthCache;
+use super::models::Models;
 use super::programs::Programs;
 use super::seat::Seat;
 use super::talk::Talk;
@@ -108,6 +109,8 @@ pub struct Executor {
     pub docker: Docker,
     /// Makes the ways out of runs.
     pub uplinks: Uplinks,
+    /// What they reach their models by; without it they have the credentials.
+    pub models: Option<Arc<Models>>,
 }
 
 impl Executor {
@@ -125,6 +128,9 @@ impl Executor {
         bell: Bell,
     ) {
         let lease = Lease { id: record.id, fence: record.fence };
+        if let Some(models) = &self.models {
+            self.vault.mask(record.id, models.token(lease));
+        }
         let mut log = RunLog::new(
             self.store.clone(),
             self.hub.clone(),

@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, watch};
 use super::confinement::Confined;
 use super::execute::{Executor, Model};
 use super::mcp;
+use super::models::{Route, of_list};
 use super::prepared::Prepared;
 use super::survival::Memo;
 use super::vault::RunSecrets;
@@ -67,8 +68,8 @@ impl Executor {
             return Err(Verdict::failed(FailureReason::Lost, message));
         }
         let secrets = secrets.unwrap_or_default();
-        let setup = self.setup(agent, task, &secrets, record.id).await?;
-        let own_credential = self.model != Model::Configured || secrets.credential.is_some();
+        let (setup, route) = self.setup(agent, task, &secrets, record).await?;
+        let own_credential = self.has_own_credential(&secrets) || route.is_some();
         let warm = self.warm.is_used() && record.home == record.id;
         let profile = warm.then(|| Profile::of(agent, task, &setup, own_credential)).flatten();
         let (dirs, home, waiting) = match self.adopt(record, profile).await {
@@ -95,7 +96,8 @@ impl Executor {
 
         // A project that had to be cloned first may ask for something, too.
         let settled = settle_or_refuse(task.clone(), workspace.path(), &self.config)?;
-        let setup = if settled == *task { setup } else { self.setup(agent, &settled, &secrets, record.id).await? };
+        let (setup, route) =
+            if settled == *task { (setup, route) } else { self.setup(agent, &settled, &secrets, record).await? };
         let setup = Setup { workspace: workspace.path().to_owned(), home: home.home(), tmp: home.tmp(), ..setup };
         let (waiting, confined) = match waiting {
             Some((waiting, confined)) => (Some(waiting), confined),
@@ -119,6 +121,7 @@ impl Executor {
             dirs,
             git,
             confined,
+            route,
             unattended: self.unattended(),
         })
     }
@@ -129,7 +132,7 @@ impl Executor {
         self.vault.keep(record.id, secrets.clone());
         let agent = self.agent_of(&task)?;
         let (dirs, home) = (RunDirs::of(&self.runs, record.id), RunDirs::of(&self.runs, record.home));
-        let setup = self.setup(agent, &task, &secrets, record.id).await?;
+        let (setup, route) = self.setup(agent, &task, &secrets, record).await?;
         let alone = match task.repository {
             Some(_) => {
                 let alone = Exclusive::wait(&workspace).await;
@@ -157,6 +160,7 @@ impl Executor {
             dirs,
             git,
             confined,
+            route,
             unattended: None,
         })
     }
@@ -296,8 +300,30 @@ impl Executor {
         Ok(first.and_then(|first| first.task.workspace))
     }
 
-    /// How the agent is started, but for its directories.
+    /// Whether a run pays with what no other run has.
+    fn has_own_credential(&self, secrets: &RunSecrets) -> bool {
+        self.model != Model::Configured || secrets.credential.is_some()
+    }
+
+    /// How the agent is started, but for its directories, and how it reaches its models.
     async fn setup(
+        &self,
+        agent: &dyn Agent,
+        task: &Task,
+        secrets: &RunSecrets,
+        record: &ExecutionRecord,
+    ) -> Result<(Setup, Option<Route>), Verdict> {
+        let setup = self.own_setup(agent, task, secrets, record.id).await?;
+        let Some(models) = &self.models else { return Ok((setup, None)) };
+        let lease = Lease { id: record.id, fence: record.fence };
+        let allowed = self.config.agent(agent.name()).models;
+        let own = self.has_own_credential(secrets);
+        let routed = models.route(agent, &setup, lease, own, &self.model, &allowed)?;
+        Ok(routed.map_or((setup, None), |(setup, route)| (setup, Some(route))))
+    }
+
+    /// The same for an agent that has its credential.
+    async fn own_setup(
         &self,
         agent: &dyn Agent,
         task: &Task,
@@ -355,7 +381,7 @@ fn owner(record: &ExecutionRecord) -> &str {
     record.created_by.as_deref().unwrap_or_default()
 }
 
-/// What the agent authenticates with: exactly one.
+/// What the agent authenticates with: exactly one, the first where there are several.
 pub fn credential(settings: &AgentSettings) -> Option<Credential> {
     let exposed = |secret: &Option<crate::config::Secret>| secret.as_ref().map(|secret| secret.expose().to_owned());
     exposed(&settings.api_key)
@@ -363,6 +389,7 @@ pub fn credential(settings: &AgentSettings) -> Option<Credential> {
         .or_else(|| exposed(&settings.auth_token).map(Credential::BearerToken))
         .or_else(|| exposed(&settings.oauth_token).map(Credential::OauthToken))
         .or_else(|| exposed(&settings.login_file).map(Credential::LoginFile))
+        .or_else(|| of_list(settings.credentials.first()?))
 }
 
 /// Directories that a door's callers name may not be there yet; all others are.

@@ -10,6 +10,7 @@ use legwork_runner::workspace::{Exclusive, GitSetup};
 use legwork_runner::{Attempt, Cookie, Job, Output, RunDirs, Survival, Waiting, Workspace};
 
 use super::confinement::Confined;
+use super::models::Route;
 use super::prepare::directory_failed;
 use super::survival::Memo;
 use super::vault::RunSecrets;
@@ -34,6 +35,8 @@ pub(super) struct Prepared {
     pub(super) dirs: RunDirs,
     pub(super) git: GitSetup,
     pub(super) confined: Confined,
+    /// Its way to its models, where it does not have the credential.
+    pub(super) route: Option<Route>,
     /// How long its first process goes on without a server, if it does.
     pub(super) unattended: Option<Duration>,
 }

@@ -51,6 +51,14 @@ impl Vault {
         }
     }
 
+    /// Keeps a secret in addition, which is to be shown nowhere.
+    pub fn mask(&self, id: ExecutionId, secret: String) {
+        let mut kept = self.lock();
+        let mut secrets = kept.get(&id).map_or_else(RunSecrets::default, |secrets| RunSecrets::clone(secrets));
+        secrets.others.push(secret);
+        kept.insert(id, Arc::new(secrets));
+    }
+
     /// What is kept for a run.
     pub fn of(&self, id: ExecutionId) -> Option<Arc<RunSecrets>> {
         self.lock().get(&id).cloned()

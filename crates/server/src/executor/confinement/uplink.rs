@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 use super::model_api::ModelApi;
 use crate::app::hex;
 use crate::config::SandboxSettings;
+use crate::executor::Models;
 
 /// Where the proxy listens inside a run.
 const PROXY_PORT: u16 = 3128;
@@ -20,12 +21,14 @@ const PROXY_PORT: u16 = 3128;
 /// Makes the ways out of runs.
 pub struct Uplinks {
     proxy: Proxy,
+    models: Option<Arc<Models>>,
     private: Vec<ipnet::IpNet>,
 }
 
 /// The way out of one run. It is open from when its sockets are served until it is closed or dropped.
 pub(in crate::executor) struct RunUplink {
     proxy: Proxy,
+    models: Option<Arc<Models>>,
     policy: Arc<Policy>,
     token: String,
     /// What listens inside for the model's API, and where that is.
@@ -43,10 +46,10 @@ struct Open {
 }
 
 impl Uplinks {
-    /// Ways out as the operator wants them.
-    pub fn new(settings: &SandboxSettings) -> Self {
+    /// Ways out as the operator wants them, which lead to the models by `models`.
+    pub fn new(settings: &SandboxSettings, models: Option<Arc<Models>>) -> Self {
         let proxy = Proxy::new(Arc::new(SystemResolver::default()), Limits::default());
-        Self { proxy, private: settings.private_networks.clone() }
+        Self { proxy, models, private: settings.private_networks.clone() }
     }
 
     /// The way out of a run that may reach what `egress` says, and its agent's model in any case.
@@ -80,6 +83,7 @@ impl Uplinks {
         let open = Mutex::new(Open::default());
         Ok(RunUplink {
             proxy: self.proxy.clone(),
+            models: self.models.clone(),
             policy,
             token,
             service: model.service,
@@ -180,7 +184,12 @@ impl Uplink for RunUplink {
             }
         }
         for (listener, (_, service)) in listeners.zip(self.service) {
-            match forward(listener, service) {
+            let served = match &self.models {
+                // What stands between needs no connection in between.
+                Some(models) if models.address() == service => models.serve(listener),
+                _ => forward(listener, service),
+            };
+            match served {
                 Ok(guard) => guards.push(guard),
                 Err(error) => tracing::error!(%error, %service, "a run can't reach a service of this machine"),
             }

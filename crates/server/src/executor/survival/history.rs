@@ -14,10 +14,16 @@ pub(in crate::executor) fn split(
     let begun = recorded.iter().rposition(|event| event.kind == "claimed").map_or(0, |claimed| claimed + 1);
     let mut events = events.into_iter().filter(|event| !matches!(event, EventBody::Stderr { .. })).peekable();
     let mut known = Vec::new();
-    for event in &recorded[begun..] {
+    for event in recorded[begun..].iter().filter(|event| !is_metered(event)) {
         known.extend(events.next_if(|next| next.kind() == event.kind));
     }
     (known, events.collect())
+}
+
+/// Whether it is one of the model proxy, not of the dialogue.
+fn is_metered(event: &RecordedEvent) -> bool {
+    let body = || event.decode().map(|event| event.body);
+    event.kind == "usage" && matches!(body(), Ok(EventBody::Usage { call: Some(_), .. }))
 }
 
 #[cfg(test)]

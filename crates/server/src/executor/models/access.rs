@@ -1,0 +1,81 @@
+//! What a run has at the model proxy while it goes on.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use legwork_gateway::model_proxy::Admission;
+use legwork_model::{EventBody, Metered, Outcome};
+use legwork_runner::StopReason;
+use tokio::sync::{mpsc, watch};
+
+use super::books::Keeper;
+use crate::executor::Executor;
+use crate::executor::prepared::Prepared;
+use crate::store::{ExecutionRecord, RecordedEvent};
+
+/// How much longer than its run a token is good.
+const MARGIN: Duration = Duration::from_secs(10 * 60);
+/// The same where people are waited for.
+const CONVERSATION: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// What a run has at the model proxy.
+pub(in crate::executor) struct Access {
+    admission: Admission,
+    keeper: Keeper,
+}
+
+impl Access {
+    /// Ends it; what the requests took stands in the outcome.
+    pub(in crate::executor) async fn close(self, outcome: &mut Outcome) {
+        drop(self.admission);
+        let (metered, _) = self.keeper.close().await;
+        outcome.metered = (metered.calls > 0).then(|| beside_reported(metered, outcome));
+    }
+}
+
+/// With the difference to what the agent says that it cost.
+fn beside_reported(metered: Metered, outcome: &Outcome) -> Metered {
+    let reported = outcome.cost_usd.map(|reported| metered.cost_usd.as_dollars() - reported.as_dollars());
+    let rounded = reported.map(|more| (more * 1e6).round() / 1e6);
+    Metered { more_than_reported_usd: rounded, ..metered }
+}
+
+impl Executor {
+    /// Lets a run use its models, where it does so by the proxy.
+    pub(in crate::executor) fn open_models(
+        &self,
+        record: &ExecutionRecord,
+        prepared: &Prepared,
+        so_far: Metered,
+        events: &mpsc::Sender<EventBody>,
+        stop: &watch::Sender<Option<StopReason>>,
+    ) -> Option<Access> {
+        let (models, route) = (self.models.as_ref()?, prepared.route.as_ref()?);
+        let limits = &prepared.task.limits;
+        let clock = Arc::clone(&self.clock);
+        let keeper = Keeper::open(record.id, limits.max_cost_usd, so_far, clock, events.clone(), stop.clone());
+        let margin = if prepared.task.is_conversation() { CONVERSATION } else { MARGIN };
+        let lasts = Duration::from_secs(limits.timeout_seconds).saturating_add(margin).as_millis();
+        let expires = self.clock.now().plus_millis(i64::try_from(lasts).unwrap_or(i64::MAX));
+        Some(Access { admission: models.admit(route, expires, keeper.sheet()), keeper })
+    }
+
+    /// What a run has taken before this attempt.
+    pub(in crate::executor) async fn metered_before(&self, record: &ExecutionRecord) -> Metered {
+        if record.attempt <= 1 {
+            return Metered::default();
+        }
+        self.recorded(record.id).await.map(|all| metered(&all)).unwrap_or_default()
+    }
+}
+
+/// What the requests on record took.
+pub(in crate::executor) fn metered(recorded: &[RecordedEvent]) -> Metered {
+    let mut metered = Metered::default();
+    for event in recorded.iter().filter(|event| event.kind == "usage") {
+        if let Ok(EventBody::Usage { usage, call: Some(call), .. }) = event.decode().map(|event| event.body) {
+            metered.count(usage, &call);
+        }
+    }
+    metered
+}
