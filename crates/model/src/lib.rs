@@ -4,6 +4,7 @@
 //! Everything the outside sees is serialised as camelCase JSON; enum values are snake_case. Times are
 //! [`Timestamp`]s (RFC 3339 with milliseconds), money is whole micro-dollars ([`Cost`]).
 
+pub mod calendar;
 pub mod clock;
 pub mod domain;
 pub mod event;
@@ -21,6 +22,7 @@ pub mod sandbox;
 pub mod task;
 pub mod usage;
 
+pub use calendar::{InvalidZone, Period, Zone};
 pub use clock::{Clock, SystemClock, TestClock, Timestamp};
 pub use domain::DomainPattern;
 pub use event::{EgressVerdict, Event, EventBody};
@@ -30,7 +32,7 @@ pub use id::{ExecutionId, Ids};
 pub use limits::Limits;
 pub use mcp::{McpProgram, McpRemote, McpServer, McpTransport};
 pub use model_call::{Metered, ModelApi, ModelCall};
-pub use money::{Cost, InvalidCost};
+pub use money::{Cost, InvalidCost, WrittenCost};
 pub use outcome::{Exit, Failure, FailureReason, Outcome, Verdict};
 pub use permission::{PermissionAction, PermissionPolicy, PermissionRule, Risk, ToolUse};
 pub use quantity::{ByteSize, Cpus, QuantityError};

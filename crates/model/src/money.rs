@@ -9,11 +9,12 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 /// A text that is not an amount of dollars.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is not an amount of US dollars: expected one such as `$5.00` or `0.25`, without separators, from 0 to 1000000000"
+    "`{0}` is not an amount of US dollars: expected one such as `$5.00` or `0.25`, without separators, with at most 6 decimals, from 0 to 1000000000"
 )]
 pub struct InvalidCost(String);
 
-/// An amount of US dollars in whole millionths. In JSON: a number of dollars (`0.0074`).
+/// An amount of US dollars in whole millionths. In JSON: a number of dollars (`0.0074`); read from a text such as `"$5.00"`,
+/// too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Cost(i64);
 
@@ -46,7 +47,7 @@ impl FromStr for Cost {
 
     /// Reads `$5.00`, `5` or `0.25`; what is finer than a millionth is refused, not rounded.
     fn from_str(text: &str) -> Result<Self, InvalidCost> {
-        let invalid = || InvalidCost(text.to_owned());
+        let invalid = || InvalidCost(text.chars().filter(|one| !one.is_control()).take(40).collect());
         let amount = text.trim();
         let amount = amount.strip_prefix('$').unwrap_or(amount);
         let (whole, fraction) = amount.split_once('.').unwrap_or((amount, "0"));
@@ -93,8 +94,41 @@ impl Serialize for Cost {
 
 impl<'de> Deserialize<'de> for Cost {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let dollars = f64::deserialize(deserializer)?;
-        Self::from_dollars(dollars).ok_or_else(|| de::Error::custom("expected an amount of dollars from 0 to 1e9"))
+        deserializer.deserialize_any(Written)
+    }
+}
+
+/// Reads an amount as people write it: a number of dollars, or a text.
+struct Written;
+
+impl de::Visitor<'_> for Written {
+    type Value = Cost;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an amount of US dollars such as 5 or \"$5.00\"")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Cost, E> {
+        text.parse().map_err(E::custom)
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "what is too large for it is refused")]
+    fn visit_u64<E: de::Error>(self, dollars: u64) -> Result<Cost, E> {
+        self.visit_f64(dollars as f64)
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "what is too large for it is refused")]
+    fn visit_i64<E: de::Error>(self, dollars: i64) -> Result<Cost, E> {
+        self.visit_f64(dollars as f64)
+    }
+
+    fn visit_f64<E: de::Error>(self, dollars: f64) -> Result<Cost, E> {
+        let exact = Cost::from_dollars(dollars).filter(|cost| {
+            // As near as numbers of that size can be to a whole millionth.
+            let micros = dollars * 1e6;
+            (micros - micros.round()).abs() <= 1e-6 + cost.as_dollars() * 1e6 * 2.0 * f64::EPSILON
+        });
+        exact.ok_or_else(|| E::custom(InvalidCost(format!("{dollars:?}"))))
     }
 }
 
@@ -110,6 +144,23 @@ impl utoipa::PartialSchema for Cost {
 
 impl utoipa::ToSchema for Cost {}
 
+/// An amount of US dollars as callers may write it. Stands in the API's description for [`Cost`] where that is read.
+#[derive(Debug)]
+pub struct WrittenCost;
+
+impl utoipa::PartialSchema for WrittenCost {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+        use utoipa::openapi::schema::{SchemaType, Type};
+        utoipa::openapi::ObjectBuilder::new()
+            .schema_type(SchemaType::from_iter([Type::Number, Type::String]))
+            .description(Some("US dollars, exact to a millionth: `5`, `0.25` or `\"$5.00\"`"))
+            .examples([serde_json::json!("$5.00")])
+            .into()
+    }
+}
+
+impl utoipa::ToSchema for WrittenCost {}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -119,6 +170,41 @@ mod tests {
         assert_eq!(Cost::from_dollars(0.007_399_999_999_999_999), Some(Cost::from_micros(7_400)));
         for wrong in [-0.01, f64::NAN, f64::INFINITY, 2e9] {
             assert_eq!(Cost::from_dollars(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn in_json_it_is_a_number_or_a_text() {
+        let read = |json: &str| serde_json::from_str::<Cost>(json).map_err(|error| error.to_string());
+        for (json, micros) in [
+            ("5", 5_000_000),
+            ("0.1", 100_000),
+            ("1e3", 1_000_000_000),
+            ("\"$5.00\"", 5_000_000),
+            ("\"0.25\"", 250_000),
+            ("0.3", 300_000),
+            ("999999999.999999", 999_999_999_999_999),
+        ] {
+            assert_eq!(read(json), Ok(Cost::from_micros(micros)), "{json}");
+        }
+        for wrong in [
+            "-1",
+            "-0.01",
+            "0.0000001",
+            "5.1234567",
+            "2e9",
+            "\"1,000\"",
+            "\"NaN\"",
+            "\"-1\"",
+            "\"1e3\"",
+            "99999999999999999999",
+        ] {
+            let error = read(wrong).expect_err(wrong);
+            assert!(error.contains("is not an amount of US dollars"), "{wrong}: {error}");
+        }
+        for wrong in ["null", "true", "{}", "[5]"] {
+            let error = read(wrong).expect_err(wrong);
+            assert!(error.contains("expected an amount of US dollars such as 5"), "{wrong}: {error}");
         }
     }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use legwork_model::{ExecutionId, Task, ToolPolicy};
+use legwork_model::{Cost, ExecutionId, Task, ToolPolicy};
 use legwork_runner::workspace::{existing, existing_or_new};
 use sha2::{Digest, Sha256};
 
@@ -104,6 +104,10 @@ pub async fn retry(
         retry_when_lost: earlier.retry_when_lost,
         pinned: false,
         home: if earlier.task.resume_session.is_some() { earlier.home } else { id },
+        session_root: if earlier.task.resume_session.is_some() { earlier.session_root } else { id },
+        project: earlier.project.clone(),
+        user: earlier.user.clone(),
+        reserve: reserve(app, &earlier.task),
         at: app.clock.now(),
     };
     let body = format!("retry {}", earlier.id);
@@ -140,6 +144,7 @@ pub(super) async fn follow_up(
     };
     let execution = NewExecution {
         id: request.id,
+        reserve: reserve(app, &task),
         task,
         lane: check::lane(Some(&earlier.lane), &app.config)?,
         priority: earlier.priority,
@@ -149,6 +154,9 @@ pub(super) async fn follow_up(
         retry_when_lost: earlier.retry_when_lost,
         pinned: false,
         home: earlier.home,
+        session_root: earlier.session_root,
+        project: earlier.project.clone(),
+        user: earlier.user.clone(),
         at: app.clock.now(),
     };
     enqueue(app, scheduler, execution, request, body.as_bytes()).await
@@ -174,13 +182,16 @@ async fn judge(app: &App, caller: &Caller, submission: Submission, id: Execution
     check::permission_mode(submission.permission_mode.as_deref(), settings.permission_mode.as_deref())?;
     check::env(&submission.env, agent)?;
     check::metadata(&submission.metadata)?;
+    check::label("project", submission.project.as_deref())?;
+    check::label("user", submission.user.as_deref())?;
     let mcp_servers = mcp::servers(&submission.mcp_servers, config)?;
     let sandbox = sandbox::asked(submission.sandbox.clone(), &config.sandbox)?;
     let priority = check::priority(submission.priority)?;
     let lane = check::lane(submission.lane.as_deref(), config)?;
     let workspace = workspace(app, &submission)?;
     let session = session(app, caller, agent.name(), submission.resume_session.as_deref()).await?;
-    let home = session.map_or(id, |session| session.home);
+    let (home, session_root) = session.as_ref().map_or((id, id), |session| (session.home, session.session_root));
+    let (of_session, for_whom) = session.map(|session| (session.project, session.user)).unwrap_or_default();
     let began = if home == id { None } else { began(app, home).await? };
     let project = workspace.clone().or_else(|| began.clone());
     let workspace = if home == id { workspace } else { stays(began.as_ref(), workspace)? };
@@ -207,6 +218,7 @@ async fn judge(app: &App, caller: &Caller, submission: Submission, id: Execution
     let task = settled(app, task, project)?;
     Ok(NewExecution {
         id,
+        reserve: reserve(app, &task),
         task,
         lane,
         priority,
@@ -216,8 +228,16 @@ async fn judge(app: &App, caller: &Caller, submission: Submission, id: Execution
         retry_when_lost: submission.on_lost == OnLost::Retry,
         pinned: false,
         home,
+        session_root,
+        project: submission.project.or(of_session),
+        user: submission.user.or(for_whom),
         at: app.clock.now(),
     })
+}
+
+/// What is set aside for a job: the most that it may spend, else what the operator takes for usual.
+fn reserve(app: &App, task: &Task) -> Cost {
+    task.limits.max_cost_usd.unwrap_or(app.config.budgets.reserve)
 }
 
 fn workspace(app: &App, submission: &Submission) -> Result<Option<String>, Refusal> {
@@ -392,5 +412,6 @@ async fn record(app: App, scheduler: SchedulerHandle, mut enqueue: Enqueue) -> R
             let millis = u64::try_from(at.as_millis() - now.as_millis()).unwrap_or(0);
             Err(Refusal::QuotaReached(Duration::from_millis(millis)))
         }
+        Enqueued::BudgetExceeded(exceeded) => Err(Refusal::BudgetExceeded { exceeded, now }),
     }
 }

@@ -16,6 +16,7 @@ const DEFAULT_AGENT: &str = "claude-code";
 const METADATA_BYTES: usize = 16 * 1024;
 const ENV_BYTES: usize = 64 * 1024;
 const NAME_CHARS: usize = 200;
+const LABEL_CHARS: usize = 128;
 
 pub(super) fn prompt(prompt: &str, most: usize) -> Result<(), Refusal> {
     prompt_named("prompt", prompt, most)
@@ -209,6 +210,25 @@ pub(super) fn word(field: &str, value: Option<&str>) -> Result<(), Refusal> {
         return Ok(());
     };
     Err(Refusal::invalid(field, "invalid_value", problem))
+}
+
+/// A name of the caller's that is counted by.
+pub(super) fn label(field: &str, label: Option<&str>) -> Result<(), Refusal> {
+    let Some(label) = label else { return Ok(()) };
+    let problem = if label.trim().is_empty() {
+        "is empty; leave it out instead"
+    } else if label.chars().count() > LABEL_CHARS {
+        "is longer than 128 characters"
+    } else if label.chars().any(char::is_control) {
+        "holds control characters"
+    } else if label.trim() != label {
+        "begins or ends with a space; leave that out"
+    } else if label == "*" {
+        "is `*`, which stands for each in a budget; use another name"
+    } else {
+        return Ok(());
+    };
+    Err(Refusal::invalid(field, "invalid_label", problem))
 }
 
 pub(super) fn env(env: &BTreeMap<String, String>, agent: &dyn Agent) -> Result<(), Refusal> {

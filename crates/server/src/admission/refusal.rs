@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use legwork_model::ExecutionState;
+use legwork_model::{ExecutionState, Period, Timestamp};
 
 use crate::mcp::McpError;
 use crate::store::StoreError;
 use crate::store::approvals::ApprovalState;
+use crate::store::budgets::{BudgetScope, ExceededBudget};
 
 /// Why a request is refused. Nothing was recorded.
 #[derive(Debug, thiserror::Error)]
@@ -79,6 +80,14 @@ pub enum Refusal {
     /// A quota is used up; there is room again after so long.
     #[error("as many jobs were taken as are allowed in this time; try again in {} s", seconds(*.0))]
     QuotaReached(Duration),
+    /// A budget has no room for the job.
+    #[error("{}", of_budget(exceeded))]
+    BudgetExceeded {
+        /// The budget and its state.
+        exceeded: Box<ExceededBudget>,
+        /// When it was judged.
+        now: Timestamp,
+    },
     /// What vouches for the request was used before.
     #[error("this request was made before; sign a new one")]
     UsedBefore,
@@ -115,15 +124,37 @@ impl Refusal {
     }
 
     /// When it makes sense to try the same again.
-    pub const fn retry_after(&self) -> Option<Duration> {
+    pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::QueueFull | Self::Busy => Some(Duration::from_secs(5)),
             Self::QuotaReached(wait) => Some(Duration::from_secs(seconds(*wait))),
+            Self::BudgetExceeded { exceeded, now } => {
+                let wait = exceeded.resets_at?.millis_since(*now);
+                Some(Duration::from_secs(seconds(Duration::from_millis(wait))))
+            }
             Self::ShuttingDown => Some(Duration::from_secs(10)),
             Self::Unavailable(_) => Some(Duration::from_secs(2)),
             _ => None,
         }
     }
+}
+
+/// Whose budget has no room, what it stands at, and when it has room again.
+fn of_budget(exceeded: &ExceededBudget) -> String {
+    let ExceededBudget { budget, subject, spent, reserved, requested, resets_at } = exceeded;
+    let whose = match budget.scope {
+        BudgetScope::Install => "this installation".to_owned(),
+        scope => format!("the {} `{subject}`", scope.as_str()),
+    };
+    let per = match budget.period {
+        Period::Total => "in total".to_owned(),
+        period => format!("per {}", period.as_str()),
+    };
+    let then = resets_at.map_or("ask for a higher limit".to_owned(), |at| format!("counting begins anew at {at}"));
+    let limit = budget.limit;
+    format!(
+        "the budget of {whose} is {limit} {per}: {spent} are spent, {reserved} set aside, and {requested} more do not fit; {then}"
+    )
 }
 
 /// Whole seconds after which it is certainly over.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use legwork_model::{Cost, OnSessionLost, PermissionPolicy, Repository, Sandbox, ToolPolicy};
+use legwork_model::{Cost, OnSessionLost, PermissionPolicy, Repository, Sandbox, ToolPolicy, WrittenCost};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -66,6 +66,14 @@ pub struct Submission {
     /// Further environment variables of the agent.
     #[serde(default)]
     pub env: BTreeMap<String, String>,
+    /// What the job belongs to, in the caller's words: what is spent is counted by it. A session's, where that is continued.
+    #[serde(default)]
+    #[schema(min_length = 1, max_length = 128, example = "website")]
+    pub project: Option<String>,
+    /// For whom the job is, in the caller's words: what is spent is counted by it. A session's, where that is continued.
+    #[serde(default)]
+    #[schema(min_length = 1, max_length = 128, example = "ada@example.com")]
+    pub user: Option<String>,
     /// Anything of the caller's own; kept and returned.
     #[serde(default)]
     #[schema(value_type = Object)]
@@ -131,5 +139,6 @@ pub struct LimitRequest {
     #[schema(minimum = 1)]
     pub max_turns: Option<u32>,
     /// US dollars of the run.
+    #[schema(value_type = Option<WrittenCost>)]
     pub max_cost_usd: Option<Cost>,
 }

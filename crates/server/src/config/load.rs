@@ -355,6 +355,9 @@ fn validate(config: &Config) -> Result<(), ConfigError> {
     if config.limits.max_cost_usd.is_some_and(|cost| legwork_model::Cost::from_dollars(cost).is_none()) {
         return invalid("limits.max_cost_usd", "must be an amount of dollars such as 2.50".into());
     }
+    if let Some((setting, message)) = config.budgets.problem() {
+        return invalid(setting, message);
+    }
     if let Some((setting, message)) = config.sandbox.problem() {
         return invalid(&setting, message);
     }

@@ -5,6 +5,7 @@
 
 mod agents;
 mod approvals;
+mod budgets;
 mod credential;
 mod custom_agent;
 mod database;
@@ -41,6 +42,7 @@ use serde::{Deserialize, Serialize};
 
 pub use agents::AgentSettings;
 pub use approvals::ApprovalSettings;
+pub use budgets::BudgetSettings;
 pub use credential::CredentialSettings;
 pub use custom_agent::CustomAgentSettings;
 pub use database::DatabaseSettings;
@@ -85,6 +87,8 @@ pub struct Config {
     pub lanes: BTreeMap<String, LaneSettings>,
     /// Limits of executions that name none, and the most that callers may ask for.
     pub limits: LimitSettings,
+    /// What may be spent.
+    pub budgets: BudgetSettings,
     /// The ways in beside the native API.
     pub doors: DoorSettings,
     /// Agents by name (`claude-code`).
@@ -131,6 +135,7 @@ impl Default for Config {
             queue: QueueSettings::default(),
             lanes: default_lanes(),
             limits: LimitSettings::default(),
+            budgets: BudgetSettings::default(),
             doors: DoorSettings::default(),
             agents: BTreeMap::new(),
             known_agents: Agents::default(),

@@ -102,6 +102,7 @@ impl From<Refusal> for Problem {
             Refusal::SessionBusy => (StatusCode::CONFLICT, "session_busy"),
             Refusal::KeyReused => (StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused"),
             Refusal::QuotaReached(_) => (StatusCode::TOO_MANY_REQUESTS, "quota_reached"),
+            Refusal::BudgetExceeded { .. } => (StatusCode::PAYMENT_REQUIRED, "budget_exceeded"),
             Refusal::Busy => (StatusCode::TOO_MANY_REQUESTS, "busy"),
             Refusal::UsedBefore => (StatusCode::UNAUTHORIZED, "used_before"),
             Refusal::QueueFull => (StatusCode::SERVICE_UNAVAILABLE, "queue_full"),

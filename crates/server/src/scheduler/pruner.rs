@@ -6,12 +6,16 @@ use legwork_model::{ExecutionId, Timestamp};
 
 use crate::app::App;
 use crate::store::StoreError;
+use crate::store::budgets::{PruneCounters, PruneRefusals};
 use crate::store::prune::{PruneIdempotencyKeys, PruneQuotas};
 use crate::store::sessions::PruneSessions;
 
 const HOUR: i64 = 3_600_000;
 /// No quota looks further back.
 const QUOTA_HOURS: u64 = 24;
+/// Longer than any period of a budget that ends.
+const COUNTER_HOURS: u64 = 40 * 24;
+const REFUSAL_HOURS: u64 = 90 * 24;
 
 /// Prunes once an hour, for ever.
 pub async fn prune(app: App) {
@@ -30,6 +34,9 @@ async fn prune_once(app: &App) -> Result<(), StoreError> {
     let before = now.plus_millis(-hours(app.config.queue.idempotency_hours));
     app.store.write(PruneIdempotencyKeys { before }).await?;
     app.store.write(PruneQuotas { before: now.plus_millis(-hours(QUOTA_HOURS)) }).await?;
+
+    app.store.write(PruneCounters { before: now.plus_millis(-hours(COUNTER_HOURS)) }).await?;
+    app.store.write(PruneRefusals { before: now.plus_millis(-hours(REFUSAL_HOURS)) }).await?;
 
     for id in app.executor.vault.runs() {
         // Another node may have ended what waited here.

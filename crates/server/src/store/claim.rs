@@ -5,6 +5,7 @@ use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use super::append::insert_events;
+use super::budgets::release;
 use super::entity::execution;
 use super::error::StoreError;
 use super::finish::{ended, finished_event};
@@ -103,7 +104,8 @@ impl Claim {
             .col_expr(execution::Column::LastSeq, Expr::value(row.last_seq + 1));
         tx.execute(ended(update, ExecutionState::Running, &outcome, self.now)?).await?;
         let after = u64::try_from(row.last_seq).unwrap_or(0);
-        insert_events(tx, &row.id, after, &[finished_event(self.now, &outcome)]).await
+        insert_events(tx, &row.id, after, &[finished_event(self.now, &outcome)]).await?;
+        release(tx, &row.id).await
     }
 }
 

@@ -1,12 +1,13 @@
 //! Putting a job on record.
 
-use legwork_model::{EventBody, ExecutionId, ExecutionState, Task, Timestamp};
+use legwork_model::{Cost, EventBody, ExecutionId, ExecutionState, Task, Timestamp};
 use sea_orm::{
     ActiveModelTrait, ActiveValue, ColumnTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect,
 };
 use serde_json::{Map, Value};
 
 use super::append::insert_events;
+use super::budgets::{ExceededBudget, Labels, Room, record_refusal, reserve, room};
 use super::claim::{Claimed, claimed, waits};
 use super::connect::Store;
 use super::entity::{execution, idempotency_key};
@@ -40,6 +41,14 @@ pub struct NewExecution {
     pub pinned: bool,
     /// The execution whose run directory it uses, where it continues a session.
     pub home: ExecutionId,
+    /// The execution that began its session: itself, or an earlier one.
+    pub session_root: ExecutionId,
+    /// The caller's name for what it belongs to.
+    pub project: Option<String>,
+    /// The caller's name for whom it is.
+    pub user: Option<String>,
+    /// What is set aside for it in the budgets that are about it.
+    pub reserve: Cost,
     /// When it was accepted.
     pub at: Timestamp,
 }
@@ -83,6 +92,8 @@ pub enum Enqueued {
     SessionBusy,
     /// A quota is used up until then.
     QuotaReached(Timestamp),
+    /// A budget has no room for it.
+    BudgetExceeded(Box<ExceededBudget>),
 }
 
 /// Puts a job, its first event and its idempotency key on record together.
@@ -103,6 +114,16 @@ pub struct Enqueue {
 }
 
 impl NewExecution {
+    fn labels(&self) -> Labels {
+        Labels {
+            agent: self.task.agent.clone(),
+            project: self.project.clone(),
+            user: self.user.clone(),
+            key: self.created_by.clone(),
+            session: self.session_root.to_string(),
+        }
+    }
+
     const fn on_lost(&self) -> &'static str {
         match (self.pinned, self.retry_when_lost) {
             (true, _) => PINNED,
@@ -142,11 +163,18 @@ impl Write for Enqueue {
             _ if self.is_full(tx).await? => return Ok(Enqueued::QueueFull),
             _ => None,
         };
+        let (id, labels) = (self.execution.id.to_string(), self.execution.labels());
+        let amount = self.execution.reserve.as_micros();
+        let counters = match room(tx, &id, &labels, amount, self.execution.at).await? {
+            Room::Held(counters) => counters,
+            Room::None(exceeded) => return self.refuse(tx, &labels, exceeded).await,
+        };
         if let Some(quota) = &self.quota
             && let Some(at) = quota.count(tx, self.execution.id, self.execution.at).await?
         {
             return Ok(Enqueued::QuotaReached(at));
         }
+        reserve(tx, counters, &id, &labels, amount).await?;
         self.reserve_key(tx).await?;
         let mut row = self.row()?;
         let mut events = vec![NewEvent::new(self.execution.at, &EventBody::Queued { lane: row.lane.clone() })];
@@ -166,11 +194,30 @@ impl Enqueue {
         self
     }
 
-    /// What the idempotency key led to before.
+    /// Puts on record that a budget had no room. Unless it was the same request before that took the last of it: then this
+    /// one waited for it a moment ago, and finds it now.
+    async fn refuse(
+        &self,
+        tx: &Transaction<'_>,
+        labels: &Labels,
+        exceeded: Box<ExceededBudget>,
+    ) -> Result<Enqueued, DbErr> {
+        if let Some(earlier) = self.known(tx).await? {
+            return Ok(earlier);
+        }
+        record_refusal(tx, self.execution.id, None, labels, &exceeded, self.execution.at).await?;
+        Ok(Enqueued::BudgetExceeded(exceeded))
+    }
+
+    /// What the idempotency key led to before, unless it seems to be new.
     async fn earlier(&self, tx: &Transaction<'_>) -> Result<Option<Enqueued>, DbErr> {
-        let Some(idempotency) = self.idempotency.as_ref().filter(|idempotency| !idempotency.fresh) else {
-            return Ok(None);
-        };
+        let seems_new = self.idempotency.as_ref().is_none_or(|idempotency| idempotency.fresh);
+        if seems_new { Ok(None) } else { self.known(tx).await }
+    }
+
+    /// What the idempotency key led to before.
+    async fn known(&self, tx: &Transaction<'_>) -> Result<Option<Enqueued>, DbErr> {
+        let Some(idempotency) = &self.idempotency else { return Ok(None) };
         let row =
             tx.one(idempotency_key::Entity::find_by_id((idempotency.scope.clone(), idempotency.key.clone()))).await?;
         let Some(row) = row else { return Ok(None) };
@@ -250,6 +297,9 @@ impl Enqueue {
             failure_reason: None,
             outcome: None,
             orders: 0,
+            project: new.project.clone(),
+            user_label: new.user.clone(),
+            session_root: Some(new.session_root.to_string()),
         })
     }
 }

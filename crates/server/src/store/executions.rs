@@ -20,6 +20,10 @@ pub struct Filter {
     pub lane: Option<String>,
     /// In this session.
     pub session_id: Option<String>,
+    /// Of this project.
+    pub project: Option<String>,
+    /// For this user.
+    pub user: Option<String>,
     /// Accepted at this time or later.
     pub since: Option<Timestamp>,
     /// Accepted before this time.
@@ -57,9 +61,13 @@ impl Store {
         if let Some(state) = filter.state {
             query = query.filter(Column::State.eq(state.as_str()));
         }
-        for (column, wanted) in
-            [(Column::Agent, &filter.agent), (Column::Lane, &filter.lane), (Column::SessionId, &filter.session_id)]
-        {
+        for (column, wanted) in [
+            (Column::Agent, &filter.agent),
+            (Column::Lane, &filter.lane),
+            (Column::SessionId, &filter.session_id),
+            (Column::Project, &filter.project),
+            (Column::UserLabel, &filter.user),
+        ] {
             if let Some(wanted) = wanted {
                 query = query.filter(column.eq(wanted.as_str()));
             }

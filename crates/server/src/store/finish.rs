@@ -6,6 +6,7 @@ use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, UpdateMany};
 
 use super::append::{Fenced, Lease, insert_events, number, recordable_session, under_lease};
+use super::budgets::release;
 use super::entity::{execution, kept};
 use super::kept::Kept;
 use super::record::NewEvent;
@@ -55,6 +56,7 @@ impl Write for Finish {
             });
         }
         insert_events(tx, &self.lease.id.to_string(), self.after, &self.events).await?;
+        release(tx, &self.lease.id.to_string()).await?;
         Ok(Fenced::Applied)
     }
 }
@@ -108,6 +110,7 @@ pub(super) async fn end_waiting(
     }
     let after = u64::try_from(row.last_seq).unwrap_or(0);
     insert_events(tx, &row.id, after, &[finished_event(now, &outcome)]).await?;
+    release(tx, &row.id).await?;
     Ok(true)
 }
 

@@ -5,6 +5,7 @@ use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter};
 
 use super::append::{Lease, insert_events, under_lease};
+use super::budgets::release;
 use super::entity::{event, execution};
 use super::finish::{end_waiting, ended, finished_event, row};
 use super::record::{NewEvent, PINNED};
@@ -136,6 +137,10 @@ impl Lose {
             return Ok(Lost::NotOurs);
         }
         insert_events(tx, &row.id, u64::try_from(row.last_seq).unwrap_or(0), &[event]).await?;
+        // One that waits again keeps what is left: it was accepted, and must not be refused now.
+        if lost != Lost::Requeued {
+            release(tx, &row.id).await?;
+        }
         Ok(lost)
     }
 }

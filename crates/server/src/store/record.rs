@@ -58,6 +58,12 @@ pub struct ExecutionRecord {
     pub outcome: Option<Outcome>,
     /// How many orders were given to it.
     pub orders: u64,
+    /// The caller's name for what it belongs to.
+    pub project: Option<String>,
+    /// The caller's name for whom it is.
+    pub user: Option<String>,
+    /// The execution that began its session: itself, or an earlier one.
+    pub session_root: ExecutionId,
 }
 
 impl ExecutionRecord {
@@ -93,7 +99,6 @@ impl TryFrom<execution::Model> for ExecutionRecord {
             retry_of: row.retry_of.as_deref().map(id).transpose()?,
             retry_when_lost: row.on_lost == "retry",
             pinned: row.on_lost == PINNED,
-            home: id(&row.home)?,
             created_at: Timestamp::from_millis(row.created_at),
             started_at: row.started_at.map(Timestamp::from_millis),
             finished_at: row.finished_at.map(Timestamp::from_millis),
@@ -106,6 +111,10 @@ impl TryFrom<execution::Model> for ExecutionRecord {
             session_id: row.session_id,
             outcome: row.outcome.as_deref().map(|outcome| json("an outcome", outcome)).transpose()?,
             orders: u64::try_from(row.orders).unwrap_or(0),
+            project: row.project,
+            user: row.user_label,
+            session_root: id(row.session_root.as_ref().unwrap_or(&row.home))?,
+            home: id(&row.home)?,
         })
     }
 }

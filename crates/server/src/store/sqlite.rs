@@ -82,6 +82,15 @@ impl SqliteWriter {
         Ok(prepared.raw_query().next().map_err(failed)?.is_some())
     }
 
+    /// The number that is all of the first row.
+    pub(super) fn number(&self, statement: &Statement) -> Result<i64, DbErr> {
+        let connection = self.connection();
+        let mut prepared = prepare(&connection, statement)?;
+        let mut rows = prepared.raw_query();
+        let row = rows.next().map_err(failed)?;
+        row.map_or(Ok(0), |row| row.get(0).map_err(failed))
+    }
+
     fn run(&self, sql: &str) -> Result<(), DbErr> {
         let connection = self.connection();
         connection.prepare_cached(sql).and_then(|mut statement| statement.raw_execute()).map_err(failed)?;

@@ -57,4 +57,22 @@ impl Transaction<'_> {
             Self::Sqlite(sqlite) => sqlite.exists(&select.build(DbBackend::Sqlite)),
         }
     }
+
+    /// The sum of a column of whole numbers in all rows that `select` finds.
+    pub(super) async fn sum<E: EntityTrait>(&self, select: Select<E>, column: &str) -> Result<i64, DbErr> {
+        let sum = |backend| select.select_only().expr(sum_of(backend, column)).build(backend);
+        match self {
+            Self::Server(tx) => match tx.query_one_raw(sum(tx.get_database_backend())).await? {
+                Some(row) => row.try_get_by_index(0),
+                None => Ok(0),
+            },
+            Self::Sqlite(sqlite) => sqlite.number(&sum(DbBackend::Sqlite)),
+        }
+    }
+}
+
+/// The sum of a column as the type that the column has: engines have wider ones for sums.
+pub(super) fn sum_of(backend: DbBackend, column: &str) -> Expr {
+    let whole = if backend == DbBackend::MySql { "SIGNED" } else { "BIGINT" };
+    Expr::cust(format!("COALESCE(CAST(SUM({column}) AS {whole}), 0)"))
 }

@@ -37,6 +37,10 @@ async fn put(app: &TestApp, node: &str) -> ExecutionId {
         retry_when_lost: false,
         pinned: false,
         home: id,
+        session_root: id,
+        project: None,
+        user: None,
+        reserve: Default::default(),
         at: NOW,
     };
     let claim = ClaimAtOnce { node: node.into(), lease_until: NOW.plus_millis(LEASE_MILLIS) };

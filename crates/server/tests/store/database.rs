@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, resume_unwind};
 
 use futures::FutureExt;
-use legwork_model::{EventBody, ExecutionId, ExecutionState, Ids, Outcome, Task, Timestamp, Verdict};
+use legwork_model::{Cost, EventBody, ExecutionId, ExecutionState, Ids, Outcome, Task, Timestamp, Verdict};
 use legwork_server::app::hex;
 use legwork_server::store::append::{Append, Fenced, Lease};
 use legwork_server::store::claim::{Claim, Claimed};
@@ -236,6 +236,7 @@ pub(crate) enum Answer {
     QueueFull,
     SessionBusy,
     QuotaReached(Timestamp),
+    BudgetExceeded,
 }
 
 impl Answer {
@@ -248,6 +249,7 @@ impl Answer {
             Enqueued::QueueFull => Self::QueueFull,
             Enqueued::SessionBusy => Self::SessionBusy,
             Enqueued::QuotaReached(at) => Self::QuotaReached(*at),
+            Enqueued::BudgetExceeded(_) => Self::BudgetExceeded,
         }
     }
 }
@@ -265,6 +267,10 @@ pub(crate) fn job(id: ExecutionId) -> NewExecution {
         retry_when_lost: false,
         pinned: false,
         home: id,
+        session_root: id,
+        project: None,
+        user: None,
+        reserve: Cost::default(),
         at: NOW,
     }
 }

@@ -4,6 +4,7 @@
 mod database;
 
 mod api_keys;
+mod budgets;
 mod cancelling;
 mod claiming;
 mod durability;

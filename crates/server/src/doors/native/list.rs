@@ -18,7 +18,8 @@ use crate::store::executions::Filter;
 const DEFAULT_LIMIT: u64 = 50;
 const MOST: u64 = 200;
 const TIME: &str = "must be a time such as 2026-03-01T12:00:00Z";
-const KNOWN: [&str; 8] = ["state", "agent", "lane", "sessionId", "since", "until", "cursor", "limit"];
+const KNOWN: [&str; 10] =
+    ["state", "agent", "lane", "sessionId", "project", "user", "since", "until", "cursor", "limit"];
 
 /// A page of executions, newest first.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -39,6 +40,8 @@ pub struct ExecutionPage {
         ("agent" = Option<String>, Query, description = "by this agent"),
         ("lane" = Option<String>, Query, description = "in this lane"),
         ("sessionId" = Option<String>, Query, description = "in this session of the agent"),
+        ("project" = Option<String>, Query, description = "of this project"),
+        ("user" = Option<String>, Query, description = "for this user"),
         ("since" = Option<Timestamp>, Query, description = "accepted at this time or later"),
         ("until" = Option<Timestamp>, Query, description = "accepted before this time"),
         ("cursor" = Option<String>, Query, description = "where the page before ended"),
@@ -79,6 +82,8 @@ fn parse_query(query: &str) -> Result<(Filter, u64), Problem> {
             "agent" => filter.agent = Some(value.into_owned()),
             "lane" => filter.lane = Some(value.into_owned()),
             "sessionId" => filter.session_id = Some(value.into_owned()),
+            "project" => filter.project = Some(value.into_owned()),
+            "user" => filter.user = Some(value.into_owned()),
             "since" => filter.since = Some(time(&value).ok_or_else(|| wrong(TIME))?),
             "until" => filter.until = Some(time(&value).ok_or_else(|| wrong(TIME))?),
             "cursor" => filter.before = Some(cursor(&value)?),

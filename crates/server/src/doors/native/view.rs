@@ -36,6 +36,12 @@ pub struct ExecutionView {
     pub limits: Limits,
     /// Tools it may or may not use.
     pub tools: ToolPolicy,
+    /// What it belongs to, in the caller's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project: Option<String>,
+    /// For whom it is, in the caller's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
     /// The caller's own.
     #[schema(value_type = Object)]
     pub metadata: Map<String, Value>,
@@ -84,6 +90,8 @@ impl ExecutionView {
             resume_session: task.resume_session,
             limits: task.limits,
             tools: task.tools,
+            project: record.project,
+            user: record.user,
             metadata: record.metadata,
             lane: record.lane,
             door: task.door,

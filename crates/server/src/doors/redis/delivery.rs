@@ -135,6 +135,8 @@ impl Door {
         loop {
             match self.admit(&id, submission.clone(), &canonical).await {
                 Ok(accepted) => return self.accepted(&delivery, id, accepted, format).await,
+                // Days may pass until there is room, and somebody may want to make some.
+                Err(refusal @ Refusal::BudgetExceeded { .. }) => return self.refuse(delivery, refusal.into()).await,
                 Err(refusal) => match (&delivery.via, refusal.retry_after()) {
                     (Via::Stream(_), Some(_)) if begun.elapsed() > PATIENCE => return,
                     (Via::Stream(_), Some(pause)) => {

@@ -45,6 +45,11 @@ pub struct Model {
     pub outcome: Option<String>,
     /// How many orders were given to it.
     pub orders: i64,
+    /// The caller's names for what it is counted under.
+    pub project: Option<String>,
+    pub user_label: Option<String>,
+    /// The execution that began its session, which may be itself; none in rows that are older than the column.
+    pub session_root: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

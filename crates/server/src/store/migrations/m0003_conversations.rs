@@ -57,7 +57,7 @@ impl MigrationTrait for Migration {
 }
 
 /// Adds a column that an earlier, unfinished attempt may have added.
-async fn add_column(
+pub(super) async fn add_column(
     manager: &SchemaManager<'_>,
     table: &'static str,
     name: &str,
