@@ -8,9 +8,11 @@ use utoipa::ToSchema;
 
 use crate::clock::Timestamp;
 use crate::model_call::ModelCall;
+use crate::money::Cost;
 use crate::outcome::Outcome;
 use crate::permission::Risk;
 use crate::usage::Usage;
+use crate::waiting::Waiting;
 
 /// One numbered entry of an execution's log: `{"seq":3,"at":"…","kind":"text","data":{…}}`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -170,7 +172,7 @@ pub enum EventBody {
         usage: Usage,
         /// The request that used them.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        call: Option<ModelCall>,
+        call: Option<Box<ModelCall>>,
     },
     /// The agent's call to its model failed and is tried again.
     #[schema(rename_all = "camelCase")]
@@ -243,6 +245,30 @@ pub enum EventBody {
         /// Why: `cancelled`, or the failure reason it will end with.
         reason: String,
     },
+    /// The run waits for what ends by itself, or by somebody's doing, and then goes on in the same session.
+    Waiting {
+        /// Why, and until when.
+        #[serde(flatten)]
+        waiting: Waiting,
+        /// What happened, in a sentence.
+        message: String,
+    },
+    /// So much of a budget is spent that somebody is to be told; once in each of its periods.
+    #[schema(rename_all = "camelCase")]
+    BudgetAlert {
+        /// The budget.
+        budget: String,
+        /// What it is for: `install`, `project`, `user`, `key` or `session`.
+        scope: String,
+        /// Whose it is.
+        subject: String,
+        /// After which counting begins anew: `day`, `month` or `total`.
+        period: String,
+        /// What is spent.
+        spent_usd: Cost,
+        /// What may be spent.
+        limit_usd: Cost,
+    },
     /// The worker was lost; the job waits again.
     Requeued {
         /// Why.
@@ -292,6 +318,8 @@ impl EventBody {
             Self::Message { .. } => "message",
             Self::TurnEnded { .. } => "turn_ended",
             Self::Stopping { .. } => "stopping",
+            Self::Waiting { .. } => "waiting",
+            Self::BudgetAlert { .. } => "budget_alert",
             Self::Requeued { .. } => "requeued",
             Self::Finished { .. } => Self::FINISHED,
         }

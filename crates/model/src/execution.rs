@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use crate::outcome::Verdict;
 
 /// Where an execution stands. `queued -> running -> succeeded | failed | cancelled`; a queued one can be cancelled, and
-/// a running one whose worker was lost before the agent did anything goes back to `queued`.
+/// a running one goes back to `queued` whose worker was lost before the agent did anything, or that waits for a limit to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ExecutionState {
@@ -27,7 +27,7 @@ pub enum ExecutionState {
 pub enum Transition<'a> {
     /// A worker takes it.
     Claim,
-    /// The worker was lost before the agent had produced anything.
+    /// The worker was lost before the agent had produced anything, or the run waits for more than a slot.
     Requeue,
     /// It ended.
     Finish(&'a Verdict),

@@ -21,6 +21,7 @@ pub mod quantity;
 pub mod sandbox;
 pub mod task;
 pub mod usage;
+pub mod waiting;
 
 pub use calendar::{InvalidZone, Period, Zone};
 pub use clock::{Clock, SystemClock, TestClock, Timestamp};
@@ -39,3 +40,4 @@ pub use quantity::{ByteSize, Cpus, QuantityError};
 pub use sandbox::{Container, Egress, Sandbox, SandboxKind, WorkspaceMount};
 pub use task::{OnSessionLost, Repository, Task, ToolPolicy};
 pub use usage::Usage;
+pub use waiting::{OnLimit, WaitReason, Waiting};

@@ -29,7 +29,7 @@ pub struct Outcome {
     pub cost_usd: Option<Cost>,
     /// What the gateway metered of its requests to the model, where it stood between them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub metered: Option<Metered>,
+    pub metered: Option<Box<Metered>>,
     /// Turns the agent took, where it reported them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub turns: Option<u32>,
@@ -41,6 +41,11 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// What it cost: as metered, else as the agent reported.
+    pub fn cost(&self) -> Option<Cost> {
+        self.metered.as_ref().map(|metered| metered.cost_usd).or(self.cost_usd)
+    }
+
     /// An outcome of a run that never reached the agent.
     pub fn without_run(verdict: Verdict) -> Self {
         Self {

@@ -9,6 +9,7 @@ use crate::limits::Limits;
 use crate::mcp::McpServer;
 use crate::permission::PermissionPolicy;
 use crate::sandbox::Sandbox;
+use crate::waiting::OnLimit;
 
 /// One job for one agent, as admitted: every default is filled in.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -56,6 +57,9 @@ pub struct Task {
     /// How much the agent may do without asking, in the agent's own word; the operator's setting where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub permission_mode: Option<String>,
+    /// What becomes of the run at a limit that ends by itself.
+    #[serde(default, skip_serializing_if = "OnLimit::is_default")]
+    pub on_limit: OnLimit,
     /// Where its processes live, and what they may use and reach.
     #[serde(default, skip_serializing_if = "Sandbox::is_default")]
     pub sandbox: Sandbox,

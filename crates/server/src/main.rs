@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use legwork_server::commands::{
-    Failure, agents, config, doctor, executions, images, key, openapi, run, serve, supervise, worker,
+    Failure, agents, config, doctor, executions, images, key, openapi, prices, run, serve, supervise, worker,
 };
 use legwork_server::config::Environment;
 
@@ -26,6 +26,7 @@ enum Command {
     Agents(agents::Agents),
     Images(images::Images),
     Key(key::Key),
+    Prices(prices::Prices),
     Config(config::Config),
     #[command(hide = true)]
     Supervise(supervise::Supervise),
@@ -59,6 +60,7 @@ fn main() -> ExitCode {
             Command::Agents(agents) => agents.run(environment).await,
             Command::Key(key) => key.run(environment).await.map(|()| ExitCode::SUCCESS),
             Command::Config(config) => config.run(&environment).map(|()| ExitCode::SUCCESS),
+            Command::Prices(prices) => prices.run(&environment).map(|()| ExitCode::SUCCESS),
             Command::Supervise(supervise) => supervise.run().await.map(|()| ExitCode::SUCCESS),
             Command::OpenApi => openapi::run().map(|()| ExitCode::SUCCESS),
         }

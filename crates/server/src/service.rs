@@ -282,7 +282,7 @@ fn start_models(config: &Config, data_dir: &DataDir, parts: &Parts) -> Result<Op
         return Ok(None);
     }
     let key = data_dir.token_key(&parts.ids)?;
-    Models::start(config, data_dir, key, Arc::clone(&parts.clock)).map(Arc::new).map(Some)
+    Models::start(config, data_dir, key, &parts.clock).map(Arc::new).map(Some)
 }
 
 /// Tells the model proxy when all runs are known: at once, where none has to be taken up first.

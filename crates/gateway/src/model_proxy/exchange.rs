@@ -79,6 +79,8 @@ fn likely_api(parts: &Parts) -> ModelApi {
 
 /// A request that may be sent.
 struct Outgoing {
+    /// The model that it asks for.
+    model: Option<String>,
     method: http::Method,
     url: Url,
     headers: HeaderMap,
@@ -103,7 +105,8 @@ async fn pass_on(shared: &Shared, run: &Arc<Run>, parts: Parts, body: Incoming) 
         }
     };
     let url = below(&pass.upstream, path, parts.uri.query()).ok_or(Refusal::Misconfigured)?;
-    let outgoing = Outgoing { method: parts.method, url, headers: clean(parts.headers), body };
+    let model = line.as_ref().and_then(|(asked, _)| asked.model.clone());
+    let outgoing = Outgoing { model, method: parts.method, url, headers: clean(parts.headers), body };
     let (answer, chosen) = send(shared, run, &outgoing).await?;
     let status = answer.status();
     metrics::counter!("legwork_model_requests_total", "api" => pass.api.as_str(), "status" => status.as_str().to_owned())
@@ -186,7 +189,7 @@ fn below(base: &Url, path: &str, query: Option<&str>) -> Option<Url> {
 
 /// Sends a request by an account that may be used, and notes what its answer tells of the account.
 async fn send(shared: &Shared, run: &Run, outgoing: &Outgoing) -> Result<(reqwest::Response, Chosen), Refusal> {
-    let chosen = run.choose(shared.clock.now()).map_err(|held| hold(shared, run, held))?;
+    let chosen = run.choose(outgoing.model.as_deref(), shared.clock.now()).map_err(|held| hold(shared, run, held))?;
     let mut rejected: Option<String> = None;
     loop {
         let secret = match secret_of(&chosen.account.credential, rejected.as_deref()).await {
@@ -212,7 +215,7 @@ async fn send(shared: &Shared, run: &Run, outgoing: &Outgoing) -> Result<(reqwes
             rejected = Some(token);
             continue;
         }
-        note(shared, run, &chosen, verdict(&answer, shared.clock.now()));
+        note(shared, run, &chosen, outgoing.model.as_deref(), verdict(&answer, shared.clock.now()));
         return Ok((answer, chosen));
     }
 }
@@ -240,16 +243,17 @@ fn verdict(answer: &reqwest::Response, now: Timestamp) -> Answer {
     }
 }
 
-fn note(shared: &Shared, run: &Run, chosen: &Chosen, answer: Answer) {
+fn note(shared: &Shared, run: &Run, chosen: &Chosen, model: Option<&str>, answer: Answer) {
     let now = shared.clock.now();
-    run.pass.pool.note(chosen, answer, now);
+    run.pass.pool.note(chosen, model, answer, now);
     if let (true, Some(held)) = (answer != Answer::Good, run.pass.pool.held(now)) {
         run.pass.books.held(held);
     }
 }
 
 fn note_failure(shared: &Shared, run: &Run, chosen: &Chosen, answer: Answer) -> Refusal {
-    note(shared, run, chosen, answer);
+    // That it is not reached at all has nothing to do with the model.
+    note(shared, run, chosen, None, answer);
     match run.pass.pool.held(shared.clock.now()) {
         Some(held) => hold(shared, run, held),
         None => Refusal::Unreachable,

@@ -146,9 +146,9 @@ impl std::fmt::Debug for Admission {
 
 impl Run {
     /// The account for the next request.
-    pub(super) fn choose(&self, now: Timestamp) -> Result<Chosen, Held> {
+    pub(super) fn choose(&self, model: Option<&str>, now: Timestamp) -> Result<Chosen, Held> {
         let mut account = self.account();
-        let chosen = self.pass.pool.choose(account.as_ref(), now)?;
+        let chosen = self.pass.pool.choose(account.as_ref(), model, now)?;
         *account = Some(chosen.clone());
         Ok(chosen)
     }

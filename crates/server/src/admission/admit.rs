@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use legwork_model::{Cost, ExecutionId, Task, ToolPolicy};
+use legwork_model::{Cost, ExecutionId, OnLimit, Task, ToolPolicy};
 use legwork_runner::workspace::{existing, existing_or_new};
 use sha2::{Digest, Sha256};
 
@@ -212,6 +212,8 @@ async fn judge(app: &App, caller: &Caller, submission: Submission, id: Execution
         tools: with_operators(submission.tools, &settings.allow_tools),
         sandbox,
         permission_mode: submission.permission_mode,
+        // Who waits at a door for an answer is not kept waiting for a limit that ends tomorrow.
+        on_limit: if submission.door.is_some() { OnLimit::Fail } else { submission.on_limit },
         door: submission.door.map(str::to_owned),
         env: submission.env,
     };
@@ -376,7 +378,12 @@ async fn only_slot(scheduler: &SchedulerHandle, lane: &str) -> Option<Slot> {
 async fn record(app: App, scheduler: SchedulerHandle, mut enqueue: Enqueue) -> Result<Recorded, Refusal> {
     let (lane, now) = (enqueue.execution.lane.clone(), enqueue.execution.at);
     let ephemeral = app.config.server.ephemeral;
-    let slot = if ephemeral { only_slot(&scheduler, &lane).await } else { scheduler.lanes().take(&lane) };
+    let is_held = app.executor.agent_waits(&enqueue.execution.task.agent, now).is_some();
+    let slot = match ephemeral {
+        true => only_slot(&scheduler, &lane).await,
+        false if is_held => None,
+        false => scheduler.lanes().take(&lane),
+    };
     let is_busy = ephemeral && slot.is_none();
     if is_busy {
         // Nothing may wait; what was asked before is known all the same.

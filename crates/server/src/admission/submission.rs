@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use legwork_model::{Cost, OnSessionLost, PermissionPolicy, Repository, Sandbox, ToolPolicy, WrittenCost};
+use legwork_model::{Cost, OnLimit, OnSessionLost, PermissionPolicy, Repository, Sandbox, ToolPolicy, WrittenCost};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -100,6 +100,10 @@ pub struct Submission {
     /// What becomes of the run when its worker is lost after the agent began.
     #[serde(default)]
     pub on_lost: OnLost,
+    /// What becomes of the run at a limit that ends by itself: the usage limit of the model's API, or an API that is not
+    /// available.
+    #[serde(default)]
+    pub on_limit: OnLimit,
 }
 
 /// What becomes of a run whose worker is lost after the agent began.

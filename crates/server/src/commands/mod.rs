@@ -7,6 +7,7 @@ pub mod executions;
 pub mod images;
 pub mod key;
 pub mod openapi;
+pub mod prices;
 pub mod run;
 pub mod serve;
 pub mod supervise;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use legwork_model::{Clock, EventBody, Outcome};
+use legwork_model::{Clock, EventBody, Outcome, Timestamp, Waiting};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -12,6 +12,7 @@ use super::mask::Mask;
 use crate::store::append::{Append, Fenced, Lease};
 use crate::store::finish::{Finish, finished_event};
 use crate::store::kept::Kept;
+use crate::store::park::Park;
 use crate::store::{ExecutionRecord, NewEvent, RecordedEvent, Store, StoreError};
 
 /// Events of one append at the most.
@@ -204,6 +205,34 @@ impl RunLog {
             Appended::LeaseLost => {}
             // The next try brings its own last event.
             Appended::Failed(_) | Appended::OrdersWait => drop(self.pending.pop()),
+        }
+        appended
+    }
+
+    /// Lets the execution wait: records what is held, and that it does, together.
+    pub async fn park(
+        &mut self,
+        waiting: Waiting,
+        session_id: Option<String>,
+        heard: u64,
+        node: &str,
+        lease_until: Timestamp,
+    ) -> Appended {
+        let session_id = session_id.or_else(|| self.session_id.clone());
+        let park = || Park {
+            lease: self.lease,
+            after: self.last_seq,
+            events: self.pending.clone(),
+            session_id: session_id.clone(),
+            waiting,
+            heard,
+            node: node.to_owned(),
+            lease_until,
+        };
+        let written = patiently(|| self.store.write(park())).await;
+        let appended = self.settle(written);
+        if matches!(appended, Appended::Recorded) {
+            self.hub.publish(self.lease.id, || Signal::Changed);
         }
         appended
     }

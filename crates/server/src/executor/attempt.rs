@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::confinement::{Recording, watch_disk};
 use super::execute::{Done, EVENTS, Executor, Survivor};
-use super::models::metered;
+use super::models::{Access, metered};
 use super::prepared::Prepared;
 use super::survival::Resuming;
 use super::talk::{Overheard, Talk};
@@ -16,6 +16,13 @@ use crate::store::ExecutionRecord;
 
 /// Orders that may wait for the agent.
 const ORDERS: usize = 16;
+
+/// What is around the processes of a run.
+struct Around<'a> {
+    access: Option<&'a Access>,
+    events: &'a mpsc::Sender<EventBody>,
+    stop: watch::Receiver<Option<StopReason>>,
+}
 
 /// What came of the processes of a run.
 struct Ran {
@@ -55,11 +62,13 @@ impl Executor {
         let recording = uplink.map(|uplink| Recording::of(uplink, record.id, events.clone()));
         let _watched = prepared.task.sandbox.disk.map(|most| watch_disk(prepared.directories(), most, stop.clone()));
         let stopped = stop.subscribe();
-        let ran = self.run_to_end(&mut prepared, resuming, record.orders > 0, &events, stopped, talk).await?;
+        let around = Around { access: access.as_ref(), events: &events, stop: stopped };
+        let ran = self.run_to_end(&mut prepared, resuming, record.orders > record.heard, around, talk).await?;
         let Ran { mut outcome, output, hold } = ran;
-        if let Some(access) = access {
-            access.close(&mut outcome).await;
-        }
+        let hindrance = match access {
+            Some(access) => access.close(&mut outcome).await,
+            None => None,
+        };
         if let Some(recording) = recording {
             recording.finish().await;
         }
@@ -75,7 +84,8 @@ impl Executor {
         };
         prepared.home.unplace(&prepared.placed);
         let kept = self.keep(record.id, prepared.dirs, output, diff).await;
-        Some(Done { outcome, kept, hold })
+        let waiting = self.waits(record, prepared.agent, &outcome, hindrance);
+        Some(Done { outcome, kept, hold, waiting })
     }
 
     /// Starts the agent, or goes on with it, and starts it again for what came too late for the process before. Nothing
@@ -85,10 +95,10 @@ impl Executor {
         prepared: &mut Prepared,
         resuming: Option<Resuming>,
         orders_wait: bool,
-        events: &mpsc::Sender<EventBody>,
-        mut stop: watch::Receiver<Option<StopReason>>,
+        around: Around<'_>,
         talk: &mut Talk<'_>,
     ) -> Option<Ran> {
+        let Around { access, events, mut stop } = around;
         let (mut orders_wait, mut resuming) = (orders_wait, resuming);
         talk.keeps_session(prepared.agent, prepared.home.clone());
         if let Some(resuming) = &resuming {
@@ -129,6 +139,12 @@ impl Executor {
             let mut outcome = joined(before, ended.outcome);
             if let Some(session) = &outcome.session_id {
                 self.keep_session(prepared.agent, &prepared.home, session).await;
+            }
+            if let Some(way) = access.and_then(|access| access.other_way(prepared, &outcome, &self.config)) {
+                let _ = events.send(way.event(&prepared.task)).await;
+                prepared.goes_another_way(way, outcome.session_id.clone());
+                (before, so_far) = (Some(outcome), ended.output);
+                continue;
             }
             let next = talk.next_prompt(ended.undelivered, &outcome, prepared.patience(), &mut stop).await;
             let (Some(prompt), Some(session)) = (next, outcome.session_id.clone()) else {

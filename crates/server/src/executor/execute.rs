@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use legwork_model::{Clock, EventBody, ExecutionId, ExecutionState, Failure, FailureReason, Outcome, Verdict};
+use legwork_model::{Clock, EventBody, ExecutionId, ExecutionState, Failure, FailureReason, Outcome, Verdict, Waiting};
 use legwork_runner::supervisor::Hold;
 use legwork_runner::{Docker, Runner, StopReason, TakenUp};
 use serde_json::Value;
@@ -59,11 +59,13 @@ pub(super) struct Done {
     pub(super) outcome: Outcome,
     pub(super) kept: Kept,
     pub(super) hold: Option<Hold>,
+    /// What it waits for, instead of having ended.
+    pub(super) waiting: Option<Waiting>,
 }
 
 impl Done {
     pub(super) fn without_run(verdict: Verdict) -> Self {
-        Self { outcome: Outcome::without_run(verdict), kept: Kept::default(), hold: None }
+        Self { outcome: Outcome::without_run(verdict), kept: Kept::default(), hold: None, waiting: None }
     }
 }
 
@@ -117,6 +119,8 @@ impl Executor {
     /// Runs a claimed execution to its end and records it. `stop` is heeded at any time; the run's own log uses it to
     /// stop an agent whose events can't be recorded.
     ///
+    /// Gives what the execution waits for, where it has not ended and will be claimed again.
+    ///
     /// `survivor` is the run where an earlier server process started it.
     /// `seat` is given back while the agent has nothing to do, `bell` rings when there are orders for it.
     pub async fn execute(
@@ -126,7 +130,7 @@ impl Executor {
         stop: watch::Sender<Option<StopReason>>,
         seat: &dyn Seat,
         bell: Bell,
-    ) {
+    ) -> Option<Waiting> {
         let lease = Lease { id: record.id, fence: record.fence };
         if let Some(models) = &self.models {
             self.vault.mask(record.id, models.token(lease));
@@ -145,20 +149,31 @@ impl Executor {
                     log.goes_on_after(&recorded);
                     Some(Survivor { taken, recorded })
                 }
-                Err(error) => return self.lose(lease, &format!("Its events can't be read: {error}."), true).await,
+                Err(error) => {
+                    self.lose(lease, &format!("Its events can't be read: {error}."), true).await;
+                    return None;
+                }
             },
             None => None,
         };
         let (events, mut inbox) = mpsc::channel(EVENTS);
-        let mut talk = Talk::new(self, record.id, seat, bell, Approvals::new(self.patience(&record)));
+        let mut talk = Talk::new(self, record.id, seat, bell, Approvals::new(self.patience(&record)), record.heard);
         let running = self.attempt(&record, survivor, events, &stop, &mut talk);
         let recording = record_events(&mut log, &mut inbox, &stop);
         let (done, ()) = tokio::join!(running, recording);
-        let Some(Done { outcome, kept, hold }) = done else {
-            return self.leave(&mut log, lease).await;
+        let Some(Done { outcome, kept, hold, waiting }) = done else {
+            self.leave(&mut log, lease).await;
+            return None;
         };
         let stopped = stop.borrow().clone();
         match stopped {
+            None | Some(StopReason::Failed(_)) if waiting.is_some() => {
+                if let Some(waiting) = waiting
+                    && self.park(&mut log, &record, &outcome, waiting, talk.heard()).await
+                {
+                    return Some(waiting);
+                }
+            }
             Some(StopReason::LeaseLost) => {
                 tracing::warn!(execution = %record.id, "lost the lease of a run; its agent was ended");
             }
@@ -170,6 +185,7 @@ impl Executor {
         self.vault.forget(record.id);
         // It is on record how the run ended: no later server has to know.
         drop(hold);
+        None
     }
 
     /// What is kept out of everything that a run shows.
@@ -233,6 +249,40 @@ impl Executor {
             tracing::warn!(execution = %lease.id, "the last events of a run can't be recorded; the next start does it");
         }
         tracing::info!(execution = %lease.id, "leaves a run to the next server");
+    }
+
+    /// Lets a run wait; tells whether it does. Where that can't be recorded it counts as lost, which the next look decides.
+    async fn park(
+        &self,
+        log: &mut RunLog,
+        record: &ExecutionRecord,
+        outcome: &Outcome,
+        waiting: Waiting,
+        heard: u64,
+    ) -> bool {
+        let message = match &outcome.verdict {
+            Verdict::Failed(failure) => failure.message.clone(),
+            _ => String::new(),
+        };
+        log.hold(&EventBody::Waiting { waiting, message });
+        let lease_until = self.clock.now().plus_millis(self.lease_millis());
+        let parked = log.park(waiting, outcome.session_id.clone(), heard, &self.node, lease_until).await;
+        match parked {
+            Appended::Recorded => {
+                tracing::info!(execution = %record.id, reason = waiting.reason.as_str(), until = ?waiting.until, "a run waits");
+                metrics::counter!("legwork_executions_parked_total", "reason" => waiting.reason.as_str()).increment(1);
+                true
+            }
+            parked => {
+                tracing::error!(execution = %record.id, ?parked, "that a run waits can't be recorded; the next look decides");
+                false
+            }
+        }
+    }
+
+    /// How long a lease holds, in milliseconds.
+    fn lease_millis(&self) -> i64 {
+        i64::try_from(self.config.queue.lease_seconds).unwrap_or(i64::MAX / 1000).saturating_mul(1000)
     }
 
     /// The server ends before the run did: the run counts as lost, or waits for the next server where the agent had not

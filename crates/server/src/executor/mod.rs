@@ -21,6 +21,7 @@ mod survival;
 mod talk;
 mod vault;
 mod version;
+mod waits;
 mod warm;
 
 pub use bells::{Bell, Bells};

@@ -19,6 +19,7 @@ use super::models::{Route, of_list};
 use super::prepared::Prepared;
 use super::survival::Memo;
 use super::vault::RunSecrets;
+use super::waits::task_of;
 use super::warm::{Kept, Profile};
 use crate::config::AgentSettings;
 use crate::project::settle_or_refuse;
@@ -61,7 +62,7 @@ impl Executor {
         stop: watch::Receiver<Option<StopReason>>,
     ) -> Result<Prepared, Verdict> {
         let agent = self.agent_of(&record.task)?;
-        let task = &self.with_model(agent, &record.task);
+        let task = &self.with_model(agent, &task_of(record));
         let secrets = self.vault.of(record.id);
         if record.pinned && secrets.is_none() {
             let message = "The job's own credentials are gone; submit it again.";
@@ -70,7 +71,7 @@ impl Executor {
         let secrets = secrets.unwrap_or_default();
         let (setup, route) = self.setup(agent, task, &secrets, record).await?;
         let own_credential = self.has_own_credential(&secrets) || route.is_some();
-        let warm = self.warm.is_used() && record.home == record.id;
+        let warm = self.warm.is_used() && record.home == record.id && record.parks == 0;
         let profile = warm.then(|| Profile::of(agent, task, &setup, own_credential)).flatten();
         let (dirs, home, waiting) = match self.adopt(record, profile).await {
             Some(Kept { waiting, dirs, confined, .. }) => {
@@ -225,7 +226,7 @@ impl Executor {
     /// The execution's own directories, and those of the session that it continues (else the same).
     fn directories(&self, record: &ExecutionRecord) -> Result<(RunDirs, RunDirs), Verdict> {
         let made = |id| RunDirs::create(&self.runs, id).map_err(|error| directory_failed(&self.runs, &error));
-        if record.attempt > 1 {
+        if record.attempt > 1 && record.parks == 0 {
             // What a lost attempt left is no ground to start from.
             let remove = |id| RunDirs::of(&self.runs, id).remove();
             remove(record.id).map_err(|error| directory_failed(&self.runs, &error))?;
@@ -246,6 +247,9 @@ impl Executor {
         errand: Errand<'_>,
         token: Option<&str>,
     ) -> Result<Place, Verdict> {
+        if record.parks > 0 {
+            return self.left_workspace(record, home, errand.dirs).await;
+        }
         let (task, dirs, git) = (&record.task, errand.dirs, errand.git);
         let named = match self.place_of_session(record).await?.or_else(|| task.workspace.clone()) {
             Some(path) => Some(self.still_allowed(&path)?),
@@ -276,6 +280,25 @@ impl Executor {
             tracing::warn!(execution = %record.id, %error, "the run will have no patch");
         }
         Ok(Place { workspace, commit, alone })
+    }
+
+    /// The workspace of a run that has waited, as it left it.
+    async fn left_workspace(&self, record: &ExecutionRecord, home: &RunDirs, dirs: &RunDirs) -> Result<Place, Verdict> {
+        let named = match self.place_of_session(record).await?.or_else(|| record.task.workspace.clone()) {
+            Some(path) => Some(self.still_allowed(&path)?),
+            None => None,
+        };
+        let is_clone = record.task.repository.is_some();
+        let place = named.unwrap_or_else(|| if is_clone { dirs.work() } else { home.work() });
+        if !place.is_dir() {
+            let message = "The run has waited, and its workspace is gone or on another machine.";
+            return Err(Verdict::failed(FailureReason::Lost, message));
+        }
+        let alone = match is_clone {
+            true => Some(Exclusive::wait(&place).await.map_err(|error| directory_failed(&place, &error))?),
+            false => None,
+        };
+        Ok(Place { workspace: Workspace::looked_at(place, dirs), commit: None, alone })
     }
 
     /// Looks again where a path leads: somebody may have put a link there since it was admitted.

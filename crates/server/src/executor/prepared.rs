@@ -10,10 +10,11 @@ use legwork_runner::workspace::{Exclusive, GitSetup};
 use legwork_runner::{Attempt, Cookie, Job, Output, RunDirs, Survival, Waiting, Workspace};
 
 use super::confinement::Confined;
-use super::models::Route;
+use super::models::{OtherWay, Route};
 use super::prepare::directory_failed;
 use super::survival::Memo;
 use super::vault::RunSecrets;
+use super::waits::GO_ON;
 
 /// An attempt that is ready to start.
 pub(super) struct Prepared {
@@ -136,6 +137,16 @@ impl Prepared {
         let lost =
             matches!(&outcome.verdict, Verdict::Failed(failure) if failure.reason == FailureReason::SessionNotFound);
         lost && self.task.on_session_lost == OnSessionLost::Fresh && self.task.resume_session.is_some()
+    }
+
+    /// The next process goes on where a limit had stopped this one, by another way to a model.
+    pub(super) fn goes_another_way(&mut self, way: OtherWay, session: Option<String>) {
+        if let OtherWay::Model(model) = way {
+            self.task.model = Some(model);
+        }
+        if let Some(session) = session {
+            self.goes_on(GO_ON.to_owned(), session);
+        }
     }
 
     /// The next process goes on with the session, and is told `prompt`.

@@ -60,13 +60,14 @@ impl<'a> Talk<'a> {
         seat: &'a dyn Seat,
         bell: Bell,
         approvals: Approvals,
+        heard: u64,
     ) -> Self {
         Self {
             executor,
             id,
             seat,
             bell,
-            heard: 0,
+            heard,
             idle: false,
             rests_at: None,
             late: VecDeque::new(),

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use legwork_model::{Clock, ExecutionId};
+use legwork_model::{Clock, ExecutionId, Timestamp, Waiting};
 use legwork_runner::{StopReason, TakenUp};
 use tokio::sync::{mpsc, watch};
 
@@ -23,6 +23,8 @@ const LOOK_SHARED: Duration = Duration::from_millis(500);
 const LOOK_ALONE: Duration = Duration::from_secs(30);
 /// How long to leave the database alone after it failed.
 const PAUSE: Duration = Duration::from_millis(250);
+/// A look that wakes somebody up comes no sooner than this after the one before.
+const SOONEST: Duration = Duration::from_millis(20);
 /// Messages taken from the inbox at once.
 const BATCH: usize = 1024;
 
@@ -47,8 +49,8 @@ pub enum Command {
     Drain,
     /// Stop everything that runs.
     StopAll(StopReason),
-    /// A run of this node has ended.
-    Ended(ExecutionId),
+    /// A run of this node has ended, or waits.
+    Ended(ExecutionId, Option<Waiting>),
 }
 
 /// The way to the scheduler.
@@ -109,6 +111,7 @@ pub fn schedule(schedule: Schedule) -> SchedulerHandle {
     let (running_sender, running) = watch::channel(0);
     let lanes = schedule.lanes.clone();
     let scheduler = Scheduler {
+        wake_at: None,
         waiting: BTreeSet::new(),
         runs: HashMap::new(),
         strays: HashSet::new(),
@@ -124,6 +127,8 @@ pub fn schedule(schedule: Schedule) -> SchedulerHandle {
 
 struct Scheduler {
     schedule: Schedule,
+    /// When the next job may go on that waits for more than a slot.
+    wake_at: Option<Timestamp>,
     /// Lanes in which jobs may wait. A lane leaves when a claim found fewer jobs than there were slots.
     waiting: BTreeSet<String>,
     runs: HashMap<ExecutionId, Run>,
@@ -151,15 +156,43 @@ impl Scheduler {
         let look = if self.schedule.store.is_shared() { LOOK_SHARED } else { LOOK_ALONE };
         let mut batch = Vec::new();
         self.hear(Command::Look);
+        self.next_wake().await;
         loop {
-            let pause = if self.fill_slots().await { look } else { PAUSE };
+            let pause = if self.fill_slots().await { look.min(self.sleeps()) } else { PAUSE };
             // Everything that was said meanwhile is heard before the next look into the queue.
             match tokio::time::timeout(pause, inbox.recv_many(&mut batch, BATCH)).await {
                 Ok(0) => return,
                 Ok(_) => batch.drain(..).for_each(|command| self.hear(command)),
-                Err(_) => self.hear(Command::Look),
+                Err(_) => {
+                    self.hear(Command::Look);
+                    self.next_wake().await;
+                }
             }
         }
+    }
+
+    /// Looks again at the latest at this moment.
+    fn wake(&mut self, at: Option<Timestamp>) {
+        self.wake_at = self.wake_at.into_iter().chain(at).min();
+    }
+
+    /// How long there is until somebody who waits may go on.
+    fn sleeps(&self) -> Duration {
+        let left = |at: Timestamp| Duration::from_millis(at.millis_since(self.schedule.clock.now()));
+        self.wake_at.map_or(Duration::MAX, left).max(SOONEST)
+    }
+
+    /// Learns when the next one may go on: of those that wait on record, and of agents that are left alone.
+    async fn next_wake(&mut self) {
+        let now = self.schedule.clock.now();
+        self.wake_at = match self.schedule.store.next_wait(now).await {
+            Ok(next) => next,
+            Err(error) => {
+                tracing::warn!(%error, "failed to look for jobs that wait; trying again");
+                None
+            }
+        };
+        self.wake(self.schedule.executor.held_until(now));
     }
 
     fn hear(&mut self, command: Command) {
@@ -177,7 +210,10 @@ impl Scheduler {
                 self.runs.values().for_each(|run| stop_run(run, reason.clone()));
                 self.stopping = Some(reason);
             }
-            Command::Ended(id) => self.forget(id),
+            Command::Ended(id, waiting) => {
+                self.forget(id);
+                self.wake(waiting.and_then(|waiting| waiting.until));
+            }
         }
     }
 
@@ -215,6 +251,7 @@ impl Scheduler {
             node: self.schedule.node.clone(),
             now,
             lease_until: now.plus_millis(self.schedule.lease_millis),
+            held: self.schedule.executor.held_agents(now),
         };
         self.schedule.store.write(claim).await
     }
@@ -251,8 +288,8 @@ impl Scheduler {
         let (executor, ended, id) = (Arc::clone(&self.schedule.executor), self.to_self.clone(), record.id);
         tokio::spawn(async move {
             // Told even when the run's task panics: the slot must come back.
-            let _ending = Ending { ended, id };
-            executor.execute(record, taken, stop, &slot, bell).await;
+            let mut ending = Ending { ended, id, waiting: None };
+            ending.waiting = executor.execute(record, taken, stop, &slot, bell).await;
         });
     }
 
@@ -322,10 +359,11 @@ fn stop_run(run: &Run, reason: StopReason) {
 struct Ending {
     ended: mpsc::UnboundedSender<Command>,
     id: ExecutionId,
+    waiting: Option<Waiting>,
 }
 
 impl Drop for Ending {
     fn drop(&mut self) {
-        let _ = self.ended.send(Command::Ended(self.id));
+        let _ = self.ended.send(Command::Ended(self.id, self.waiting));
     }
 }

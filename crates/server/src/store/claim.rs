@@ -9,6 +9,7 @@ use super::budgets::release;
 use super::entity::execution;
 use super::error::StoreError;
 use super::finish::{ended, finished_event};
+use super::park::is_ready;
 use super::record::{ExecutionRecord, NewEvent, RecordedEvent};
 use super::transaction::Transaction;
 use super::write::Write;
@@ -26,6 +27,8 @@ pub struct Claim {
     pub now: Timestamp,
     /// Until when they are its own, unless renewed.
     pub lease_until: Timestamp,
+    /// Agents that are left alone for now.
+    pub held: Vec<String>,
 }
 
 /// A job taken.
@@ -45,6 +48,8 @@ impl Write for Claim {
             .filter(waits())
             .filter(execution::Column::Lane.eq(self.lane.as_str()))
             .filter(is_free().or(execution::Column::LeaseOwner.eq(self.node.as_str())))
+            .filter(is_ready(self.now))
+            .filter(execution::Column::Agent.is_not_in(self.held.iter().map(String::as_str)))
             .order_by_desc(execution::Column::Priority)
             .order_by_asc(execution::Column::Id)
             .limit(self.limit);
@@ -79,6 +84,8 @@ impl Claim {
             .col_expr(execution::Column::StartedAt, Expr::value(row.started_at))
             .col_expr(execution::Column::LeaseOwner, Expr::value(row.lease_owner.as_deref()))
             .col_expr(execution::Column::LeaseUntil, Expr::value(row.lease_until))
+            .col_expr(execution::Column::WaitReason, Expr::value(row.wait_reason.as_deref()))
+            .col_expr(execution::Column::WaitUntil, Expr::value(row.wait_until))
             .filter(execution::Column::Id.eq(row.id.as_str()))
             .filter(execution::Column::State.eq(ExecutionState::Queued.as_str()))
             .filter(execution::Column::Fence.eq(before));
@@ -118,6 +125,7 @@ pub(super) fn claimed(row: &mut execution::Model, node: &str, now: Timestamp, le
     row.started_at.get_or_insert(now.as_millis());
     row.lease_owner = Some(node.to_owned());
     row.lease_until = Some(lease_until.as_millis());
+    (row.wait_reason, row.wait_until) = (None, None);
     let attempt = u32::try_from(row.attempt).unwrap_or(1);
     NewEvent::new(now, &EventBody::Claimed { attempt, node: node.to_owned() })
 }

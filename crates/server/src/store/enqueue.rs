@@ -13,6 +13,7 @@ use super::connect::Store;
 use super::entity::{execution, idempotency_key};
 use super::error::StoreError;
 use super::executions::uses_home;
+use super::park::is_ready;
 use super::quota::Quota;
 use super::record::{NewEvent, PINNED};
 use super::transaction::Transaction;
@@ -254,7 +255,7 @@ impl Enqueue {
     async fn others_wait(&self, tx: &Transaction<'_>) -> Result<bool, DbErr> {
         let waiting =
             execution::Entity::find().filter(waits()).filter(execution::Column::Lane.eq(self.execution.lane.as_str()));
-        tx.exists(waiting).await
+        tx.exists(waiting.filter(is_ready(self.execution.at))).await
     }
 
     async fn is_session_busy(&self, tx: &Transaction<'_>) -> Result<bool, DbErr> {
@@ -299,6 +300,10 @@ impl Enqueue {
             orders: 0,
             project: new.project.clone(),
             user_label: new.user.clone(),
+            wait_reason: None,
+            wait_until: None,
+            parks: 0,
+            heard: 0,
             session_root: Some(new.session_root.to_string()),
         })
     }

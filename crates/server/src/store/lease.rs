@@ -9,6 +9,7 @@ use super::claim::waits;
 use super::connect::Store;
 use super::entity::execution;
 use super::error::StoreError;
+use super::record::PINNED;
 use super::transaction::Transaction;
 use super::write::Write;
 
@@ -83,12 +84,13 @@ impl Store {
         Ok(leases)
     }
 
-    /// Executions that wait for `node` alone.
+    /// Executions that only `node` can ever run.
     ///
     /// # Errors
     /// Where the database gives no answer.
     pub async fn pinned_to(&self, node: &str) -> Result<Vec<Lease>, StoreError> {
-        self.leases(waits().and(execution::Column::LeaseOwner.eq(node))).await
+        let pinned = execution::Column::OnLost.eq(PINNED);
+        self.leases(waits().and(execution::Column::LeaseOwner.eq(node)).and(pinned)).await
     }
 
     async fn leases(&self, which: Expr) -> Result<Vec<Lease>, StoreError> {

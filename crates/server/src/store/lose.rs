@@ -60,6 +60,9 @@ impl Write for Lose {
             let ended = end_waiting(tx, &row, self.stranded(), self.now).await?;
             return Ok(if ended { Lost::Failed(FailureReason::Lost) } else { Lost::NotOurs });
         }
+        if row.state == ExecutionState::Queued.as_str() {
+            return self.free(tx, &row).await;
+        }
         if row.state != ExecutionState::Running.as_str() {
             return Ok(Lost::NotOurs);
         }
@@ -101,6 +104,18 @@ impl Lose {
         outcome.session_id.clone_from(&row.session_id);
         let update = ended(under_lease(self.lease), ExecutionState::Running, &outcome, self.now)?;
         self.settle(tx, row, update, losses, finished_event(self.now, &outcome), lost).await
+    }
+
+    /// One that waits for the node that has its directories: others may take it now.
+    async fn free(&self, tx: &Transaction<'_>, row: &execution::Model) -> Result<Lost, DbErr> {
+        let update = execution::Entity::update_many()
+            .filter(execution::Column::Id.eq(row.id.as_str()))
+            .filter(execution::Column::State.eq(ExecutionState::Queued.as_str()))
+            .filter(execution::Column::Fence.eq(row.fence))
+            .filter(execution::Column::LeaseOwner.is_not_null())
+            .col_expr(execution::Column::LeaseOwner, Expr::value(Option::<String>::None))
+            .col_expr(execution::Column::LeaseUntil, Expr::value(Option::<i64>::None));
+        Ok(if tx.execute(update).await? == 0 { Lost::NotOurs } else { Lost::Requeued })
     }
 
     /// The end of a job that no other worker can run.

@@ -28,6 +28,7 @@ pub mod kept;
 pub mod lease;
 pub mod lose;
 pub mod orders;
+pub mod park;
 pub mod prune;
 pub mod quota;
 pub mod record;

@@ -1,6 +1,6 @@
 //! Rows as the rest of the service sees them.
 
-use legwork_model::{Event, EventBody, ExecutionId, ExecutionState, Outcome, Task, Timestamp};
+use legwork_model::{Event, EventBody, ExecutionId, ExecutionState, Outcome, Task, Timestamp, WaitReason, Waiting};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
@@ -58,6 +58,12 @@ pub struct ExecutionRecord {
     pub outcome: Option<Outcome>,
     /// How many orders were given to it.
     pub orders: u64,
+    /// What it waits for that no free slot gives it.
+    pub waiting: Option<Waiting>,
+    /// How often it has waited so.
+    pub parks: u32,
+    /// How many of its orders an earlier process of its run has heard.
+    pub heard: u64,
     /// The caller's name for what it belongs to.
     pub project: Option<String>,
     /// The caller's name for whom it is.
@@ -111,12 +117,20 @@ impl TryFrom<execution::Model> for ExecutionRecord {
             session_id: row.session_id,
             outcome: row.outcome.as_deref().map(|outcome| json("an outcome", outcome)).transpose()?,
             orders: u64::try_from(row.orders).unwrap_or(0),
+            waiting: row.wait_reason.as_deref().map(|reason| waiting(reason, row.wait_until)).transpose()?,
+            parks: u32::try_from(row.parks).unwrap_or(0),
+            heard: u64::try_from(row.heard).unwrap_or(0),
             project: row.project,
             user: row.user_label,
             session_root: id(row.session_root.as_ref().unwrap_or(&row.home))?,
             home: id(&row.home)?,
         })
     }
+}
+
+fn waiting(reason: &str, until: Option<i64>) -> Result<Waiting, StoreError> {
+    let known = WaitReason::parse(reason).ok_or_else(|| StoreError::unreadable("what it waits for", &reason))?;
+    Ok(Waiting { reason: known, until: until.map(Timestamp::from_millis) })
 }
 
 fn id(text: &str) -> Result<ExecutionId, StoreError> {

@@ -276,7 +276,14 @@ pub(crate) fn job(id: ExecutionId) -> NewExecution {
 }
 
 pub(crate) fn claim(lane: &str, limit: u64) -> Claim {
-    Claim { lane: lane.into(), limit, node: NODE.into(), now: NOW, lease_until: NOW.plus_millis(LEASE_MILLIS) }
+    Claim {
+        lane: lane.into(),
+        limit,
+        node: NODE.into(),
+        now: NOW,
+        lease_until: NOW.plus_millis(LEASE_MILLIS),
+        held: Vec::new(),
+    }
 }
 
 pub(crate) fn lease(claimed: &Claimed) -> Lease {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use legwork_model::{Cost, Timestamp, Verdict};
+use legwork_model::{Cost, Outcome, Timestamp, Verdict};
 
 use crate::commands::client::Answer;
 use crate::commands::terminal::{aligned, dollars, duration, one_line, shorten};
@@ -30,10 +30,7 @@ fn row(execution: &ExecutionView) -> [String; 7] {
         one_line(&execution.agent),
         moment(execution.created_at),
         ran.map_or_else(nothing, |outcome| duration(Duration::from_millis(outcome.duration_ms))),
-        outcome
-            .and_then(|outcome| outcome.cost_usd)
-            .filter(|cost| *cost > Cost::default())
-            .map_or_else(nothing, dollars),
+        outcome.and_then(Outcome::cost).filter(|cost| *cost > Cost::default()).map_or_else(nothing, dollars),
         shorten(&one_line(&execution.prompt), PROMPT),
     ]
 }

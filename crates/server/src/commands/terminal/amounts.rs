@@ -27,7 +27,7 @@ pub fn amounts(outcome: &Outcome) -> Vec<String> {
         .filter(|usage| *usage != Usage::default())
         .map(|usage| format!("{} tokens in, {} out", count(all_input(usage)), count(usage.output_tokens)));
     let ran = (outcome.duration_ms > 0).then(|| duration(Duration::from_millis(outcome.duration_ms)));
-    let cost = outcome.cost_usd.filter(|cost| *cost > Cost::default()).map(dollars);
+    let cost = outcome.cost().filter(|cost| *cost > Cost::default()).map(dollars);
     [ran, turns, tokens, cost].into_iter().flatten().collect()
 }
 

@@ -38,5 +38,5 @@ pub async fn cancel(
         Cancelled::Unknown => return Err(Refusal::NotFound(id).into()),
     }
     let record = find(&doors, &any, &id).await?;
-    Ok((StatusCode::ACCEPTED, Json(ExecutionView::new(record, &app.mask))))
+    Ok((StatusCode::ACCEPTED, Json(ExecutionView::new(record, app))))
 }

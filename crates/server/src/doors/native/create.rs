@@ -83,7 +83,7 @@ pub(super) async fn answer(
     };
     let finished = record.state.is_finished() && (wait.is_some() || accepted.replayed);
     let status = if finished { StatusCode::OK } else { StatusCode::ACCEPTED };
-    let mut response = (status, located(id), Json(ExecutionView::new(record, &app.mask))).into_response();
+    let mut response = (status, located(id), Json(ExecutionView::new(record, app))).into_response();
     if let Some(Ok(applied)) = wait.map(|wait| format!("wait={}", wait.seconds).parse()) {
         response.headers_mut().insert(PREFERENCE_APPLIED, applied);
     }

@@ -33,5 +33,5 @@ pub async fn get(
             };
         }
     }
-    Ok(Json(ExecutionView::new(record, &doors.app.mask)))
+    Ok(Json(ExecutionView::new(record, &doors.app)))
 }

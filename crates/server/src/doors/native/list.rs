@@ -61,7 +61,7 @@ pub async fn list(
     let more = records.len() as u64 > limit;
     records.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
     let next_cursor = records.last().filter(|_| more).map(|last| cursor_after(last.id));
-    let executions = records.into_iter().map(|record| ExecutionView::in_list(record, &doors.app.mask)).collect();
+    let executions = records.into_iter().map(|record| ExecutionView::in_list(record, &doors.app)).collect();
     Ok(Json(ExecutionPage { executions, next_cursor }))
 }
 

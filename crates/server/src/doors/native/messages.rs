@@ -83,7 +83,7 @@ pub async fn interrupt(
     let app = &doors.app;
     let request = Request { caller: &caller, id: record.id, repeat: admission::Repeat::Another, quota: None };
     admission::interrupt(app, &doors.scheduler, request, &record).await?;
-    Ok((StatusCode::ACCEPTED, Json(ExecutionView::new(record, &app.mask))))
+    Ok((StatusCode::ACCEPTED, Json(ExecutionView::new(record, app))))
 }
 
 /// Who may submit may also talk with what runs.

@@ -1,11 +1,11 @@
 //! An execution as callers see it.
 
-use legwork_model::{ExecutionId, ExecutionState, Limits, Outcome, Repository, Timestamp, ToolPolicy};
+use legwork_model::{ExecutionId, ExecutionState, Limits, Outcome, Repository, Timestamp, ToolPolicy, Waiting};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use crate::events::Mask;
+use crate::app::App;
 use crate::store::ExecutionRecord;
 
 /// One execution.
@@ -70,6 +70,9 @@ pub struct ExecutionView {
     pub session_id: Option<String>,
     /// The number of its last event.
     pub last_seq: u64,
+    /// What it waits for, where that is more than a free slot of its lane.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting: Option<Waiting>,
     /// How it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<Outcome>,
@@ -77,13 +80,14 @@ pub struct ExecutionView {
 
 impl ExecutionView {
     /// The whole of `record`.
-    pub fn new(record: ExecutionRecord, mask: &Mask) -> Self {
+    pub fn new(record: ExecutionRecord, app: &App) -> Self {
+        let waiting = record.waiting.or_else(|| held(&record, app));
         let task = record.task;
         Self {
             id: record.id,
             state: record.state,
             agent: task.agent,
-            prompt: mask.apply(task.prompt),
+            prompt: app.mask.apply(task.prompt),
             model: task.model,
             workspace: task.workspace,
             repository: task.repository,
@@ -103,15 +107,24 @@ impl ExecutionView {
             finished_at: record.finished_at,
             session_id: record.session_id,
             last_seq: record.last_seq,
+            waiting,
             outcome: record.outcome,
         }
     }
 
     /// `record` as one of many.
-    pub fn in_list(mut record: ExecutionRecord, mask: &Mask) -> Self {
+    pub fn in_list(mut record: ExecutionRecord, app: &App) -> Self {
         if let Some((end, _)) = record.task.prompt.char_indices().nth(200) {
             record.task.prompt.truncate(end);
         }
-        Self::new(record, mask)
+        Self::new(record, app)
     }
+}
+
+/// What all jobs of its agent wait for.
+fn held(record: &ExecutionRecord, app: &App) -> Option<Waiting> {
+    if record.state != ExecutionState::Queued {
+        return None;
+    }
+    app.executor.agent_waits(&record.task.agent, app.clock.now())
 }

@@ -1,14 +1,15 @@
 //! What a run has at the model proxy while it goes on.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
-use legwork_gateway::model_proxy::Admission;
-use legwork_model::{EventBody, Metered, Outcome};
+use legwork_gateway::model_proxy::{Admission, Pool};
+use legwork_model::{Clock, EventBody, Metered, Outcome, Waiting};
 use legwork_runner::StopReason;
 use tokio::sync::{mpsc, watch};
 
-use super::books::Keeper;
+use super::books::{BooksOf, Keeper};
 use crate::executor::Executor;
 use crate::executor::prepared::Prepared;
 use crate::store::{ExecutionRecord, RecordedEvent};
@@ -21,15 +22,21 @@ const CONVERSATION: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// What a run has at the model proxy.
 pub(in crate::executor) struct Access {
     admission: Admission,
-    keeper: Keeper,
+    pub(super) keeper: Keeper,
+    pub(super) pool: Arc<Pool>,
+    pub(super) clock: Arc<dyn Clock>,
+    /// How often another way was taken.
+    pub(super) turns: AtomicUsize,
 }
 
 impl Access {
     /// Ends it; what the requests took stands in the outcome.
-    pub(in crate::executor) async fn close(self, outcome: &mut Outcome) {
+    /// Gives what keeps the run from its models, if anything does.
+    pub(in crate::executor) async fn close(self, outcome: &mut Outcome) -> Option<Waiting> {
         drop(self.admission);
-        let (metered, _) = self.keeper.close().await;
-        outcome.metered = (metered.calls > 0).then(|| beside_reported(metered, outcome));
+        let (metered, hindrance) = self.keeper.close().await;
+        outcome.metered = (metered.calls > 0).then(|| Box::new(beside_reported(metered, outcome)));
+        hindrance
     }
 }
 
@@ -52,12 +59,21 @@ impl Executor {
     ) -> Option<Access> {
         let (models, route) = (self.models.as_ref()?, prepared.route.as_ref()?);
         let limits = &prepared.task.limits;
-        let clock = Arc::clone(&self.clock);
-        let keeper = Keeper::open(record.id, limits.max_cost_usd, so_far, clock, events.clone(), stop.clone());
+        let account = BooksOf {
+            id: record.id,
+            most: limits.max_cost_usd,
+            so_far,
+            // What was set aside for a run is released while it waits.
+            asks_first: record.parks > 0,
+        };
+        let (store, clock) = (self.store.clone(), Arc::clone(&self.clock));
+        let keeper = Keeper::open(account, store, clock, events.clone(), stop.clone());
         let margin = if prepared.task.is_conversation() { CONVERSATION } else { MARGIN };
         let lasts = Duration::from_secs(limits.timeout_seconds).saturating_add(margin).as_millis();
         let expires = self.clock.now().plus_millis(i64::try_from(lasts).unwrap_or(i64::MAX));
-        Some(Access { admission: models.admit(route, expires, keeper.sheet()), keeper })
+        let admission = models.admit(route, expires, keeper.sheet());
+        let (pool, clock) = (Arc::clone(&route.pool), Arc::clone(&self.clock));
+        Some(Access { admission, keeper, pool, clock, turns: AtomicUsize::new(0) })
     }
 
     /// What a run has taken before this attempt.

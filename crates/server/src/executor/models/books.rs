@@ -5,112 +5,176 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use legwork_gateway::model_proxy::{Answered, Books, Cause, Held};
-use legwork_model::{Clock, Cost, EventBody, ExecutionId, Failure, FailureReason, Ids, Metered, ModelCall};
+use legwork_model::{
+    Clock, Cost, EventBody, ExecutionId, Failure, FailureReason, Ids, Metered, ModelCall, WaitReason, Waiting,
+};
 use legwork_runner::StopReason;
 use tokio::sync::{mpsc, watch};
 use tokio_util::task::AbortOnDropHandle;
 
+use crate::store::budgets::{BudgetAlert, ExceededBudget};
+use crate::store::charge::{Charge, Charged};
+use crate::store::{Store, StoreError};
+
 /// How long a request waits until what was answered before it is on record.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// A limit that ends sooner is waited for by the agent itself.
-const WORTH_STOPPING: i64 = 60_000;
+/// How long putting an answer on record is tried, and how long the database is left alone in between.
+const TRIES: u32 = 60;
+const PAUSE: Duration = Duration::from_secs(1);
+/// A limit that ends sooner is waited for by the agent itself, in milliseconds.
+const WORTH_STOPPING: u64 = 60_000;
+
+/// Whose books they are.
+pub(super) struct BooksOf {
+    /// The execution.
+    pub(super) id: ExecutionId,
+    /// What it may cost.
+    pub(super) most: Option<Cost>,
+    /// What it has cost before.
+    pub(super) so_far: Metered,
+    /// Whether its budgets have to be asked before its first request.
+    pub(super) asks_first: bool,
+}
 
 /// What is known of a run's requests.
-pub(in crate::executor) struct Sheet {
+pub(super) struct Sheet {
+    of: BooksOf,
     lines: mpsc::UnboundedSender<Answered>,
     /// How many answers are not on record yet.
     open: watch::Sender<usize>,
     stop: watch::Sender<Option<StopReason>>,
+    store: Store,
     clock: Arc<dyn Clock>,
-    most: Option<Cost>,
     state: Mutex<State>,
 }
 
 #[derive(Default)]
 struct State {
     metered: Metered,
-    held: Option<Held>,
+    /// Whether the budgets are to be asked before the next request.
+    asks: bool,
+    /// Whether an answer could not be put on record.
+    is_broken: bool,
+    hindrance: Option<Waiting>,
 }
 
 /// Puts the answers of a run on record, one after the other.
-#[derive(Debug)]
-pub(in crate::executor) struct Keeper {
+pub(super) struct Keeper {
     sheet: Arc<Sheet>,
     writing: AbortOnDropHandle<()>,
 }
 
-impl std::fmt::Debug for Sheet {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Sheet")
-    }
-}
-
 impl Keeper {
-    /// Opens the books of a run that may cost `most`, and has cost what is in `so_far`. What is answered goes to `events`, and a
-    /// run that may make no further request is stopped.
-    pub(in crate::executor) fn open(
-        id: ExecutionId,
-        most: Option<Cost>,
-        so_far: Metered,
+    /// Opens the books of a run. What is answered goes to `events`, and a run that may make no further request is stopped.
+    pub(super) fn open(
+        of: BooksOf,
+        store: Store,
         clock: Arc<dyn Clock>,
         events: mpsc::Sender<EventBody>,
         stop: watch::Sender<Option<StopReason>>,
     ) -> Self {
         let (lines, answers) = mpsc::unbounded_channel();
-        let state = Mutex::new(State { metered: so_far, held: None });
-        let sheet = Arc::new(Sheet { lines, open: watch::Sender::new(0), stop, clock, most, state });
-        let writing = tokio::spawn(write(id, Arc::clone(&sheet), answers, events));
+        let state = State { metered: of.so_far, asks: of.asks_first, ..State::default() };
+        let sheet = Sheet { of, lines, open: watch::Sender::new(0), stop, store, clock, state: Mutex::new(state) };
+        let sheet = Arc::new(sheet);
+        let writing = tokio::spawn(write(Arc::clone(&sheet), answers, events));
         Self { sheet, writing: AbortOnDropHandle::new(writing) }
     }
 
     /// What the proxy writes into.
-    pub(in crate::executor) fn sheet(&self) -> Arc<Sheet> {
+    pub(super) fn sheet(&self) -> Arc<Sheet> {
         Arc::clone(&self.sheet)
     }
 
-    /// Puts what is still open on record; tells what all requests took, and why no credential can be used, if that is so.
-    pub(in crate::executor) async fn close(self) -> (Metered, Option<Held>) {
-        let mut open = self.sheet.open.subscribe();
-        // What the agent was reading when it ended is closed by then.
-        let _ = tokio::time::timeout(PATIENCE, open.wait_for(|open| *open == 0)).await;
+    /// What keeps the run from its models now, if anything does.
+    pub(super) fn hindrance(&self) -> Option<Waiting> {
+        self.sheet.state().hindrance
+    }
+
+    /// Puts what is still open on record; tells what all requests took, and what keeps the run from making more, if anything.
+    pub(super) async fn close(self) -> (Metered, Option<Waiting>) {
+        // What the agent was reading when it ended is cut off by then.
+        if !self.sheet.is_settled().await {
+            tracing::error!(execution = %self.sheet.of.id, "requests of a run are not on record");
+        }
         drop(self.writing);
         let state = self.sheet.state();
-        (state.metered, state.held)
+        (state.metered, state.hindrance)
     }
 }
 
-async fn write(
-    id: ExecutionId,
-    sheet: Arc<Sheet>,
-    mut answers: mpsc::UnboundedReceiver<Answered>,
-    events: mpsc::Sender<EventBody>,
-) {
+async fn write(sheet: Arc<Sheet>, mut answers: mpsc::UnboundedReceiver<Answered>, events: mpsc::Sender<EventBody>) {
     let ids = Ids::from_system();
     while let Some(answered) = answers.recv().await {
-        let (model, usage, call) = line(&ids, &sheet, answered);
-        tracing::debug!(execution = %id, model, cost = %call.cost_usd, "a model answered");
-        // The log may have ended the run already; then nobody misses the event.
-        let _ = events.send(EventBody::Usage { model: Some(model), usage, call: Some(call) }).await;
+        let charge = sheet.charge(&ids, answered);
+        match sheet.record(&charge).await {
+            Ok(Charged { alerts, exceeded }) => {
+                sheet.state().asks |= exceeded.is_some();
+                let told = alerts.iter().map(alert).collect::<Vec<_>>();
+                let usage =
+                    EventBody::Usage { model: Some(charge.model), usage: charge.usage, call: Some(charge.call.into()) };
+                for event in std::iter::once(usage).chain(told) {
+                    // The log may have ended the run already; then nobody misses the event.
+                    let _ = events.send(event).await;
+                }
+            }
+            Err(error) => {
+                tracing::error!(execution = %sheet.of.id, %error, "a request of a run can't be put on record");
+                sheet.state().is_broken = true;
+            }
+        }
         sheet.open.send_modify(|open| *open -= 1);
     }
 }
 
-fn line(ids: &Ids, sheet: &Sheet, answered: Answered) -> (String, legwork_model::Usage, ModelCall) {
-    let call = ModelCall {
-        id: ids.model_call(sheet.clock.now()),
-        api: answered.api,
-        credential: answered.credential,
-        status: answered.status,
-        cost_usd: answered.cost,
-        estimated: answered.estimated,
-        imputed: answered.imputed,
-        first_byte_ms: answered.first_byte_ms,
-        duration_ms: answered.duration_ms,
-    };
-    (answered.model, answered.usage, call)
+fn alert(alert: &BudgetAlert) -> EventBody {
+    let budget = &alert.budget;
+    EventBody::BudgetAlert {
+        budget: budget.id.clone(),
+        scope: budget.scope.as_str().to_owned(),
+        subject: alert.subject.clone(),
+        period: budget.period.as_str().to_owned(),
+        spent_usd: alert.spent,
+        limit_usd: budget.limit,
+    }
 }
 
 impl Sheet {
+    fn charge(&self, ids: &Ids, answered: Answered) -> Charge {
+        let at = self.clock.now();
+        let call = ModelCall {
+            id: ids.model_call(at),
+            api: answered.api,
+            credential: answered.credential,
+            status: answered.status,
+            cost_usd: answered.cost,
+            estimated: answered.estimated,
+            imputed: answered.imputed,
+            first_byte_ms: answered.first_byte_ms,
+            duration_ms: answered.duration_ms,
+        };
+        Charge { execution: self.of.id, model: answered.model, usage: answered.usage, call, at }
+    }
+
+    async fn record(&self, charge: &Charge) -> Result<Charged, StoreError> {
+        for _ in 1..TRIES {
+            match self.store.charge(charge.clone()).await {
+                Err(StoreError::Unavailable(error)) => {
+                    tracing::warn!(%error, "a request can't be put on record right now; trying again");
+                    tokio::time::sleep(PAUSE).await;
+                }
+                charged => return charged,
+            }
+        }
+        self.store.charge(charge.clone()).await
+    }
+
+    /// Waits until all that was answered is on record; tells whether it is.
+    async fn is_settled(&self) -> bool {
+        let mut open = self.open.subscribe();
+        tokio::time::timeout(PATIENCE, open.wait_for(|open| *open == 0)).await.is_ok() && !self.state().is_broken
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         // Nothing panics while the lock is held.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -127,24 +191,50 @@ impl Sheet {
         });
     }
 
-    /// Why the run may cost no more.
-    fn exceeded(&self) -> Option<String> {
+    /// Whether the run may make another request; else why not.
+    async fn judge(&self) -> Result<(), String> {
+        if !self.is_settled().await {
+            return Err("What the run has cost so far can't be recorded.".to_owned());
+        }
         let cost = self.state().metered.cost_usd;
-        let most = self.most.filter(|most| cost >= *most)?;
-        Some(format!("The run has cost {cost}, and may cost {most}."))
+        if let Some(most) = self.of.most.filter(|most| cost >= *most) {
+            return Err(format!("The run has cost {cost}, and may cost {most}."));
+        }
+        if !std::mem::take(&mut self.state().asks) {
+            return Ok(());
+        }
+        match self.store.exceeded(self.of.id, self.clock.now()).await {
+            Ok(None) => Ok(()),
+            Ok(Some(exceeded)) => Err(self.exceeded(&exceeded)),
+            Err(error) => {
+                tracing::error!(execution = %self.of.id, %error, "the budgets of a run can't be read");
+                self.state().asks = true;
+                Err("The budgets of the run can't be read.".to_owned())
+            }
+        }
+    }
+
+    fn exceeded(&self, exceeded: &ExceededBudget) -> String {
+        let ExceededBudget { budget, subject, spent, resets_at, .. } = exceeded;
+        if budget.pause_on_exceed {
+            self.state().hindrance = Some(Waiting { reason: WaitReason::Budget, until: *resets_at });
+        }
+        let whose =
+            if subject.is_empty() { String::new() } else { format!(" of {} `{subject}`", budget.scope.as_str()) };
+        let resets = resets_at.map_or(String::new(), |at| format!("; it begins anew at {at}"));
+        let (period, limit) = (budget.period.as_str(), budget.limit);
+        format!("The budget {}{whose} is used up: {spent} of {limit} ({period}){resets}.", budget.id)
     }
 }
 
 impl Books for Sheet {
     fn permit(&self) -> BoxFuture<'_, Result<(), String>> {
         Box::pin(async {
-            let mut open = self.open.subscribe();
-            if tokio::time::timeout(PATIENCE, open.wait_for(|open| *open == 0)).await.is_err() {
-                return Err("What the run has cost so far can't be recorded.".to_owned());
+            let judged = self.judge().await;
+            if let Err(why) = &judged {
+                self.stop(Failure::new(FailureReason::BudgetExceeded, why.clone()));
             }
-            let Some(why) = self.exceeded() else { return Ok(()) };
-            self.stop(Failure::new(FailureReason::BudgetExceeded, why.clone()));
-            Err(why)
+            judged
         })
     }
 
@@ -157,8 +247,8 @@ impl Books for Sheet {
             metered.cost_usd += answered.cost;
             metered.estimated |= answered.estimated;
             metered.imputed |= answered.imputed;
-            // Whatever held the credentials up is over.
-            state.held = None;
+            // Whatever kept the run from its models is over.
+            state.hindrance = None;
         }
         self.open.send_modify(|open| *open += 1);
         if self.lines.send(answered).is_err() {
@@ -167,9 +257,8 @@ impl Books for Sheet {
     }
 
     fn held(&self, held: Held) {
-        self.state().held = Some(held);
-        let long = held.until.millis_since(self.clock.now()) > WORTH_STOPPING.unsigned_abs();
-        if held.cause == Cause::Limited && long {
+        self.state().hindrance = Some(waiting(held));
+        if held.cause == Cause::Limited && held.until.millis_since(self.clock.now()) > WORTH_STOPPING {
             let message = format!("The usage limit of the model's API is reached until {}.", held.until);
             self.stop(Failure { api_status: Some(429), ..Failure::new(FailureReason::UsageLimit, message) });
         }
@@ -182,4 +271,14 @@ impl Books for Sheet {
         );
         self.stop(Failure::new(FailureReason::PriceMissing, message));
     }
+}
+
+/// What a run waits for whose credentials can't be used.
+pub(in crate::executor) fn waiting(held: Held) -> Waiting {
+    let reason = match held.cause {
+        Cause::Limited => WaitReason::UsageLimit,
+        Cause::Rejected => WaitReason::CredentialsRejected,
+        Cause::Unavailable => WaitReason::ModelUnavailable,
+    };
+    Waiting { reason, until: Some(held.until) }
 }

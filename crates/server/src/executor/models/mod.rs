@@ -2,6 +2,8 @@
 
 mod access;
 mod books;
+mod hold;
+mod other_way;
 mod pools;
 mod route;
 
@@ -15,7 +17,8 @@ use self::pools::Pools;
 use crate::app::{DataDir, StartError, TokenKey};
 use crate::config::Config;
 
-pub(super) use access::metered;
+pub(super) use access::{Access, metered};
+pub(super) use other_way::OtherWay;
 pub(super) use pools::of_list;
 pub(super) use route::Route;
 
@@ -37,17 +40,17 @@ impl Models {
         config: &Config,
         data_dir: &DataDir,
         key: TokenKey,
-        clock: Arc<dyn Clock>,
+        clock: &Arc<dyn Clock>,
     ) -> Result<Self, StartError> {
         let failed = |error: &dyn std::fmt::Display| StartError::Gateway(error.to_string());
         let limits = Limits { body: config.gateway.max_body_bytes, ..Limits::default() };
         let prices = Prices::published_and(&config.prices);
-        let proxy = ModelProxy::new(prices, Arc::clone(&clock), limits).map_err(|error| failed(&error))?;
+        let proxy = ModelProxy::new(prices, Arc::clone(clock), limits).map_err(|error| failed(&error))?;
         let wanted = config.gateway.port.or_else(|| data_dir.gateway_port());
         let listener = listen(wanted, config.gateway.port.is_some()).map_err(|error| failed(&error))?;
         let address = listener.local_addr().map_err(|error| failed(&error))?;
         data_dir.keep_gateway_port(address.port());
-        let pools = Pools::of(config, &data_dir.logins()?, &proxy, &clock)?;
+        let pools = Pools::of(config, &data_dir.logins()?, &proxy, clock)?;
         let serving = proxy.serve(listener).map_err(|error| failed(&error))?;
         Ok(Self { proxy, address, pools, key, _serving: serving })
     }

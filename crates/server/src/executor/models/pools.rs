@@ -44,6 +44,10 @@ impl Pools {
         Ok(Self(pools))
     }
 
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &Pool)> {
+        self.0.iter().map(|(agent, pool)| (agent.as_str(), pool.as_ref()))
+    }
+
     pub(super) fn get(&self, agent: &str) -> Option<Arc<Pool>> {
         self.0.get(agent).cloned()
     }

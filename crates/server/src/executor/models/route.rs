@@ -26,22 +26,10 @@ pub(in crate::executor) struct Route {
     pub(super) priced_as: Option<&'static str>,
 }
 
-impl Route {
-    /// Who pays on it.
-    pub(in crate::executor) fn pool(&self) -> &Pool {
-        &self.pool
-    }
-}
-
 impl Models {
     /// The token that the run with this lease shows.
     pub(in crate::executor) fn token(&self, lease: Lease) -> String {
         self.key.token(lease)
-    }
-
-    /// The credentials of an agent.
-    pub(in crate::executor) fn pool(&self, agent: &str) -> Option<Arc<Pool>> {
-        self.pools.get(agent)
     }
 
     /// Points an agent at the proxy: what it would be given, with the token of the run instead of the credential. `None` where it

@@ -50,6 +50,13 @@ pub struct Model {
     pub user_label: Option<String>,
     /// The execution that began its session, which may be itself; none in rows that are older than the column.
     pub session_root: Option<String>,
+    /// What it waits for that no free slot gives it, and until when.
+    pub wait_reason: Option<String>,
+    pub wait_until: Option<i64>,
+    /// How often it has waited so.
+    pub parks: i64,
+    /// How many of its orders an earlier process of its run has heard.
+    pub heard: i64,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
