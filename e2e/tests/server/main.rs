@@ -14,6 +14,7 @@ mod examples;
 mod http;
 mod lab;
 mod mcp;
+mod models;
 mod readme;
 mod redis;
 mod sandboxed;

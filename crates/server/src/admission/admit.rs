@@ -179,6 +179,7 @@ async fn judge(app: &App, caller: &Caller, submission: Submission, id: Execution
     check::conversation(&submission, agent, &config.known_agents, &config.limits)?;
     let limits = check::limits(&submission.limits, &config.limits)?;
     let settings = config.agent(agent.name());
+    check::model(submission.model.as_deref(), &settings.models)?;
     check::permission_mode(submission.permission_mode.as_deref(), settings.permission_mode.as_deref())?;
     check::env(&submission.env, agent)?;
     check::metadata(&submission.metadata)?;

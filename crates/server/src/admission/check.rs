@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use legwork_agents::{Agent, Agents, Capabilities};
+use legwork_gateway::model_proxy::fits;
 use legwork_model::{Limits, Repository};
 use legwork_runner::workspace::validate_repository;
 use serde_json::{Map, Value};
@@ -190,6 +191,17 @@ pub(super) fn permission_mode(asked: Option<&str>, operators: Option<&str>) -> R
         (Some(more), Some(most)) if more > most => {
             let message = format!("`{asked}` lets the agent do more than this server's `{operators}`");
             Err(Refusal::invalid("permissionMode", "permission_mode_not_allowed", message))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A model that is named is among those that the operator allows, where they allow not all.
+pub(super) fn model(model: Option<&str>, allowed: &[String]) -> Result<(), Refusal> {
+    match model {
+        Some(model) if !allowed.is_empty() && !allowed.iter().any(|allowed| fits(allowed, model)) => {
+            let message = format!("may not be used with this agent; allowed are {}", allowed.join(", "));
+            Err(Refusal::invalid("model", "model_not_allowed", message))
         }
         _ => Ok(()),
     }

@@ -3,7 +3,7 @@
 use legwork_agents::Agent;
 use legwork_model::{Failure, FailureReason, OnLimit, Outcome, Task, Timestamp, Verdict, WaitReason, Waiting};
 
-use super::execute::Executor;
+use super::execute::{Executor, Model};
 use crate::store::ExecutionRecord;
 
 /// What an agent is told that goes on where a limit had stopped it.
@@ -26,7 +26,9 @@ impl Executor {
         hindrance: Option<Waiting>,
     ) -> Option<Waiting> {
         let Verdict::Failed(failure) = &outcome.verdict else { return None };
-        let asked = reason_to_wait(failure, hindrance)?;
+        let own =
+            self.model != Model::Configured || self.vault.of(record.id).is_some_and(|own| own.credential.is_some());
+        let asked = reason_to_wait(failure, hindrance, own)?;
         let can_go_on = agent.capabilities().resume && outcome.session_id.is_some();
         let has_done_nothing = outcome.metered.is_none() && outcome.usage.is_none_or(|usage| usage.output_tokens == 0);
         if record.task.on_limit == OnLimit::Fail || !(can_go_on || has_done_nothing) {
@@ -43,9 +45,11 @@ impl Executor {
     }
 }
 
-fn reason_to_wait(failure: &Failure, hindrance: Option<Waiting>) -> Option<Waiting> {
+/// `own` is whether the run pays with what is its alone: nobody but its caller can mend that, and what is rehearsed is to be seen.
+fn reason_to_wait(failure: &Failure, hindrance: Option<Waiting>, own: bool) -> Option<Waiting> {
     match (failure.reason, hindrance) {
         (FailureReason::BudgetExceeded, Some(waiting)) if waiting.reason == WaitReason::Budget => Some(waiting),
+        _ if own => None,
         (FailureReason::UsageLimit, Some(waiting)) if waiting.reason != WaitReason::Budget => Some(waiting),
         (FailureReason::UsageLimit, _) => {
             Some(Waiting { reason: WaitReason::UsageLimit, until: told_in(&failure.message) })

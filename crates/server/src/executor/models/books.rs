@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const TRIES: u32 = 60;
 const PAUSE: Duration = Duration::from_secs(1);
 /// A limit that ends sooner is waited for by the agent itself, in milliseconds.
-const WORTH_STOPPING: u64 = 60_000;
+const WORTH_STOPPING: u64 = 30_000;
 
 /// Whose books they are.
 pub(super) struct BooksOf {
