@@ -4,7 +4,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use legwork_server::commands::{
-    Failure, agents, config, doctor, executions, images, key, openapi, prices, run, serve, supervise, worker,
+    Failure, agents, budget, config, doctor, executions, images, key, openapi, prices, run, serve, supervise, usage,
+    worker,
 };
 use legwork_server::config::Environment;
 
@@ -27,6 +28,8 @@ enum Command {
     Images(images::Images),
     Key(key::Key),
     Prices(prices::Prices),
+    Budget(budget::Budget),
+    Usage(usage::Usage),
     Config(config::Config),
     #[command(hide = true)]
     Supervise(supervise::Supervise),
@@ -59,6 +62,8 @@ fn main() -> ExitCode {
             Command::Images(images) => images.run(&environment).await.map(|()| ExitCode::SUCCESS),
             Command::Agents(agents) => agents.run(environment).await,
             Command::Key(key) => key.run(environment).await.map(|()| ExitCode::SUCCESS),
+            Command::Budget(budget) => budget.run(environment).await.map(|()| ExitCode::SUCCESS),
+            Command::Usage(usage) => usage.run(environment).await.map(|()| ExitCode::SUCCESS),
             Command::Config(config) => config.run(&environment).map(|()| ExitCode::SUCCESS),
             Command::Prices(prices) => prices.run(&environment).map(|()| ExitCode::SUCCESS),
             Command::Supervise(supervise) => supervise.run().await.map(|()| ExitCode::SUCCESS),

@@ -2,6 +2,7 @@
 
 mod admit;
 mod approve;
+mod budget;
 mod cancel;
 mod check;
 mod cli_args;
@@ -13,6 +14,7 @@ mod submission;
 
 pub use admit::{Accepted, Repeat, Request, admit, retry};
 pub use approve::{Decision, approve};
+pub use budget::{BudgetRequest, put_budget};
 pub use cancel::cancel;
 pub use cli_args::{OutputFormat, apply_cli_args};
 pub use keyring::{Caller, Keyring, NewKey, Permission, Permissions, new_key};

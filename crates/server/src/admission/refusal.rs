@@ -88,6 +88,9 @@ pub enum Refusal {
         /// When it was judged.
         now: Timestamp,
     },
+    /// There is no such budget.
+    #[error("there is no budget {0}")]
+    NoBudget(String),
     /// What vouches for the request was used before.
     #[error("this request was made before; sign a new one")]
     UsedBefore,

@@ -1,6 +1,7 @@
 //! The commands of the binary. File = command.
 
 pub mod agents;
+pub mod budget;
 pub mod config;
 pub mod doctor;
 pub mod executions;
@@ -11,6 +12,7 @@ pub mod prices;
 pub mod run;
 pub mod serve;
 pub mod supervise;
+pub mod usage;
 pub mod worker;
 
 mod local;

@@ -1,7 +1,7 @@
 //! What may be spent.
 
 use legwork_model::{Cost, Zone};
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 use crate::parse::nearest;
@@ -11,10 +11,14 @@ use crate::parse::nearest;
 #[serde(default, deny_unknown_fields)]
 pub struct BudgetSettings {
     /// What is set aside for a job that names no `limits.maxCostUsd`, in the budgets that are about it: `"$0.50"`.
-    #[schemars(with = "String")]
+    #[schemars(schema_with = "written_cost")]
     pub reserve: Cost,
     /// Where days and months begin, as the IANA names it: `"Europe/Berlin"`. A budget keeps the one it was made with.
     pub time_zone: String,
+}
+
+fn written_cost(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": ["number", "string"] })
 }
 
 impl Default for BudgetSettings {

@@ -56,6 +56,8 @@ pub fn router(doors: Doors) -> Router {
         .nest("/v1/executions", native::routes())
         .route("/v1/agents", get(native::agents::list))
         .nest("/v1/approvals", native::approvals::routes())
+        .nest("/v1/budgets", native::budgets::routes())
+        .route("/v1/usage", get(native::usage::usage))
         .route("/generate", post(generate::generate))
         .route("/claude-code", post(claude_code::ask))
         .route("/execute", post(execute::execute))

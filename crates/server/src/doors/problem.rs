@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use legwork_model::{Cost, Period, Timestamp};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -11,6 +12,7 @@ use crate::admission::Refusal;
 use crate::alarm;
 use crate::parse::JsonProblem;
 use crate::store::StoreError;
+use crate::store::budgets::{BudgetScope, ExceededBudget};
 
 /// An error as callers get it.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -31,9 +33,67 @@ pub struct Problem {
     /// The field that is wrong, such as `limits.timeoutSeconds`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) field: Option<String>,
+    /// Which budget has no room, and how it stands.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = BudgetMembers)]
+    budget: Option<Box<BudgetMembers>>,
     /// Seconds after which to try again.
     #[serde(skip)]
-    pub(super) retry_after: Option<u64>,
+    pub(super) retry_after: Option<u32>,
+}
+
+/// Which budget has no room, and how it stands. All of it, or nothing.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct BudgetMembers {
+    /// The budget's id.
+    #[schema(required = false)]
+    budget_id: String,
+    /// What it is for.
+    #[schema(required = false)]
+    scope: BudgetScope,
+    /// Whose it is.
+    #[schema(required = false)]
+    name: String,
+    /// For whom it has no room.
+    #[schema(required = false)]
+    subject: String,
+    /// After which counting begins anew.
+    #[schema(required = false)]
+    period: Period,
+    /// What may be spent in a period.
+    #[schema(required = false)]
+    limit_usd: Cost,
+    /// What was spent in this period.
+    #[schema(required = false)]
+    spent_usd: Cost,
+    /// What is set aside for jobs that wait or run.
+    #[schema(required = false)]
+    reserved_usd: Cost,
+    /// What was to be set aside for this one.
+    #[schema(required = false)]
+    requested_usd: Cost,
+    /// When counting begins anew; absent where it never does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resets_at: Option<Timestamp>,
+}
+
+impl From<ExceededBudget> for BudgetMembers {
+    fn from(exceeded: ExceededBudget) -> Self {
+        let budget = exceeded.budget;
+        Self {
+            budget_id: budget.id,
+            scope: budget.scope,
+            name: budget.name,
+            subject: exceeded.subject,
+            period: budget.period,
+            limit_usd: budget.limit,
+            spent_usd: exceeded.spent,
+            reserved_usd: exceeded.reserved,
+            requested_usd: exceeded.requested,
+            resets_at: exceeded.resets_at,
+        }
+    }
 }
 
 impl Problem {
@@ -46,6 +106,7 @@ impl Problem {
             code,
             detail: detail.into(),
             field: None,
+            budget: None,
             retry_after: None,
         }
     }
@@ -95,6 +156,7 @@ impl From<Refusal> for Problem {
             Refusal::NotRunning => (StatusCode::CONFLICT, "not_running"),
             Refusal::NoSession => (StatusCode::CONFLICT, "no_session"),
             Refusal::NotOffered { .. } => (StatusCode::CONFLICT, "not_offered"),
+            Refusal::NoBudget(_) => (StatusCode::NOT_FOUND, "not_found"),
             Refusal::NoApproval(_) => (StatusCode::NOT_FOUND, "not_found"),
             Refusal::Decided(_) => (StatusCode::CONFLICT, "already_decided"),
             Refusal::OwnApproval => (StatusCode::FORBIDDEN, "own_approval"),
@@ -118,10 +180,14 @@ impl From<Refusal> for Problem {
                 (StatusCode::INTERNAL_SERVER_ERROR, "internal")
             }
         };
-        let retry_after = refusal.retry_after().map(|pause| pause.as_secs());
+        let retry_after = refusal.retry_after().map(|pause| u32::try_from(pause.as_secs()).unwrap_or(u32::MAX));
         let detail = refusal.to_string();
-        let field = if let Refusal::InvalidField { field, .. } = refusal { field } else { String::new() };
-        Self { retry_after, ..Self::new(status, code, detail).in_field(field) }
+        let (field, budget) = match refusal {
+            Refusal::InvalidField { field, .. } => (field, None),
+            Refusal::BudgetExceeded { exceeded, .. } => (String::new(), Some(Box::new((*exceeded).into()))),
+            _ => (String::new(), None),
+        };
+        Self { retry_after, budget, ..Self::new(status, code, detail).in_field(field) }
     }
 }
 

@@ -33,6 +33,7 @@ pub mod prune;
 pub mod quota;
 pub mod record;
 pub mod sessions;
+pub mod usage;
 
 pub use connect::Store;
 pub use error::StoreError;

@@ -53,6 +53,7 @@ fn routes() -> Vec<(String, String)> {
         ("", include_str!("../../src/doors/mod.rs")),
         ("/v1/executions", include_str!("../../src/doors/native/mod.rs")),
         ("/v1/approvals", include_str!("../../src/doors/native/approvals.rs")),
+        ("/v1/budgets", include_str!("../../src/doors/native/budgets/mod.rs")),
     ];
     let mut routes = Vec::new();
     for (prefix, source) in sources {

@@ -6,6 +6,7 @@ mod app;
 mod http;
 
 mod bad_input;
+mod budgets;
 mod cancelling;
 mod describing;
 mod doors;

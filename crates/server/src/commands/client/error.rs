@@ -91,7 +91,7 @@ impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
         let code = match &error {
             _ if error.is_bad_input() => USAGE,
-            ClientError::Refused { status: 404 | 409, .. } => 1,
+            ClientError::Refused { status: 402 | 404 | 409, .. } => 1,
             _ => UNAVAILABLE,
         };
         let advice = match &error {
@@ -129,6 +129,7 @@ mod tests {
             (refused(503, "queue_full"), true, 3),
             (refused(422, "prompt_empty"), false, 2),
             (refused(401, "unauthorized"), false, 3),
+            (refused(402, "budget_exceeded"), false, 1),
             (refused(404, "not_found"), false, 1),
             (refused(409, "already_finished"), false, 1),
             (ClientError::refused(&server, 502, "<html>"), true, 3),

@@ -16,6 +16,9 @@ use url::Url;
 
 use crate::config::Secret;
 use crate::doors::native::ExecutionView;
+use crate::doors::native::budgets::BudgetView;
+use crate::doors::native::budgets::list::Budgets;
+use crate::doors::native::usage::UsageReport;
 
 pub use error::ClientError;
 pub use events::{Events, Next, StreamedEvent};
@@ -41,6 +44,15 @@ pub struct Answer {
     pub json: String,
     /// The same, decoded.
     pub execution: ExecutionView,
+}
+
+/// What the server wrote, and the same as it is understood here.
+#[derive(Debug)]
+pub struct Written<T> {
+    /// One line of JSON.
+    pub json: String,
+    /// The same, decoded.
+    pub value: T,
 }
 
 /// A page of a list, each entry as the server wrote it.
@@ -150,6 +162,39 @@ impl Client {
         Ok(found)
     }
 
+    /// All budgets.
+    ///
+    /// # Errors
+    /// Where the server can't be reached or refuses.
+    pub async fn budgets(&self) -> Result<Written<Budgets>, ClientError> {
+        self.written(self.request(Method::GET, "v1/budgets")?).await
+    }
+
+    /// Makes or replaces a budget.
+    ///
+    /// # Errors
+    /// Where the server can't be reached or refuses.
+    pub async fn put_budget(&self, body: &Value) -> Result<BudgetView, ClientError> {
+        self.decoded(self.request(Method::PUT, "v1/budgets")?.json(body)).await
+    }
+
+    /// Removes a budget.
+    ///
+    /// # Errors
+    /// Where the server can't be reached or does not know it.
+    pub async fn remove_budget(&self, id: &str) -> Result<(), ClientError> {
+        let id: String = url::form_urlencoded::byte_serialize(id.as_bytes()).collect();
+        self.text(self.request(Method::DELETE, &format!("v1/budgets/{id}"))?).await.map(drop)
+    }
+
+    /// What was spent; `query` holds parameters of the API.
+    ///
+    /// # Errors
+    /// Where the server can't be reached or refuses.
+    pub async fn usage(&self, query: &[(&str, String)]) -> Result<Written<UsageReport>, ClientError> {
+        self.written(self.request(Method::GET, &with_query("v1/usage", query))?).await
+    }
+
     /// All events that are on record now.
     ///
     /// # Errors
@@ -201,6 +246,15 @@ impl Client {
     async fn decoded<T: serde::de::DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, ClientError> {
         let text = self.text(request).await?;
         serde_json::from_str(&text).map_err(|error| ClientError::strange(&self.base, &error))
+    }
+
+    async fn written<T: serde::de::DeserializeOwned>(
+        &self,
+        request: RequestBuilder,
+    ) -> Result<Written<T>, ClientError> {
+        let json = self.text(request).await?;
+        let value = serde_json::from_str(&json).map_err(|error| ClientError::strange(&self.base, &error))?;
+        Ok(Written { json, value })
     }
 
     async fn text(&self, request: RequestBuilder) -> Result<String, ClientError> {

@@ -11,6 +11,7 @@ use crate::commands::Failure;
 use crate::config::{Environment, Secret};
 
 const SERVER: &str = "LEGWORK_SERVER";
+const HERE: &str = "http://127.0.0.1:7070";
 const KEY: &str = "LEGWORK_API_KEY";
 
 /// Which server to talk to, and as whom.
@@ -35,6 +36,18 @@ impl ServerArgs {
         }
         let named = environment.get(SERVER).map(parse_url).transpose();
         named.map_err(|message| Failure::usage(format!("{SERVER}: {message}")))
+    }
+
+    /// A client of the server that was named, else of the one on this machine.
+    ///
+    /// # Errors
+    /// Where the address or the key makes no sense.
+    pub fn connect(&self, environment: &Environment) -> Result<Client, Failure> {
+        let server = match self.named(environment)? {
+            Some(server) => server,
+            None => parse_url(HERE).map_err(Failure::usage)?,
+        };
+        self.client(server, environment)
     }
 
     /// A client of the server at `server`, with the caller's key.

@@ -7,11 +7,9 @@ mod table;
 use clap::{Args, Subcommand};
 use legwork_model::{ExecutionId, ExecutionState};
 
-use super::client::{Answer, Client, ServerArgs};
+use super::client::{Answer, ServerArgs};
 use super::{Failure, print};
 use crate::config::Environment;
-
-const DEFAULT_SERVER: &str = "http://127.0.0.1:7070";
 
 const AFTER_HELP: &str = "\
 The server is http://127.0.0.1:7070 where neither --server nor LEGWORK_SERVER names another.
@@ -87,7 +85,7 @@ impl Executions {
     /// # Errors
     /// Where the server can't be reached or refuses, or the answer can't be written.
     pub async fn run(self, environment: Environment) -> Result<(), Failure> {
-        let client = self.client(&environment)?;
+        let client = self.server.connect(&environment)?;
         match self.action {
             Action::List(list) => {
                 let found = client.executions(&list.filter(), list.limit.into()).await?;
@@ -105,14 +103,6 @@ impl Executions {
             }
         }
         Ok(())
-    }
-
-    fn client(&self, environment: &Environment) -> Result<Client, Failure> {
-        let server = match self.server.named(environment)? {
-            Some(server) => server,
-            None => DEFAULT_SERVER.parse().map_err(|error: url::ParseError| Failure::usage(error.to_string()))?,
-        };
-        self.server.client(server, environment)
     }
 }
 

@@ -43,6 +43,12 @@ pub(super) struct Job {
     /// Stop the run once it has cost so much
     #[arg(long, value_name = "DOLLARS", value_parser = parse_cost, help_heading = "Limits")]
     max_cost: Option<Cost>,
+    /// What the run belongs to; budgets and `legwork usage` count by it
+    #[arg(long, value_name = "NAME", help_heading = "The job")]
+    project: Option<String>,
+    /// For whom the run is; budgets and `legwork usage` count by it
+    #[arg(long, value_name = "NAME", help_heading = "The job")]
+    user: Option<String>,
     /// The lane of the server to wait in [default: default]
     #[arg(long, value_name = "NAME", help_heading = "Queue of the server")]
     pub(super) lane: Option<String>,
@@ -66,6 +72,8 @@ impl Job {
             ("limits", self.limits()),
             ("tools", object([("allow", json!(self.allow)), ("deny", json!(self.deny))])),
             ("env", Value::Object(env)),
+            ("project", json!(self.project)),
+            ("user", json!(self.user)),
             ("priority", json!(self.priority)),
             ("lane", json!(lane.or(self.lane.as_deref()))),
         ])
@@ -98,6 +106,5 @@ fn parse_variable(text: &str) -> Result<(String, String), String> {
 }
 
 fn parse_cost(text: &str) -> Result<Cost, String> {
-    let cost = text.parse().ok().and_then(Cost::from_dollars);
-    cost.ok_or_else(|| "write it as an amount of dollars, such as 2.50".to_owned())
+    text.parse().map_err(|_| "write it as an amount of dollars, such as 2.50".to_owned())
 }

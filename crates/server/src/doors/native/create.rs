@@ -33,6 +33,7 @@ use crate::parse::parse_json;
         (status = 202, description = "Recorded; `Location` is where to look", body = ExecutionView),
         (status = 400, description = "Not JSON", body = Problem),
         (status = 401, description = "No valid API key", body = Problem),
+        (status = 402, description = "A budget has no room; see `Retry-After`", body = Problem),
         (status = 403, description = "The key lacks `execute`", body = Problem),
         (status = 409, description = "The session is in use", body = Problem),
         (status = 413, description = "Body too large", body = Problem),

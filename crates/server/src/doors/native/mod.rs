@@ -2,6 +2,7 @@
 
 pub mod agents;
 pub mod approvals;
+pub mod budgets;
 pub mod cancel;
 pub mod create;
 pub mod egress;
@@ -13,6 +14,7 @@ pub mod output;
 pub mod patch;
 pub mod retry;
 mod stream;
+pub mod usage;
 mod view;
 
 use axum::Router;

@@ -17,6 +17,7 @@ use crate::doors::{Doors, Problem};
     params(("id" = String, Path), ("Prefer" = Option<String>, Header), ("Idempotency-Key" = Option<String>, Header)),
     responses(
         (status = 202, description = "Recorded; `Location` is where to look", body = ExecutionView),
+        (status = 402, description = "A budget has no room; see `Retry-After`", body = Problem),
         (status = 404, description = "There is none", body = Problem),
         (status = 409, description = "It has not ended yet", body = Problem),
     ),

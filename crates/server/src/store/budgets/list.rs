@@ -83,10 +83,19 @@ impl Store {
     }
 }
 
+impl CounterState {
+    fn of_nothing(subject: String) -> Self {
+        Self { subject, spent: Cost::default(), reserved: Cost::default(), alerted_at: None }
+    }
+}
+
 impl BudgetState {
     fn at(now: Timestamp, budget: Budget, rows: Vec<budget_state::Model>) -> Self {
         let period_start = budget.period.start(&budget.zone, now);
         let is_present = |row: &budget_state::Model| row.period_start >= period_start.as_millis();
+        let untouched = rows.is_empty() && !budget.is_for_each();
+        // One that was forgotten because nothing has counted since long ago.
+        let zero = untouched.then(|| CounterState::of_nothing(budget.name.clone()));
         let counters = rows
             .into_iter()
             .filter(|row| is_present(row) || row.reserved > 0 || !budget.is_for_each())
@@ -96,6 +105,7 @@ impl BudgetState {
                 alerted_at: row.alerted_at.filter(|_| is_present(&row)).map(Timestamp::from_millis),
                 subject: row.subject,
             })
+            .chain(zero)
             .collect();
         Self { resets_at: budget.period.end(&budget.zone, now), period_start, counters, budget }
     }

@@ -8,6 +8,7 @@ mod unified;
 use hmac::{Hmac, KeyInit, Mac};
 use legwork_server::app::hex;
 use legwork_server::config::Secret;
+use serde_json::json;
 use sha2::Sha256;
 
 use crate::app::{NOW, TestApp};
@@ -95,4 +96,27 @@ fn malformed() -> Vec<(&'static str, String)> {
     all.push(("a prompt of a million characters", format!("{{\"prompt\": \"{}\"}}", "x".repeat(1_000_000))));
     all.push(("a body of two megabytes", format!("{{\"prompt\": \"{}\"}}", "x".repeat(2_000_000))));
     all
+}
+
+/// Each door tells it in its own shape: the status, the code, and when to come again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_budget_without_room_is_told_in_the_words_of_each_door() {
+    let app = app().await;
+    let budget = json!({ "scope": "install", "period": "day", "limitUsd": 0 });
+    app.call("PUT", "/v1/budgets").json(&budget).send().await.expect(200);
+    let prompt = r#"{"prompt": "hello"}"#;
+    let line = app.call("POST", "/claude-code").json(&json!({ "prompt": "hello" }));
+    let answers = [
+        ("generate", generate(&app, prompt).send().await),
+        ("execute", execute(&app, prompt).send().await),
+        ("claude-code", line.send().await),
+    ];
+    for (door, answer) in answers {
+        assert_eq!((answer.status.as_u16(), answer.header("retry-after")), (402, "43200"), "{door}: {answer:?}");
+        let code = answer.json()[if door == "execute" { "code" } else { "error" }].clone();
+        assert!(code.as_str().is_some_and(|code| code.eq_ignore_ascii_case("budget_exceeded")), "{door}: {answer:?}");
+    }
+    let refusals = app.get("/v1/budgets/refusals").await.expect(200).json();
+    assert_eq!(refusals["refusals"].as_array().map(Vec::len), Some(3), "{refusals}");
+    app.finish().await;
 }
