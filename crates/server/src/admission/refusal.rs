@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use legwork_model::{ExecutionState, Period, Timestamp};
+use legwork_model::{ExecutionState, Timestamp};
 
 use crate::mcp::McpError;
 use crate::store::StoreError;
 use crate::store::approvals::ApprovalState;
-use crate::store::budgets::{BudgetScope, ExceededBudget};
+use crate::store::budgets::ExceededBudget;
 
 /// Why a request is refused. Nothing was recorded.
 #[derive(Debug, thiserror::Error)]
@@ -81,7 +81,7 @@ pub enum Refusal {
     #[error("as many jobs were taken as are allowed in this time; try again in {} s", seconds(*.0))]
     QuotaReached(Duration),
     /// A budget has no room for the job.
-    #[error("{}", of_budget(exceeded))]
+    #[error("{exceeded}")]
     BudgetExceeded {
         /// The budget and its state.
         exceeded: Box<ExceededBudget>,
@@ -140,24 +140,6 @@ impl Refusal {
             _ => None,
         }
     }
-}
-
-/// Whose budget has no room, what it stands at, and when it has room again.
-fn of_budget(exceeded: &ExceededBudget) -> String {
-    let ExceededBudget { budget, subject, spent, reserved, requested, resets_at } = exceeded;
-    let whose = match budget.scope {
-        BudgetScope::Install => "this installation".to_owned(),
-        scope => format!("the {} `{subject}`", scope.as_str()),
-    };
-    let per = match budget.period {
-        Period::Total => "in total".to_owned(),
-        period => format!("per {}", period.as_str()),
-    };
-    let then = resets_at.map_or("ask for a higher limit".to_owned(), |at| format!("counting begins anew at {at}"));
-    let limit = budget.limit;
-    format!(
-        "the budget of {whose} is {limit} {per}: {spent} are spent, {reserved} set aside, and {requested} more do not fit; {then}"
-    )
 }
 
 /// Whole seconds after which it is certainly over.

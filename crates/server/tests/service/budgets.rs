@@ -53,7 +53,7 @@ async fn a_budget_without_room_says_which_and_until_when() {
         refused.json(),
         json!({
             "type": "about:blank", "title": "Payment Required", "status": 402, "code": "budget_exceeded",
-            "detail": "the budget of the project `site` is $1.00 per day: $0.00 are spent, $0.75 set aside, and $0.75 more do not \
+            "detail": "the budget of the project `site` is $1.00 per day: $0.00 are spent and $0.75 set aside, and $0.75 more do not \
                        fit; counting begins anew at 2026-03-02T00:00:00.000Z",
             "budgetId": made["id"], "scope": "project", "name": "site", "subject": "site", "period": "day", "limitUsd": 1.0,
             "spentUsd": 0.0, "reservedUsd": 0.75, "requestedUsd": 0.75, "resetsAt": "2026-03-02T00:00:00.000Z",

@@ -8,7 +8,9 @@ pub(super) const fn advice(outcome: &Outcome) -> Option<&'static str> {
     Some(match failure.reason {
         FailureReason::Timeout => "--timeout SECONDS gives it more time",
         FailureReason::MaxTurns => "--max-turns N gives it more turns",
-        FailureReason::BudgetExceeded => "--max-cost DOLLARS gives it more money",
+        FailureReason::BudgetExceeded => {
+            "--max-cost DOLLARS gives it more money, where it is not a budget that is used up"
+        }
         FailureReason::PermissionDenied => "--allow TOOL lets it use a tool",
         FailureReason::StartTimeout => "start_seconds under [limits] in the settings gives it more time",
         FailureReason::FirstEventTimeout => "first_event_seconds under [limits] in the settings gives it more time",

@@ -15,6 +15,8 @@ mod put;
 mod refusals;
 mod reserve;
 
+use std::fmt;
+
 use legwork_model::{Cost, ExecutionId, Period, Timestamp, Zone};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -185,6 +187,30 @@ pub struct ExceededBudget {
     pub requested: Cost,
     /// When counting begins anew, where it does.
     pub resets_at: Option<Timestamp>,
+}
+
+impl fmt::Display for ExceededBudget {
+    /// Whose it is, how it stands, and when there is room again, for callers and for the message of a run that it ended.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { budget, subject, spent, reserved, requested, resets_at } = self;
+        match budget.scope {
+            BudgetScope::Install => f.write_str("the budget of this installation")?,
+            scope => write!(f, "the budget of the {} `{subject}`", scope.as_str())?,
+        }
+        let per = match budget.period {
+            Period::Day => "per day",
+            Period::Month => "per month",
+            Period::Total => "in total",
+        };
+        write!(f, " is {} {per}: {spent} are spent and {reserved} set aside", budget.limit)?;
+        if *requested > Cost::default() {
+            write!(f, ", and {requested} more do not fit")?;
+        }
+        match resets_at {
+            Some(at) => write!(f, "; counting begins anew at {at}"),
+            None => f.write_str("; it has to be raised before anything more fits"),
+        }
+    }
 }
 
 /// A budget of which so much was spent that somebody is to be told. Happens once in a period.
