@@ -43,6 +43,8 @@ impl TestApp {
     /// A service whose settings `configure` changes; it also gets the folder of the test.
     pub(crate) async fn with(configure: impl FnOnce(&mut Config, &Path)) -> Self {
         let alone = ALONE.lock().await;
+        // As the binary does; the second test of a process finds it done.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let folder = tempfile::tempdir().expect("a folder");
         let agent = ScriptedAgent::install(folder.path());
         let clock = Arc::new(TestClock::at(NOW));
