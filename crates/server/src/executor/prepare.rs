@@ -298,7 +298,9 @@ impl Executor {
             true => Some(Exclusive::wait(&place).await.map_err(|error| directory_failed(&place, &error))?),
             false => None,
         };
-        Ok(Place { workspace: Workspace::looked_at(place, dirs), commit: None, alone })
+        let was_fresh = !is_clone && record.task.workspace.is_none() && record.task.resume_session.is_none();
+        let workspace = if was_fresh { Workspace::fresh(place) } else { Workspace::looked_at(place, dirs) };
+        Ok(Place { workspace, commit: None, alone })
     }
 
     /// Looks again where a path leads: somebody may have put a link there since it was admitted.

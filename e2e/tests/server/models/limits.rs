@@ -138,3 +138,36 @@ async fn a_model_without_a_price_is_an_error_to_be_configured() {
     let body = json!({ "prompt": "[[say: hi]]", "model": "gpt-5.5" });
     assert_eq!(server.client.post_json("/v1/executions", &body).await, 422, "it is not among those that are allowed");
 }
+
+#[tokio::test]
+async fn a_run_that_meets_a_budget_pauses_until_it_is_raised() {
+    let data = tempfile::tempdir().expect("a directory");
+    let vendor = Vendor::start().await;
+    let Some(setup) = paying(data.path(), &vendor) else { return };
+    let server = setup.env("LEGWORK_BUDGETS__RESERVE", "$0.001").start().await;
+    let budget = |limit: &str| {
+        json!({
+            "scope": "project", "name": "site", "period": "total", "limitUsd": limit, "pauseOnExceed": true,
+            "alertAtPercent": 50,
+        })
+    };
+    let put = async |limit: &str| {
+        let request = server.client.request("PUT", "/v1/budgets").json(&budget(limit));
+        assert_eq!(request.send().await.expect("an answer").status(), 200);
+    };
+    put("$0.01").await;
+    let prompt = "[[usage: 100000 1000]] [[bash: echo one > one.txt]] [[say: two]]";
+    let job = json!({ "prompt": prompt, "project": "site", "tools": {"allow": ["Bash"]} });
+    let id = server.client.submit(&job).await;
+    let paused = waiting(&server.client, &id).await;
+    assert_eq!(paused["waiting"], json!({"reason": "budget"}), "{paused:#}");
+    assert_eq!(server.client.post_json("/v1/executions", &job).await, 402, "there is no room for another");
+    put("$500").await;
+    let ended = check_history(&server.client, &id).await;
+    assert_eq!(ended["state"], "succeeded", "{ended:#}");
+    let events = server.client.events(&id).await;
+    assert_eq!(events.iter().filter(|event| event["kind"] == "budget_alert").count(), 1, "{events:#?}");
+    let refusals = server.client.get_text("/v1/budgets/refusals").await;
+    assert_eq!(refusals.matches("\"budgetId\"").count(), 2, "{refusals}");
+    nothing_left(data.path()).await;
+}

@@ -6,13 +6,14 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use legwork_gateway::model_proxy::{Answered, Books, Cause, Held};
 use legwork_model::{
-    Clock, Cost, EventBody, ExecutionId, Failure, FailureReason, Ids, Metered, ModelCall, WaitReason, Waiting,
+    Clock, Cost, EventBody, ExecutionId, Failure, FailureReason, Ids, Metered, ModelCall, Timestamp, WaitReason,
+    Waiting,
 };
 use legwork_runner::StopReason;
 use tokio::sync::{mpsc, watch};
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::store::budgets::{BudgetAlert, ExceededBudget};
+use crate::store::budgets::{BudgetAlert, ExceededBudget, Refuse};
 use crate::store::charge::{Charge, Charged};
 use crate::store::{Store, StoreError};
 
@@ -203,9 +204,10 @@ impl Sheet {
         if !std::mem::take(&mut self.state().asks) {
             return Ok(());
         }
-        match self.store.exceeded(self.of.id, self.clock.now()).await {
+        let now = self.clock.now();
+        match self.store.exceeded(self.of.id, now).await {
             Ok(None) => Ok(()),
-            Ok(Some(exceeded)) => Err(self.exceeded(&exceeded)),
+            Ok(Some(exceeded)) => Err(self.refuse(exceeded, now).await),
             Err(error) => {
                 tracing::error!(execution = %self.of.id, %error, "the budgets of a run can't be read");
                 self.state().asks = true;
@@ -214,16 +216,18 @@ impl Sheet {
         }
     }
 
-    fn exceeded(&self, exceeded: &ExceededBudget) -> String {
-        let ExceededBudget { budget, subject, spent, resets_at, .. } = exceeded;
-        if budget.pause_on_exceed {
-            self.state().hindrance = Some(Waiting { reason: WaitReason::Budget, until: *resets_at });
+    /// Puts a refusal on record; gives it in words.
+    async fn refuse(&self, exceeded: ExceededBudget, at: Timestamp) -> String {
+        let said = exceeded.to_string();
+        if exceeded.budget.pause_on_exceed {
+            self.state().hindrance = Some(Waiting { reason: WaitReason::Budget, until: exceeded.resets_at });
         }
-        let whose =
-            if subject.is_empty() { String::new() } else { format!(" of {} `{subject}`", budget.scope.as_str()) };
-        let resets = resets_at.map_or(String::new(), |at| format!("; it begins anew at {at}"));
-        let (period, limit) = (budget.period.as_str(), budget.limit);
-        format!("The budget {}{whose} is used up: {spent} of {limit} ({period}){resets}.", budget.id)
+        let refuse = Refuse { id: Ids::from_system().execution(at), execution: self.of.id, exceeded, at };
+        if let Err(error) = self.store.write(refuse).await {
+            tracing::warn!(execution = %self.of.id, %error, "that a budget ends a run can't be put on record");
+        }
+        let mut words = said.chars();
+        words.next().map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), words.as_str()))
     }
 }
 

@@ -12,7 +12,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::doors::Doors;
+use crate::scheduler::Command;
+use crate::store::StoreError;
 use crate::store::budgets::{BudgetScope, BudgetState, CounterState, EACH};
+use crate::store::park::UnparkBudgets;
 
 /// `/v1/budgets`
 pub(in crate::doors) fn routes() -> Router<Doors> {
@@ -20,6 +23,15 @@ pub(in crate::doors) fn routes() -> Router<Doors> {
         .route("/", get(list::list).put(put::put))
         .route("/{id}", delete(remove::remove))
         .route("/refusals", get(refusals::list))
+}
+
+/// There may be room again: what waits for a budget asks once more.
+async fn look_again(doors: &Doors) -> Result<(), StoreError> {
+    let waiting = doors.app.store.write(UnparkBudgets { now: doors.app.clock.now() }).await?;
+    if waiting > 0 {
+        doors.scheduler.tell(Command::Look);
+    }
+    Ok(())
 }
 
 /// A budget and how it stands.

@@ -9,7 +9,7 @@ use legwork_model::{Cost, Period, WrittenCost};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{BudgetView, each};
+use super::{BudgetView, each, look_again};
 use crate::admission::{self, BudgetRequest, Caller, Permission};
 use crate::doors::body::json_body;
 use crate::doors::{Doors, Problem};
@@ -74,5 +74,7 @@ pub async fn put(
         pause_on_exceed: asked.pause_on_exceed,
         time_zone: asked.time_zone,
     };
-    Ok(Json(admission::put_budget(&doors.app, &caller, request).await?.into()))
+    let budget = admission::put_budget(&doors.app, &caller, request).await?;
+    look_again(&doors).await?;
+    Ok(Json(budget.into()))
 }

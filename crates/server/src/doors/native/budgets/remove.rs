@@ -3,6 +3,7 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 
+use super::look_again;
 use crate::admission::{Caller, Permission, Refusal};
 use crate::doors::native::WrittenId;
 use crate::doors::{Doors, Problem};
@@ -25,6 +26,7 @@ pub async fn remove(
     caller.require(Permission::Admin)?;
     let is_id = id.len() <= 40 && id.bytes().all(|byte| byte.is_ascii_graphic());
     if is_id && doors.app.store.write(RemoveBudget { id: id.clone() }).await? {
+        look_again(&doors).await?;
         return Ok(StatusCode::NO_CONTENT);
     }
     Err(Refusal::NoBudget(id.chars().filter(|one| !one.is_control()).take(40).collect()).into())
