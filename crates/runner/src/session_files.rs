@@ -1,6 +1,6 @@
 //! The files in which an agent keeps a session, as one archive, so that the session can be continued where they are not.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Read};
 use std::path::{Component, Path, PathBuf};
 
@@ -13,11 +13,17 @@ const MOST_DEPTH: usize = 8;
 
 impl RunDirs {
     /// The files of a session in `places`, directories relative to the home, as a tar archive: those that have its id in their
-    /// name or are in a directory that has. `None` where there are none, or where they are too large.
+    /// name or are in a directory that has, each as `clean` gives it back. `None` where there are none, where they are too large, and
+    /// where `clean` gives one not back.
     ///
     /// # Errors
     /// What the file system says.
-    pub fn pack_session(&self, places: &[&str], session: &str) -> io::Result<Option<Vec<u8>>> {
+    pub fn pack_session(
+        &self,
+        places: &[&str],
+        session: &str,
+        clean: impl Fn(Vec<u8>) -> Option<Vec<u8>>,
+    ) -> io::Result<Option<Vec<u8>>> {
         let home = self.home();
         let mut files = Vec::new();
         for place in places {
@@ -30,9 +36,12 @@ impl RunDirs {
         }
         let mut archive = tar::Builder::new(Vec::new());
         for file in files {
-            if let Ok(name) = file.strip_prefix(&home) {
-                archive.append_file(name, &mut File::open(&file)?)?;
-            }
+            let Ok(name) = file.strip_prefix(&home) else { continue };
+            let Some(contents) = clean(fs::read(&file)?) else { return Ok(None) };
+            let mut header = tar::Header::new_gnu();
+            header.set_metadata(&fs::metadata(&file)?);
+            header.set_size(contents.len() as u64);
+            archive.append_data(&mut header, name, contents.as_slice())?;
         }
         archive.into_inner().map(Some)
     }
@@ -105,13 +114,13 @@ mod tests {
             write(&from, path);
         }
         let places = [".a", ".b"];
-        let archive = from.pack_session(&places, "s1").expect("packed").expect("a session");
+        let archive = from.pack_session(&places, "s1", Some).expect("packed").expect("a session");
         to.unpack_session(&places, &archive).expect("unpacked");
         let there = |path: &str| to.home().join(path).exists();
         let kept = [".a/x/s1.jsonl", ".a/s1/deep/log", ".b/2026/roll-s1.json"];
         assert!(kept.into_iter().all(there));
         assert!(![".a/x/s2.jsonl", ".a/other", "secret-s1"].into_iter().any(there));
-        assert_eq!(from.pack_session(&places, "s9").expect("packed"), None);
+        assert_eq!(from.pack_session(&places, "s9", Some).expect("packed"), None);
         assert!(to.unpack_session(&[".c"], &archive).is_err(), "only where sessions are");
     }
 

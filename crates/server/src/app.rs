@@ -14,9 +14,10 @@ use sha2::{Digest, Sha256};
 
 use crate::admission::Keyring;
 use crate::config::{Config, Secret};
-use crate::events::{Hub, Mask};
+use crate::events::Hub;
 use crate::executor::Executor;
 use crate::lifecycle::Phase;
+use crate::mask::Mask;
 use crate::store::append::Lease;
 use crate::store::{Store, StoreError};
 
@@ -275,23 +276,35 @@ pub async fn open_store(config: &Config, data_dir: &Path) -> Result<Store, Start
     Ok(Store::open_sqlite(&path).await?)
 }
 
-/// All secrets among the settings.
-pub fn secrets_of(config: &Config) -> impl Iterator<Item = &str> {
+/// All secrets among the settings. Of an address that is one, the password is one by itself, too.
+pub fn secrets_of(config: &Config) -> impl Iterator<Item = String> {
     let agents = || config.agents.values();
     let of_agents = agents().flat_map(|agent| [&agent.api_key, &agent.auth_token, &agent.oauth_token]);
     let pools = || agents().flat_map(|agent| &agent.credentials);
     let of_pools = pools().flat_map(|one| [&one.api_key, &one.auth_token, &one.oauth_token]);
     let logins = agents().map(|agent| &agent.login_file).chain(pools().map(|one| &one.login_file)).flatten();
     let of_logins = logins.flat_map(|file| Credential::secrets_in(file.expose()));
-    let of_doors = [&config.doors.generate.secret, &config.doors.execute.secret];
+    let of_doors = [&config.doors.generate.secret, &config.doors.execute.secret, &config.secret_store.master_key];
+    let urls = [&config.database.url, &config.redis.url, &config.doors.unified.db_base_url, &config.log.sentry_dsn];
     of_agents
         .chain(of_pools)
         .chain(of_doors)
-        .chain([&config.database.url, &config.redis.url, &config.doors.unified.db_base_url, &config.log.sentry_dsn])
+        .chain(urls)
         .flatten()
         .map(Secret::expose)
         .chain(of_logins)
         .chain(config.secrets.values().map(Secret::expose))
+        .map(str::to_owned)
+        .chain(urls.into_iter().flatten().flat_map(|url| passwords_in(url.expose())))
+}
+
+/// The password of an address as it is written and as it is meant.
+fn passwords_in(url: &str) -> Vec<String> {
+    let url = url::Url::parse(url).ok();
+    let Some(written) = url.as_ref().and_then(url::Url::password) else { return Vec::new() };
+    let query = format!("p={}", written.replace('+', "%2B"));
+    let meant = url::form_urlencoded::parse(query.as_bytes()).next().map(|(_, password)| password.into_owned());
+    meant.into_iter().chain([written.to_owned()]).collect()
 }
 
 fn private_file(path: &Path) -> io::Result<fs::File> {

@@ -29,4 +29,8 @@ pub mod project;
 
 pub mod mcp;
 
+pub mod mask;
+
+pub mod secrets;
+
 pub mod commands;

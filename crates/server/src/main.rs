@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use legwork_server::commands::{
-    Failure, agents, budget, config, doctor, executions, images, key, openapi, prices, run, serve, supervise, usage,
-    worker,
+    Failure, agents, budget, config, doctor, executions, images, key, openapi, prices, run, secret, serve, supervise,
+    usage, worker,
 };
 use legwork_server::config::Environment;
 
@@ -30,6 +30,7 @@ enum Command {
     Prices(prices::Prices),
     Budget(budget::Budget),
     Usage(usage::Usage),
+    Secret(secret::Secret),
     Config(config::Config),
     #[command(hide = true)]
     Supervise(supervise::Supervise),
@@ -64,6 +65,7 @@ fn main() -> ExitCode {
             Command::Key(key) => key.run(environment).await.map(|()| ExitCode::SUCCESS),
             Command::Budget(budget) => budget.run(environment).await.map(|()| ExitCode::SUCCESS),
             Command::Usage(usage) => usage.run(environment).await.map(|()| ExitCode::SUCCESS),
+            Command::Secret(secret) => secret.run(environment).await.map(|()| ExitCode::SUCCESS),
             Command::Config(config) => config.run(&environment).map(|()| ExitCode::SUCCESS),
             Command::Prices(prices) => prices.run(&environment).map(|()| ExitCode::SUCCESS),
             Command::Supervise(supervise) => supervise.run().await.map(|()| ExitCode::SUCCESS),

@@ -18,11 +18,12 @@ use crate::admission::Keyring;
 use crate::app::{App, DataDir, StartError, open_store, secrets_of};
 use crate::config::{Config, Environment};
 use crate::doors::{Doors, Statistics, listen, redis, router};
-use crate::events::{Hub, Mask};
+use crate::events::Hub;
 use crate::executor::{
     Bells, Executor, HealthCache, Kinds, Model, Models, Programs, Uplinks, Vault, WarmPool, docker, keep, sandboxed,
 };
 use crate::lifecycle::{Phase, Stage, drain};
+use crate::mask::Mask;
 use crate::scheduler::{Command, Lanes, Schedule, SchedulerHandle, beat, prune, recover, rescue, schedule};
 
 /// How long deliveries may take when everything else has ended.
@@ -43,6 +44,8 @@ pub struct Parts {
     pub metrics: PrometheusHandle,
     /// The program that supervises runs, called with `supervise`, where runs may outlive this process.
     pub supervisor: Option<PathBuf>,
+    /// Keeps secrets out of what the process shows; the service adds those that it learns of.
+    pub mask: Mask,
     /// A key that this process makes for itself; then every caller needs a key.
     pub own_key: Option<String>,
 }
@@ -76,7 +79,8 @@ impl Service {
             .as_ref()
             .map_or(Model::Configured, |rehearsal| Model::Rehearsal { base_url: rehearsal.base_url() });
         let redis = config.redis.url.as_ref().map(redis::link).transpose().map_err(StartError::Redis)?;
-        let mask = Mask::new(secrets_of(&config));
+        let mask = parts.mask.clone();
+        mask.learn(secrets_of(&config));
         let warm = WarmPool::new(config.warm.clone());
         let config = Arc::new(config);
         let path = parts.environment.get("PATH").unwrap_or("/usr/local/bin:/usr/bin:/bin");
@@ -92,7 +96,7 @@ impl Service {
             runner,
             runs: data_dir.runs()?,
             askpass: data_dir.askpass()?,
-            vault: Vault::default(),
+            vault: Vault::new(mask.clone()),
             node,
             programs: Programs::new(data_dir.path(), path),
             path: path.to_owned(),

@@ -33,15 +33,17 @@ const OUTSIDE: [(&str, &[&str]); 9] = [
 const STAGES: [&str; 5] = ["doors", "admission", "scheduler", "executor", "events"];
 
 /// What all stages may use, and what each of these may use in turn.
-const SHARED: [(&str, &[&str]); 8] = [
+const SHARED: [(&str, &[&str]); 10] = [
     ("store", &[]),
     ("config", &["parse"]),
     ("parse", &[]),
     ("project", &["config", "mcp", "parse"]),
-    ("mcp", &["config", "parse"]),
-    ("alarm", &["config", "store"]),
+    ("mcp", &["config", "parse", "secrets"]),
+    ("mask", &[]),
+    ("secrets", &["config", "store"]),
+    ("alarm", &["config", "mask", "store"]),
     ("lifecycle", &["scheduler"]),
-    ("app", &["admission", "config", "events", "executor", "lifecycle", "store"]),
+    ("app", &["admission", "config", "events", "executor", "lifecycle", "mask", "store"]),
 ];
 
 /// What puts everything together; nobody uses it but the binary and each other.

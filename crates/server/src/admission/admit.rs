@@ -10,8 +10,8 @@ use sha2::{Digest, Sha256};
 use super::check;
 use super::keyring::{Caller, Permission};
 use super::refusal::Refusal;
-use super::sandbox;
 use super::submission::{OnLost, Submission};
+use super::{sandbox, secrets};
 use crate::app::{App, hex};
 use crate::lifecycle::Stage;
 use crate::mcp;
@@ -92,6 +92,7 @@ pub async fn retry(
     if earlier.pinned {
         return Err(Refusal::CredentialsGone);
     }
+    secrets::check(app, &earlier.task).await?;
     let id = request.id;
     let execution = NewExecution {
         id,
@@ -142,6 +143,7 @@ pub(super) async fn follow_up(
         repository: None,
         ..earlier.task.clone()
     };
+    secrets::check(app, &task).await?;
     let execution = NewExecution {
         id: request.id,
         reserve: reserve(app, &task),
@@ -219,6 +221,7 @@ async fn judge(app: &App, caller: &Caller, submission: Submission, id: Execution
         env: submission.env,
     };
     let task = settled(app, task, project)?;
+    secrets::check(app, &task).await?;
     Ok(NewExecution {
         id,
         reserve: reserve(app, &task),

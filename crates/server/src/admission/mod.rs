@@ -10,6 +10,7 @@ mod keyring;
 mod order;
 mod refusal;
 mod sandbox;
+mod secrets;
 mod submission;
 
 pub use admit::{Accepted, Repeat, Request, admit, retry};

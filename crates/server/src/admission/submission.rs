@@ -63,7 +63,7 @@ pub struct Submission {
     /// Where its processes live, and what they may use and reach.
     #[serde(default, deserialize_with = "object")]
     pub sandbox: Sandbox,
-    /// Further environment variables of the agent.
+    /// Further environment variables of the agent. `${NAME}` stands for a secret that the operator lets callers use, `$${` for `${`.
     #[serde(default)]
     pub env: BTreeMap<String, String>,
     /// What the job belongs to, in the caller's words: what is spent is counted by it. A session's, where that is continued.

@@ -8,8 +8,9 @@ use legwork_model::{Clock, Ids, SystemClock};
 
 use super::{Failure, load_config, print};
 use crate::admission::{Permissions, new_key};
-use crate::app::open_store;
-use crate::config::Environment;
+use crate::app::{open_store, secrets_of};
+use crate::config::{Config, Environment};
+use crate::mask::Mask;
 use crate::store::api_keys::{AddApiKey, RevokeApiKey};
 use crate::store::{Store, StoreError};
 
@@ -58,14 +59,21 @@ impl Key {
     pub async fn run(self, environment: Environment) -> Result<(), Failure> {
         let mut config = load_config(self.config.as_deref(), &environment)?;
         config.data_dir = self.data_dir.unwrap_or(config.data_dir);
+        let mask = Mask::new(secrets_of(&config));
+        self.action.perform(&config).await.map_err(|failure| failure.without_secrets(&mask))
+    }
+}
+
+impl Action {
+    async fn perform(self, config: &Config) -> Result<(), Failure> {
         crate::app::make_data_dir(&config.data_dir)?;
-        let store = open_store(&config, &config.data_dir).await?;
-        match self.action {
-            Action::Create { name, permissions, expires_in_days } => {
+        let store = open_store(config, &config.data_dir).await?;
+        match self {
+            Self::Create { name, permissions, expires_in_days } => {
                 create(&store, &name, &permissions, expires_in_days).await
             }
-            Action::List => list(&store).await,
-            Action::Revoke { name } => revoke(&store, name).await,
+            Self::List => list(&store).await,
+            Self::Revoke { name } => revoke(&store, name).await,
         }
     }
 }

@@ -7,12 +7,13 @@ use std::sync::Arc;
 use legwork_model::{ExecutionState, Ids, SystemClock};
 use tokio::task::JoinHandle;
 
-use crate::app::{App, DataDir, StartError, hex, make_data_dir};
+use crate::app::{App, DataDir, StartError, hex, make_data_dir, secrets_of};
 use crate::commands::client::Client;
 use crate::commands::{Failure, UNAVAILABLE};
 use crate::config::{Config, Environment, LaneSettings, Secret};
 use crate::doors::web::metrics;
 use crate::lifecycle::{Phase, Stage};
+use crate::mask::Mask;
 use crate::service::{Parts, Service};
 use crate::store::StoreError;
 use crate::store::cancel::Cancel;
@@ -41,16 +42,19 @@ impl Local {
         config.lanes = [(lane.clone(), LaneSettings { concurrency: 1 })].into();
         config.server.listen = "127.0.0.1:0".to_owned();
         keep_out_of_git(&config.data_dir)?;
-        log_errors();
+        let mask = Mask::new(secrets_of(&config));
+        log_errors(&mask);
         let parts = Parts {
             clock: Arc::new(SystemClock),
             ids: Arc::new(ids),
             environment,
             metrics: metrics::install().map_err(|error| Failure::new(error.to_string()))?,
             supervisor: None,
+            mask: mask.clone(),
             own_key: Some(key.clone()),
         };
-        let service = Service::start(config, parts).await.map_err(|error| not_started(&error))?;
+        let service =
+            Service::start(config, parts).await.map_err(|error| not_started(&error).without_secrets(&mask))?;
         cancel_stale(&service.app).await.map_err(|error| unavailable(error.to_string()))?;
         let (listener, _) = service.listen().await.map_err(|error| not_started(&error))?;
         let address = listener.local_addr().map_err(|error| unavailable(error.to_string()))?;
@@ -116,8 +120,8 @@ async fn cancel_stale(app: &App) -> Result<(), StoreError> {
 }
 
 /// The service's own log is for servers; here only what went wrong counts.
-fn log_errors() {
-    let log = tracing_subscriber::fmt().with_max_level(tracing::Level::ERROR).with_writer(std::io::stderr);
+fn log_errors(mask: &Mask) {
+    let log = tracing_subscriber::fmt().with_max_level(tracing::Level::ERROR).with_writer(mask.of_all());
     // Fails where there is a log already.
     let _ = log.try_init();
 }

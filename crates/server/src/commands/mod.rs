@@ -10,6 +10,7 @@ pub mod key;
 pub mod openapi;
 pub mod prices;
 pub mod run;
+pub mod secret;
 pub mod serve;
 pub mod supervise;
 pub mod usage;
@@ -27,6 +28,7 @@ use legwork_runner::DockerError;
 
 use crate::app::StartError;
 use crate::config::{Config, ConfigError, Environment, load};
+use crate::mask::Mask;
 
 /// Exit code of a mistake in how a command was called.
 pub const USAGE: u8 = 2;
@@ -51,6 +53,11 @@ impl Failure {
     /// A mistake in how the command was called: exit code 2.
     pub fn usage(message: impl Into<String>) -> Self {
         Self { message: message.into(), code: USAGE }
+    }
+
+    /// The same without secrets: what libraries say may hold what they were called with.
+    pub(crate) fn without_secrets(self, mask: &Mask) -> Self {
+        Self { message: mask.apply(self.message), ..self }
     }
 }
 

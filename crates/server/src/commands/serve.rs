@@ -9,9 +9,11 @@ use legwork_model::{Ids, SystemClock};
 
 use super::{Failure, load_config};
 use crate::alarm;
+use crate::app::secrets_of;
 use crate::config::{Config, Environment, LogFormat};
 use crate::doors::web::metrics;
 use crate::lifecycle::heed_signals;
+use crate::mask::Mask;
 use crate::service::{Parts, Service};
 
 /// Serves the API and runs jobs.
@@ -51,41 +53,47 @@ impl Serve {
         config.data_dir = self.data_dir.unwrap_or(config.data_dir);
         config.rehearsal.enabled |= self.rehearse;
         change(&mut config);
-        log_to_stderr(&config)?;
-        let _told = config.log.sentry_dsn.as_ref().map(alarm::init);
-        let rehearses = config.rehearsal.enabled;
-        let parts = Parts {
-            clock: Arc::new(SystemClock),
-            ids: Arc::new(Ids::from_system()),
-            environment,
-            metrics: metrics::install().map_err(|error| Failure::new(error.to_string()))?,
-            supervisor: own_program(),
-            own_key: None,
-        };
-        let service = Service::start(config, parts).await?;
-        tokio::spawn(heed_signals(service.app.phase.clone()));
-        let (listener, confined) = service.listen().await?;
-        let address = listener.local_addr().map_err(|error| Failure::new(error.to_string()))?;
-        service.announce(address);
-        announce(&format!("legwork listening on http://{address}"));
-        if confined {
-            eprintln!(
-                "There are no API keys, so only this machine is served. Make one to listen on other addresses: legwork key create --name NAME --permissions execute,read"
-            );
-        } else if !service.app.keyring.is_needed().await.unwrap_or(true) {
-            eprintln!("There are no API keys: everybody on this machine may use this server, nobody else.");
-        }
-        if service.app.config.doors.any_signed() {
-            eprintln!("Signed doors are open to whoever knows their secret, from every address that is listened on.");
-        }
-        if rehearses {
-            eprintln!(
-                "Rehearsal: agents talk to a scripted model, nothing is spent. Leave out --rehearse for the real one."
-            );
-        }
-        service.serve(listener).await;
-        Ok(())
+        let mask = Mask::new(secrets_of(&config));
+        serve(config, environment, mask.clone()).await.map_err(|failure| failure.without_secrets(&mask))
     }
+}
+
+async fn serve(config: Config, environment: Environment, mask: Mask) -> Result<(), Failure> {
+    log_to_stderr(&config, mask.of_all())?;
+    let _told = config.log.sentry_dsn.as_ref().map(|dsn| alarm::init(dsn, mask.of_all()));
+    let rehearses = config.rehearsal.enabled;
+    let parts = Parts {
+        clock: Arc::new(SystemClock),
+        ids: Arc::new(Ids::from_system()),
+        environment,
+        metrics: metrics::install().map_err(|error| Failure::new(error.to_string()))?,
+        supervisor: own_program(),
+        mask,
+        own_key: None,
+    };
+    let service = Service::start(config, parts).await?;
+    tokio::spawn(heed_signals(service.app.phase.clone()));
+    let (listener, confined) = service.listen().await?;
+    let address = listener.local_addr().map_err(|error| Failure::new(error.to_string()))?;
+    service.announce(address);
+    announce(&format!("legwork listening on http://{address}"));
+    if confined {
+        eprintln!(
+            "There are no API keys, so only this machine is served. Make one to listen on other addresses: legwork key create --name NAME --permissions execute,read"
+        );
+    } else if !service.app.keyring.is_needed().await.unwrap_or(true) {
+        eprintln!("There are no API keys: everybody on this machine may use this server, nobody else.");
+    }
+    if service.app.config.doors.any_signed() {
+        eprintln!("Signed doors are open to whoever knows their secret, from every address that is listened on.");
+    }
+    if rehearses {
+        eprintln!(
+            "Rehearsal: agents talk to a scripted model, nothing is spent. Leave out --rehearse for the real one."
+        );
+    }
+    service.serve(listener).await;
+    Ok(())
 }
 
 /// This program, also where its file was replaced since.
@@ -100,14 +108,17 @@ fn announce(line: &str) {
     let _ = writeln!(out, "{line}").and_then(|()| out.flush());
 }
 
-fn log_to_stderr(config: &Config) -> Result<(), Failure> {
+fn log_to_stderr(config: &Config, mask: Mask) -> Result<(), Failure> {
     let wrong = |error: String| Failure::new(format!("log.filter: {error}"));
     let filter =
         tracing_subscriber::EnvFilter::try_new(&config.log.filter).map_err(|error| wrong(error.to_string()))?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(mask);
     let installed = match config.log.format {
         LogFormat::Text => builder.try_init(),
         LogFormat::Json => builder.json().try_init(),
     };
-    installed.map_err(|error| wrong(error.to_string()))
+    installed.map_err(|error| wrong(error.to_string()))?;
+    // What panics say goes the same way.
+    std::panic::set_hook(Box::new(|panic| tracing::error!("{panic}")));
+    Ok(())
 }

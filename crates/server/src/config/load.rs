@@ -166,6 +166,7 @@ fn apply_known_variables(config: &mut Config, environment: &Environment) {
     config.database.url = config.database.url.take().or_else(|| secret("DATABASE_URL"));
     config.redis.url = config.redis.url.take().or_else(|| secret("REDIS_URL"));
     config.log.sentry_dsn = config.log.sentry_dsn.take().or_else(|| secret("SENTRY_DSN"));
+    config.secret_store.master_key = config.secret_store.master_key.take().or_else(|| secret("LEGWORK_MASTER_KEY"));
     let claude = config.agents.entry("claude-code".into()).or_default();
     let has_none = claude.api_key.is_none() && claude.auth_token.is_none();
     if has_none && claude.oauth_token.is_none() && claude.login_file.is_none() {
@@ -192,6 +193,7 @@ fn resolve_secrets(config: &mut Config, environment: &Environment) -> Result<(),
     resolve("database.url", &mut config.database.url, environment)?;
     resolve("redis.url", &mut config.redis.url, environment)?;
     resolve("log.sentry_dsn", &mut config.log.sentry_dsn, environment)?;
+    resolve("secret_store.master_key", &mut config.secret_store.master_key, environment)?;
     resolve("doors.generate.secret", &mut config.doors.generate.secret, environment)?;
     resolve("doors.execute.secret", &mut config.doors.execute.secret, environment)?;
     resolve("doors.unified.db_base_url", &mut config.doors.unified.db_base_url, environment)?;
@@ -220,8 +222,18 @@ fn resolve_secrets(config: &mut Config, environment: &Environment) -> Result<(),
 
 /// Replaces `env:NAME` and `file:PATH` by what they name.
 fn resolve(setting: &str, secret: &mut Option<Secret>, environment: &Environment) -> Result<(), ConfigError> {
+    if let Some(written) = secret {
+        *secret = Some(resolved(setting, written.expose(), environment)?);
+    }
+    Ok(())
+}
+
+/// What is written as a secret: the value itself, or where it is.
+///
+/// # Errors
+/// Where there is nothing; names `setting`.
+pub fn resolved(setting: &str, written: &str, environment: &Environment) -> Result<Secret, ConfigError> {
     let invalid = |message: String| ConfigError::Invalid { setting: setting.to_owned(), message };
-    let Some(written) = secret.as_ref().map(Secret::expose) else { return Ok(()) };
     let value = if let Some(name) = written.strip_prefix("env:") {
         environment
             .get(name)
@@ -235,8 +247,7 @@ fn resolve(setting: &str, secret: &mut Option<Secret>, environment: &Environment
     if value.is_empty() {
         return Err(invalid("is empty; remove it or give a value, env:NAME or file:PATH".into()));
     }
-    *secret = Some(Secret::new(value));
-    Ok(())
+    Ok(Secret::new(value))
 }
 
 /// Those that are known, and those that the settings describe.
@@ -276,6 +287,9 @@ fn validate(config: &Config) -> Result<(), ConfigError> {
     let is_name = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     if let Some(name) = config.secrets.keys().find(|name| name.is_empty() || !is_name(name)) {
         return invalid(&format!("secrets.{name}"), "is no name of a secret; use letters, digits and `_`".into());
+    }
+    if let Err(message) = config.secret_store.key() {
+        return invalid("secret_store.master_key", message.into());
     }
     for (name, server) in &config.mcp.servers {
         if server.command.is_some() == server.url.is_some() {

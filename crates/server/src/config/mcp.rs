@@ -13,14 +13,13 @@ pub struct McpSettings {
     pub servers: BTreeMap<String, McpServerSettings>,
     /// Whether callers may define servers of their own. Such a program can do what the agent's commands can.
     pub allow_definitions: bool,
-    /// Secrets that may stand as `${NAME}` in what callers define; whoever defines a server can read them.
-    pub secrets_in_requests: Vec<String>,
     /// Secrets that the servers may use which a project's container file names. Whoever can propose a change to a project can
     /// have an agent use such a server.
     pub secrets_in_projects: Vec<String>,
 }
 
-/// `[mcp.servers.NAME]`: either `command` or `url`. `${NAME}` in variables and headers stands for a value of `[secrets]`.
+/// `[mcp.servers.NAME]`: either `command` or `url`. `${NAME}` in variables and headers stands for a value of `[secrets]`,
+/// or of the secret store.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct McpServerSettings {
@@ -38,11 +37,6 @@ pub struct McpServerSettings {
 
 impl Default for McpSettings {
     fn default() -> Self {
-        Self {
-            servers: BTreeMap::new(),
-            allow_definitions: true,
-            secrets_in_requests: Vec::new(),
-            secrets_in_projects: Vec::new(),
-        }
+        Self { servers: BTreeMap::new(), allow_definitions: true, secrets_in_projects: Vec::new() }
     }
 }

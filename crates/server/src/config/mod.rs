@@ -26,6 +26,7 @@ mod repositories;
 mod runs;
 mod sandbox;
 mod secret;
+mod secret_store;
 mod server;
 mod shutdown;
 mod warm;
@@ -54,7 +55,7 @@ pub use environment::Environment;
 pub use gateway::GatewaySettings;
 pub use lanes::{LaneSettings, default_lanes};
 pub use limits::LimitSettings;
-pub use load::{ConfigError, load};
+pub use load::{ConfigError, load, resolved};
 pub use log::{LogFormat, LogSettings};
 pub use mcp::{McpServerSettings, McpSettings};
 pub use queue::QueueSettings;
@@ -64,6 +65,7 @@ pub use repositories::RepositorySettings;
 pub use runs::RunSettings;
 pub use sandbox::{BubblewrapSettings, SandboxSettings, reach};
 pub use secret::Secret;
+pub use secret_store::{SecretStoreSettings, key_bytes};
 pub use server::ServerSettings;
 pub use shutdown::ShutdownSettings;
 pub use warm::WarmSettings;
@@ -107,8 +109,10 @@ pub struct Config {
     pub approvals: ApprovalSettings,
     /// Servers of the Model Context Protocol.
     pub mcp: McpSettings,
-    /// Secrets by name, for MCP servers: `${NAME}` stands for them.
+    /// Secrets by name, for MCP servers and the variables of jobs: `${NAME}` stands for them.
     pub secrets: BTreeMap<String, Secret>,
+    /// The same in the database, set by `legwork secret`.
+    pub secret_store: SecretStoreSettings,
     /// Directories that agents may work in.
     pub workspaces: WorkspaceSettings,
     /// Git repositories that may be cloned.
@@ -145,6 +149,7 @@ impl Default for Config {
             approvals: ApprovalSettings::default(),
             mcp: McpSettings::default(),
             secrets: BTreeMap::new(),
+            secret_store: SecretStoreSettings::default(),
             workspaces: WorkspaceSettings::default(),
             repositories: RepositorySettings::default(),
             sandbox: SandboxSettings::default(),

@@ -2,10 +2,9 @@
 
 mod follow;
 mod hub;
-mod mask;
+mod redaction;
 mod run_log;
 
 pub use follow::follow;
 pub use hub::{Hub, Signal, Subscription};
-pub use mask::Mask;
 pub use run_log::{Appended, RunLog};

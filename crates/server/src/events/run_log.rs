@@ -8,7 +8,8 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::hub::{Hub, Signal};
-use super::mask::Mask;
+use super::redaction::Redaction;
+use crate::mask::Mask;
 use crate::store::append::{Append, Fenced, Lease};
 use crate::store::finish::{Finish, finished_event};
 use crate::store::kept::Kept;
@@ -19,10 +20,14 @@ use crate::store::{ExecutionRecord, NewEvent, RecordedEvent, Store, StoreError};
 const BATCH: usize = 256;
 /// Bytes of one event's data at the most; longer data is cut and marked.
 const LARGEST: usize = 1024 * 1024;
+/// Events of an earlier server process whose text may go on.
+const RECENT: usize = 16;
 /// How long events of a run that nobody follows may wait for company.
 const UNWATCHED: Duration = Duration::from_millis(20);
 /// The same for the first ones: that an agent has begun is to be on record soon, for then the run is not repeated.
 const FIRST: Duration = Duration::from_millis(5);
+/// How long events wait for what tells whether their end is the beginning of a secret.
+const UNDECIDED: Duration = Duration::from_millis(500);
 /// How long a run goes on while its events can't be recorded.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -31,7 +36,7 @@ pub struct RunLog {
     store: Store,
     hub: Hub,
     clock: Arc<dyn Clock>,
-    mask: Mask,
+    redaction: Redaction,
     lease: Lease,
     /// The number of the last event on record.
     last_seq: u64,
@@ -92,7 +97,7 @@ impl RunLog {
             store,
             hub,
             clock,
-            mask,
+            redaction: Redaction::new(mask),
             lease,
             last_seq,
             pending: Vec::new(),
@@ -108,27 +113,45 @@ impl RunLog {
         self.turns.number = recorded.iter().filter_map(|event| event.turn).max().unwrap_or_default();
         let last = recorded.iter().rev().find(|event| TURN_MARKS.contains(&event.kind.as_str()));
         self.turns.ended = last.is_some_and(|event| event.kind == "turn_ended");
+        // A secret may have begun in what was told last.
+        for event in recorded.iter().rev().take(RECENT).rev().filter_map(|event| event.decode().ok()) {
+            self.redaction.take(event.at, event.body);
+            self.redaction.release();
+        }
     }
 
     /// Takes an event that is recorded together with the next one.
-    pub fn hold(&mut self, body: &EventBody) {
-        if let EventBody::Unparsed { line, .. } = body {
+    pub fn hold(&mut self, body: EventBody) {
+        if let EventBody::Unparsed { line, .. } = &body {
             self.notice_drift(line);
         }
-        if let EventBody::Started { session_id: Some(session), .. } = body {
+        if let EventBody::Started { session_id: Some(session), .. } = &body {
             self.session_id = Some(session.clone());
         }
-        let mut event = NewEvent::new(self.clock.now(), body);
-        event.turn = self.turns.of(body);
-        event.data = capped(self.mask.apply(event.data), body);
-        self.pending.push(event);
+        let decided = self.redaction.take(self.clock.now(), body);
+        self.put(decided);
+    }
+
+    /// What waits to be decided is recorded with the next events.
+    fn release(&mut self) {
+        let released = self.redaction.release();
+        self.put(released);
+    }
+
+    fn put(&mut self, events: Vec<(Timestamp, EventBody)>) {
+        for (at, body) in events {
+            let mut event = NewEvent::new(at, &body);
+            event.turn = self.turns.of(&body);
+            event.data = capped(self.redaction.mask().apply_to_json(event.data), &body);
+            self.pending.push(event);
+        }
     }
 
     /// The agent says something that its adapter does not know: a newer version may speak otherwise.
     fn notice_drift(&mut self, line: &str) {
         metrics::counter!("legwork_agent_unknown_output_total").increment(1);
         if !std::mem::replace(&mut self.has_drifted, true) {
-            let line: String = self.mask.apply(line.chars().take(200).collect());
+            let line: String = self.redaction.mask().apply(line.to_owned()).chars().take(200).collect();
             tracing::warn!(execution = %self.lease.id, line, "the agent says what is not known; it is kept as it came");
         }
     }
@@ -138,18 +161,18 @@ impl RunLog {
     pub async fn record(&mut self, events: &mut mpsc::Receiver<EventBody>) -> Appended {
         let mut batch = Vec::new();
         let mut patience = FIRST;
-        while events.recv_many(&mut batch, BATCH).await > 0 {
+        while self.receive(events, &mut batch).await {
             if !self.hub.is_followed(self.lease.id) {
                 // Nobody reads along, so what follows closely may share the commit.
                 let gather = async { while batch.len() < BATCH && events.recv_many(&mut batch, BATCH).await > 0 {} };
                 let _ = tokio::time::timeout(patience, gather).await;
                 patience = UNWATCHED;
             }
-            batch.drain(..).for_each(|body| self.hold(&body));
+            batch.drain(..).for_each(|body| self.hold(body));
             if events.is_closed() && events.is_empty() {
                 break;
             }
-            match self.append().await {
+            match self.append_decided().await {
                 Appended::Recorded => {}
                 stopped => return stopped,
             }
@@ -157,8 +180,26 @@ impl RunLog {
         Appended::Recorded
     }
 
+    /// Waits for the next events; says whether there may be more of them. Where nothing comes for a while, there may be none.
+    async fn receive(&mut self, events: &mut mpsc::Receiver<EventBody>, batch: &mut Vec<EventBody>) -> bool {
+        let received = events.recv_many(batch, BATCH);
+        if !self.redaction.is_undecided() {
+            return received.await > 0;
+        }
+        if let Ok(count) = tokio::time::timeout(UNDECIDED, received).await {
+            return count > 0;
+        }
+        self.release();
+        true
+    }
+
     /// Records what is held.
     pub async fn append(&mut self) -> Appended {
+        self.release();
+        self.append_decided().await
+    }
+
+    async fn append_decided(&mut self) -> Appended {
         if self.pending.is_empty() {
             return Appended::Recorded;
         }
@@ -181,10 +222,11 @@ impl RunLog {
         kept: &Kept,
         orders: u64,
     ) -> Appended {
+        self.release();
         let now = self.clock.now();
         outcome.session_id = outcome.session_id.or_else(|| self.session_id.clone());
         let mut last = finished_event(now, &outcome);
-        last.data = self.mask.apply(last.data);
+        last.data = self.redaction.mask().apply_to_json(last.data);
         self.pending.push(last);
         let finish = || Finish {
             lease: self.lease,
@@ -218,6 +260,7 @@ impl RunLog {
         node: &str,
         lease_until: Timestamp,
     ) -> Appended {
+        self.release();
         let session_id = session_id.or_else(|| self.session_id.clone());
         let park = || Park {
             lease: self.lease,

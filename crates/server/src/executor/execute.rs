@@ -22,8 +22,9 @@ use super::vault::Vault;
 use super::warm::WarmPool;
 use crate::alarm;
 use crate::config::Config;
-use crate::events::{Appended, Hub, Mask, RunLog, Signal};
+use crate::events::{Appended, Hub, RunLog, Signal};
 use crate::lifecycle::Phase;
+use crate::mask::Mask;
 use crate::store::append::Lease;
 use crate::store::kept::Kept;
 use crate::store::lose::{Lose, Lost};
@@ -190,7 +191,7 @@ impl Executor {
 
     /// What is kept out of everything that a run shows.
     pub(super) fn mask_of(&self, id: ExecutionId) -> Mask {
-        self.vault.of(id).map_or_else(|| self.mask.clone(), |secrets| self.mask.and(secrets.each()))
+        self.mask.of(id)
     }
 
     /// How long people have to decide what the agent of a run may do.
@@ -219,7 +220,7 @@ impl Executor {
                 // They came in this moment.
                 Appended::OrdersWait => {
                     let before = talk.heard();
-                    talk.undelivered().await.iter().for_each(|message| log.hold(message));
+                    talk.undelivered().await.into_iter().for_each(|message| log.hold(message));
                     if talk.heard() > before {
                         continue;
                     }
@@ -264,7 +265,7 @@ impl Executor {
             Verdict::Failed(failure) => failure.message.clone(),
             _ => String::new(),
         };
-        log.hold(&EventBody::Waiting { waiting, message });
+        log.hold(EventBody::Waiting { waiting, message });
         let lease_until = self.clock.now().plus_millis(self.lease_millis());
         let parked = log.park(waiting, outcome.session_id.clone(), heard, &self.node, lease_until).await;
         match parked {
@@ -323,7 +324,7 @@ impl Executor {
 
     /// A value without what is kept out of everything that a run shows.
     pub(super) fn masked_value(&self, id: ExecutionId, value: &Value) -> Value {
-        serde_json::from_str(&self.mask_of(id).apply(value.to_string())).unwrap_or_default()
+        self.mask_of(id).apply_to_value(value.clone())
     }
 
     fn masked(&self, id: ExecutionId, mut outcome: Outcome) -> Outcome {

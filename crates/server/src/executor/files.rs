@@ -13,7 +13,7 @@ use legwork_model::ExecutionId;
 use legwork_runner::{Output, RunDirs};
 
 use super::execute::Executor;
-use crate::events::Mask;
+use crate::mask::Mask;
 use crate::store::kept::{Forget, Kept};
 use crate::store::{ExecutionRecord, StoreError};
 
@@ -50,7 +50,8 @@ impl Executor {
             return Ok(Some(output.into()));
         }
         // It still runs, or its server was killed.
-        let so_far = tokio::fs::read(raw).await.ok().map(|bytes| masked(&self.mask_of(execution.id), bytes).into());
+        let so_far = tokio::fs::read(raw).await.ok();
+        let so_far = so_far.map(|bytes| self.mask_of(execution.id).apply_to_output_so_far(bytes).into());
         let runs_here = execution.lease_owner.as_ref() == Some(&self.node);
         Ok(so_far.or_else(|| runs_here.then(Bytes::new)))
     }
@@ -141,22 +142,26 @@ impl Packing {
     /// May take a while where there are files.
     fn pack(self) -> Kept {
         let Self { mask, dirs, output, patch } = self;
-        let pack = |output, file: &Path| {
-            packed_for_a_row(&mask, output?, file).unwrap_or_else(|error| {
+        type Clean = fn(&Mask, Vec<u8>) -> Vec<u8>;
+        let pack = |output: Option<Output>, clean: Clean, file: &Path| {
+            packed_for_a_row(|bytes| clean(&mask, bytes), output?, file).unwrap_or_else(|error| {
                 tracing::warn!(file = %file.display(), %error, "what a run left can't be packed; it stays where it is");
                 None
             })
         };
-        let kept = Kept { output: pack(output, &dirs.stdout()), patch: pack(patch, &dirs.patch()) };
+        let kept = Kept {
+            output: pack(output, Mask::apply_to_output, &dirs.stdout()),
+            patch: pack(patch, Mask::apply_to_patch, &dirs.patch()),
+        };
         dirs.tidy();
         kept
     }
 }
 
 /// Packs it, and removes its file. What is too large for a row goes into another file.
-fn packed_for_a_row(mask: &Mask, output: Output, file: &Path) -> io::Result<Option<Vec<u8>>> {
+fn packed_for_a_row(clean: impl Fn(Vec<u8>) -> Vec<u8>, output: Output, file: &Path) -> io::Result<Option<Vec<u8>>> {
     let in_file = matches!(output, Output::File(_));
-    let bytes = masked(mask, output.read()?);
+    let bytes = clean(output.read()?);
     let compressed = if bytes.is_empty() { bytes } else { zstd::bulk::compress(&bytes, LEVEL)? };
     let fits = compressed.len() <= MOST_IN_A_ROW;
     if !fits {
@@ -184,13 +189,6 @@ async fn unpacked(kept: Option<Vec<u8>>, file: &Path) -> Option<Vec<u8>> {
     tokio::task::spawn_blocking(move || zstd::stream::decode_all(compressed.as_slice()).ok()).await.ok()?
 }
 
-fn masked(mask: &Mask, bytes: Vec<u8>) -> Vec<u8> {
-    match String::from_utf8(bytes) {
-        Ok(text) => mask.apply(text).into_bytes(),
-        Err(binary) => binary.into_bytes(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -206,7 +204,7 @@ mod tests {
         });
         let large: Vec<u8> = noise.collect();
         fs::write(&file, &large).expect("written");
-        let kept = packed_for_a_row(&Mask::default(), Output::File(file.clone()), &file).expect("packed");
+        let kept = packed_for_a_row(|bytes| bytes, Output::File(file.clone()), &file).expect("packed");
         assert_eq!(kept, None);
         assert!(!file.exists(), "the raw output is gone");
         assert_eq!(unpacked(kept, &packed(&file)).await, Some(large));
@@ -215,10 +213,17 @@ mod tests {
     #[tokio::test]
     async fn what_fits_into_a_row_comes_back_as_it_was_but_for_secrets() {
         let mask = Mask::new(["sk-ant-0123456789"]);
-        for (bytes, expected) in
-            [(b"".as_slice(), b"".as_slice()), (b"key sk-ant-0123456789\n", b"key ***\n"), (b"\x00\xff", b"\x00\xff")]
-        {
-            let kept = packed_for_a_row(&mask, Output::Memory(bytes.to_vec()), Path::new("unused")).expect("packed");
+        for (bytes, expected) in [
+            (b"".as_slice(), b"".as_slice()),
+            (b"key sk-ant-0123456789\n", b"key ***\n"),
+            (b"\x00\xffsk-ant-0123456789", b"\x00\xff***"),
+        ] {
+            let kept = packed_for_a_row(
+                |bytes| mask.apply_to_output(bytes),
+                Output::Memory(bytes.to_vec()),
+                Path::new("unused"),
+            )
+            .expect("packed");
             assert_eq!(unpacked(kept, Path::new("unused")).await.as_deref(), Some(expected));
         }
     }

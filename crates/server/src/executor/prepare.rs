@@ -14,9 +14,9 @@ use tokio::sync::{mpsc, watch};
 
 use super::confinement::Confined;
 use super::execute::{Executor, Model};
-use super::mcp;
 use super::models::{Route, of_list};
 use super::prepared::Prepared;
+use super::secrets::with_secrets;
 use super::survival::Memo;
 use super::vault::RunSecrets;
 use super::waits::task_of;
@@ -68,7 +68,8 @@ impl Executor {
             let message = "The job's own credentials are gone; submit it again.";
             return Err(Verdict::failed(FailureReason::Lost, message));
         }
-        let secrets = secrets.unwrap_or_default();
+        let mut secrets = secrets.map(|secrets| (*secrets).clone()).unwrap_or_default();
+        secrets.named = self.secrets_named_in(task).await?;
         let (setup, route) = self.setup(agent, task, &secrets, record).await?;
         let own_credential = self.has_own_credential(&secrets) || route.is_some();
         let warm = self.warm.is_used() && record.home == record.id && record.parks == 0;
@@ -89,16 +90,20 @@ impl Executor {
         let cookie = self.cookie(record);
         let git = self.git(&cookie);
         let errand = Errand { runner: &self.runner, git: &git, dirs: &dirs, stop, events: events.clone() };
-        let token = secrets.repository_token.as_deref();
-        let Place { workspace, commit, alone } = self.workspace(record, &home, errand, token).await?;
+        let token = secrets.repository_token.clone();
+        let Place { workspace, commit, alone } = self.workspace(record, &home, errand, token.as_deref()).await?;
         let path = workspace.path().to_string_lossy().into_owned();
         // The log may have ended the run already; then nobody misses the event.
         let _ = events.send(EventBody::Workspace { path, commit }).await;
 
         // A project that had to be cloned first may ask for something, too.
         let settled = settle_or_refuse(task.clone(), workspace.path(), &self.config)?;
-        let (setup, route) =
-            if settled == *task { (setup, route) } else { self.setup(agent, &settled, &secrets, record).await? };
+        let (setup, route) = if settled == *task {
+            (setup, route)
+        } else {
+            secrets.named = self.secrets_named_in(&settled).await?;
+            self.setup(agent, &settled, &secrets, record).await?
+        };
         let setup = Setup { workspace: workspace.path().to_owned(), home: home.home(), tmp: home.tmp(), ..setup };
         let (waiting, confined) = match waiting {
             Some((waiting, confined)) => (Some(waiting), confined),
@@ -113,7 +118,7 @@ impl Executor {
             waiting,
             task: settled,
             setup,
-            secrets: (*secrets).clone(),
+            secrets,
             cookie,
             workspace,
             _alone: alone,
@@ -355,7 +360,7 @@ impl Executor {
         secrets: &RunSecrets,
         id: ExecutionId,
     ) -> Result<Setup, Verdict> {
-        let mcp_servers = mcp::with_secrets(task, &self.config)?;
+        let mcp_servers = with_secrets(task, &secrets.named)?;
         let settings = self.config.agent(agent.name());
         let (credential, base_url) = match &self.model {
             Model::Configured => {

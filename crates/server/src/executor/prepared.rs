@@ -15,6 +15,7 @@ use super::prepare::directory_failed;
 use super::survival::Memo;
 use super::vault::RunSecrets;
 use super::waits::GO_ON;
+use crate::secrets::fill_all;
 
 /// An attempt that is ready to start.
 pub(super) struct Prepared {
@@ -45,7 +46,7 @@ pub(super) struct Prepared {
 impl Prepared {
     /// What to start, and the other end of the dialogue with it. `so_far` is what an earlier process of this run printed.
     pub(super) fn start(&mut self, so_far: Option<Output>) -> Result<(Attempt, Box<dyn Dialogue>), Verdict> {
-        let mut launch = self.agent.launch(&self.task, &self.setup);
+        let mut launch = self.agent.launch(&self.with_secrets(), &self.setup);
         launch.env.extend(self.confined.uplink.iter().flat_map(|uplink| uplink.variables()));
         self.home.place(&launch.files).map_err(|error| directory_failed(&self.home.home(), &error))?;
         self.placed = paths(&launch);
@@ -64,6 +65,13 @@ impl Prepared {
             so_far,
         };
         Ok((attempt, dialogue))
+    }
+
+    /// The task as its program is told of it. What is kept of a run, and what a next server goes on with, has names only.
+    fn with_secrets(&self) -> Task {
+        let env = fill_all(&self.task.env, &self.secrets.named);
+        // All were there when the run was prepared.
+        Task { env: env.unwrap_or_else(|_| self.task.env.clone()), ..self.task.clone() }
     }
 
     /// The other end of the dialogue with a program that is started for the job.
@@ -110,7 +118,7 @@ impl Prepared {
             prompt: self.task.prompt.clone(),
             credential: self.setup.credential.clone(),
             base_url: self.setup.base_url.clone(),
-            env: self.task.env.clone(),
+            env: self.with_secrets().env,
         };
         let (limits, stdout_path) = (self.task.limits.clone(), self.dirs.stdout());
         Some((waiting, Job { opening, limits, idle: self.idle(), stdout_path, keep: self.keep(true) }))

@@ -5,6 +5,7 @@ use legwork_agents::Agent;
 use legwork_runner::RunDirs;
 
 use super::execute::Executor;
+use crate::mask::Mask;
 use crate::store::StoreError;
 use crate::store::sessions::KeepSession;
 
@@ -19,8 +20,9 @@ impl Executor {
         if session.is_empty() || !places.iter().any(|place| home.home().join(place).is_dir()) {
             return;
         }
+        let mask = self.mask.of_all();
         let pack = move || {
-            let archive = dirs.pack_session(places, &session)?;
+            let archive = dirs.pack_session(places, &session, |file| without_secrets(&mask, file))?;
             archive.map(|archive| zstd::bulk::compress(&archive, LEVEL)).transpose()
         };
         let packed = tokio::task::spawn_blocking(pack).await;
@@ -44,7 +46,7 @@ impl Executor {
         session_id: &str,
     ) -> Result<(), StoreError> {
         let (places, dirs, session) = (agent.session_dirs(), home.clone(), session_id.to_owned());
-        let is_there = move || dirs.pack_session(places, &session).is_ok_and(|files| files.is_some());
+        let is_there = move || dirs.pack_session(places, &session, Some).is_ok_and(|files| files.is_some());
         if places.is_empty() || tokio::task::spawn_blocking(is_there).await.unwrap_or(true) {
             return Ok(());
         }
@@ -56,5 +58,13 @@ impl Executor {
             _ => tracing::info!(session = session_id, "a session goes on here that began elsewhere"),
         }
         Ok(())
+    }
+}
+
+/// What an agent wrote down of what it read. A database of its own would be broken by it: such a session stays where it is.
+fn without_secrets(mask: &Mask, file: Vec<u8>) -> Option<Vec<u8>> {
+    match std::str::from_utf8(&file) {
+        Ok(_) => Some(mask.apply_to_output(file)),
+        Err(_) => (mask.apply_to_bytes(file.clone()) == file).then_some(file),
     }
 }

@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 
 use crate::config::{Config, McpServerSettings};
 use crate::parse::nearest;
+use crate::secrets::named;
 
 /// As many servers a job may have.
 const MOST: usize = 20;
@@ -173,7 +174,7 @@ fn program(field: &str, command: &str, request: &McpRequest) -> Result<McpServer
     if let Some(at) = args.iter().position(|argument| argument.contains('\0')) {
         return Err(invalid(&format!("{field}.args[{at}]"), "holds a NUL character"));
     }
-    if let Some(at) = args.iter().position(|argument| !secrets::named(argument).is_empty()) {
+    if let Some(at) = args.iter().position(|argument| named(argument).next().is_some()) {
         let message = "names a secret; arguments are seen by all on the machine, put it into `env`";
         return Err(invalid(&format!("{field}.args[{at}]"), message));
     }

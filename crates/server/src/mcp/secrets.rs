@@ -4,13 +4,10 @@ use legwork_model::McpServer;
 
 use super::{Asker, McpError, invalid};
 use crate::config::Config;
+use crate::secrets::named;
 
-/// The secrets that a text names.
-pub(super) fn named(text: &str) -> Vec<&str> {
-    text.split("${").skip(1).filter_map(|rest| rest.split_once('}').map(|(name, _)| name)).collect()
-}
-
-/// Whether every secret that a server needs is configured, and may be used by who asks for it; `theirs` where they defined it.
+/// Whether every secret that a server needs may be used by who asks for it; `theirs` where they defined it. Whether there is
+/// such a secret is for admission to ask.
 pub(super) fn check(
     field: &str,
     server: &McpServer,
@@ -38,17 +35,12 @@ pub(super) fn check_value(
 ) -> Result<(), McpError> {
     for secret in named(value) {
         let listed = match asker {
-            Asker::Project => Some(("secrets_in_projects", &config.mcp.secrets_in_projects)),
-            Asker::Caller => theirs.then_some(("secrets_in_requests", &config.mcp.secrets_in_requests)),
+            Asker::Project => Some(("mcp.secrets_in_projects", &config.mcp.secrets_in_projects)),
+            Asker::Caller => theirs.then_some(("secret_store.in_requests", &config.secret_store.in_requests)),
         };
         if let Some((setting, _)) = listed.filter(|(_, names)| !names.iter().any(|one| one == secret)) {
             let message =
-                format!("may not use the secret `{secret}`: the operator lists those that may be in `mcp.{setting}`");
-            return Err(invalid(place, message));
-        }
-        if !config.secrets.contains_key(secret) {
-            let message =
-                format!("needs the secret `{secret}`, which is not configured: set `{secret}` in `[secrets]`");
+                format!("may not use the secret `{secret}`: the operator lists those that may be in `{setting}`");
             return Err(invalid(place, message));
         }
     }

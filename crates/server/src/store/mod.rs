@@ -32,6 +32,7 @@ pub mod park;
 pub mod prune;
 pub mod quota;
 pub mod record;
+pub mod secrets;
 pub mod sessions;
 pub mod usage;
 

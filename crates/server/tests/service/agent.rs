@@ -6,7 +6,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 /// Words in the prompt: `many` says 300 things, `fail` ends with an error, `silent` ends without a result, `write`
-/// changes files, `secret` tells its API key, `gate` waits in the middle until the test opens the gate, `hang` waits
+/// changes files, `secret` tells its API key, `token` its variable `TOKEN` (also to a file beside
+/// the gate), `gate` waits in the middle until the test opens the gate, `hang` waits
 /// for ever.
 const SCRIPT: &str = r#"#!/bin/sh
 IFS= read -r prompt
@@ -26,6 +27,7 @@ case $prompt in
 *fail*) error=true ;;
 *silent*) exit 0 ;;
 *write*) echo new >new.txt; text written ;;
+*token*) printf %s "$TOKEN" >GATE.token; text "the token is $TOKEN" ;;
 *secret*) text "the key is $ANTHROPIC_API_KEY" ;;
 *gate*) text before; read -r token <GATE; text after ;;
 *hang*) text waiting; exec sleep 3600 ;;

@@ -8,6 +8,7 @@ use legwork_model::{ExecutionState, Ids, SandboxKind, TestClock, Timestamp};
 use legwork_server::admission::{Permissions, new_key};
 use legwork_server::config::{AgentSettings, Config, Environment};
 use legwork_server::lifecycle::Stage;
+use legwork_server::mask::Mask;
 use legwork_server::service::{Parts, Service};
 use legwork_server::store::api_keys::AddApiKey;
 use metrics_exporter_prometheus::PrometheusBuilder;
@@ -61,6 +62,7 @@ impl TestApp {
             environment: Environment::of_process(),
             metrics: PrometheusBuilder::new().build_recorder().handle(),
             supervisor: None,
+            mask: Mask::default(),
             own_key: None,
         };
         let service = Service::start(config, parts).await.expect("starts");

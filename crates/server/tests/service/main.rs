@@ -18,6 +18,7 @@ mod listing;
 mod mcp_servers;
 mod repeating;
 mod sandboxes;
+mod secrets;
 mod sessions;
 mod settings;
 mod submitting;

@@ -17,3 +17,4 @@ mod losing;
 mod opening;
 mod payloads;
 mod random_walk;
+mod secrets;

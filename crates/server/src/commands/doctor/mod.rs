@@ -4,6 +4,7 @@ mod agents;
 mod data;
 mod machine;
 mod report;
+mod secrets;
 mod sweep;
 
 use std::path::PathBuf;
@@ -12,9 +13,11 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::{Failure, load_config, print};
+use crate::app::secrets_of;
 use crate::commands::terminal::{one_line, shorten};
 use crate::config::{Config, Environment};
 use crate::executor::Probe;
+use crate::mask::Mask;
 use report::{Check, Report};
 
 const AFTER_HELP: &str = "\
@@ -64,13 +67,15 @@ impl Doctor {
         let path = environment.get("PATH").unwrap_or_default();
         let scratch = environment.get("TMPDIR").unwrap_or("/tmp");
         let (processes, probe) = machine::processes(scratch.as_ref(), path);
-        let (mut checks, mut sandboxes) = (Vec::new(), Vec::new());
+        let (mut checks, mut sandboxes, mut mask) = (Vec::new(), Vec::new(), Mask::default());
         match self.settings(environment) {
             Ok(config) => {
+                mask = Mask::new(secrets_of(&config));
                 let file = self.config.clone().unwrap_or_else(|| "legwork.toml".into());
                 let found = if file.exists() { file.display().to_string() } else { "no file, all defaults".to_owned() };
                 checks.push(Check::ok("settings", found));
                 checks.extend(data::examine(&config).await);
+                checks.extend(secrets::examine(&config).await);
                 checks.extend(agents::examine(&config, path, probe.as_ref()).await);
                 sandboxes = machine::sandboxes(&config.sandbox, path).await;
                 if self.sweep {
@@ -86,7 +91,7 @@ impl Doctor {
         checks.push(machine::git(path, probe.as_ref()).await);
         checks.push(processes);
         checks.extend(sandboxes);
-        Report { checks }
+        Report { checks: checks.into_iter().map(|check| check.without_secrets(&mask)).collect() }
     }
 
     fn settings(&self, environment: &Environment) -> Result<Config, Failure> {

@@ -5,6 +5,8 @@ use std::fmt;
 use serde::Serialize;
 use serde::ser::SerializeStruct;
 
+use crate::mask::Mask;
+
 /// How a finding counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -36,6 +38,11 @@ pub(super) struct Check {
 impl Check {
     pub(super) fn ok(name: &str, found: impl Into<String>) -> Self {
         Self { name: name.into(), status: Status::Ok, found: found.into(), fix: None }
+    }
+
+    /// The same without secrets, which the errors of libraries may hold.
+    pub(super) fn without_secrets(self, mask: &Mask) -> Self {
+        Self { found: mask.apply(self.found), ..self }
     }
 
     pub(super) fn info(name: &str, found: impl Into<String>) -> Self {

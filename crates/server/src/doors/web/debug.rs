@@ -16,10 +16,12 @@ pub async fn debug(State(doors): State<Doors>, caller: Caller) -> Result<Json<Va
     caller.require(Permission::Admin)?;
     let app = &doors.app;
     let claude = app.executor.agent_health("claude-code", false).await;
-    Ok(Json(json!({
+    let all = json!({
         "version": env!("CARGO_PKG_VERSION"),
         "node": app.node,
         "config": &*app.config,
         "agents": { "claude-code": { "version": claude.as_ref().ok(), "error": claude.as_ref().err() } },
-    })))
+    });
+    // A secret may stand where none is expected.
+    Ok(Json(app.mask.apply_to_value(all)))
 }

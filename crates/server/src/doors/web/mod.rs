@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{MatchedPath, Request};
-use axum::http::{HeaderValue, StatusCode};
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use tower_http::catch_panic::CatchPanicLayer;
@@ -19,6 +19,10 @@ use tower_http::request_id::{MakeRequestId, RequestId};
 use tower_http::timeout::TimeoutBody;
 
 use super::{Doors, Problem};
+use crate::mask::Mask;
+
+/// Bytes of an answer that is an error at the most.
+const LARGEST_ERROR: usize = 1024 * 1024;
 
 /// The layers around all routes, outermost last.
 pub(super) fn layers(routes: Router<Doors>, doors: &Doors) -> Router<Doors> {
@@ -38,6 +42,7 @@ pub(super) fn layers(routes: Router<Doors>, doors: &Doors) -> Router<Doors> {
             )
             .into_response()
         }))
+        .layer(middleware::from_fn_with_state(doors.app.mask.clone(), mask_errors))
         .layer(middleware::from_fn(measure))
         .layer(middleware::from_fn(request_id))
 }
@@ -59,13 +64,33 @@ pub(super) async fn method_not_allowed() -> Problem {
 /// Counts and times requests under the names that existing alert rules know.
 async fn measure(request: Request, next: Next) -> Response {
     let started = Instant::now();
-    let method = request.method().as_str().to_owned();
+    let method = known(request.method()).to_owned();
     let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
     let response = next.run(request).await;
     let labels = [("method", method), ("route", route), ("status", response.status().as_u16().to_string())];
     ::metrics::counter!("http_requests_total", &labels).increment(1);
     ::metrics::histogram!("http_request_duration_seconds", &labels[..2]).record(started.elapsed());
     response
+}
+
+/// What callers make up becomes no label.
+fn known(method: &Method) -> &str {
+    let standard =
+        [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::HEAD, Method::OPTIONS];
+    if standard.contains(method) { method.as_str() } else { "other" }
+}
+
+/// Keeps secrets out of errors: they may quote what a library was called with.
+async fn mask_errors(State(mask): State<Mask>, request: Request, next: Next) -> Response {
+    let response = next.run(request).await;
+    let status = response.status();
+    if !status.is_client_error() && !status.is_server_error() {
+        return response;
+    }
+    let (mut parts, body) = response.into_parts();
+    let Ok(bytes) = axum::body::to_bytes(body, LARGEST_ERROR).await else { return status.into_response() };
+    parts.headers.remove(header::CONTENT_LENGTH);
+    Response::from_parts(parts, Body::from(mask.apply_to_bytes(bytes.into())))
 }
 
 /// Gives every request an id, or keeps the caller's own where it is a plain token.

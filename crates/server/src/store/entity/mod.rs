@@ -17,4 +17,5 @@ pub(super) mod order;
 pub(super) mod quota;
 pub(super) mod quota_call;
 pub(super) mod reservation;
+pub(super) mod secret;
 pub(super) mod session;

@@ -6,6 +6,7 @@ use sea_orm_migration::{MigrationTrait, MigratorTrait};
 mod m0001_executions;
 mod m0002_quotas;
 mod m0003_conversations;
+mod m0004_secrets;
 mod m0005_budgets;
 mod m0006_waiting;
 
@@ -17,6 +18,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0001_executions::Migration),
             Box::new(m0002_quotas::Migration),
             Box::new(m0003_conversations::Migration),
+            Box::new(m0004_secrets::Migration),
             Box::new(m0005_budgets::Migration),
             Box::new(m0006_waiting::Migration),
         ]

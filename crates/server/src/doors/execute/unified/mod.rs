@@ -218,6 +218,7 @@ fn submission(
         credential: request.coding_assistant_access_token.map(credential),
         repository_token,
         others: request.database.iter().map(|database| database.access_token.clone()).collect(),
+        ..RunSecrets::default()
     };
     let submission = Submission {
         prompt,
