@@ -118,12 +118,28 @@ fn perform(command: Command, speech: &mut Speech) -> Option<End> {
             Err(error) => speech.fail(&error.to_string()),
         },
         Command::Run(words) => speech.text(&offspring::run(&words).unwrap_or_else(|error| error.to_string())),
+        Command::Print(words) => {
+            let printed = offspring::run(&words).unwrap_or_else(|error| error.to_string());
+            bit_by_bit(&mut std::io::stdout(), &printed);
+        }
+        Command::Complain(words) => {
+            let printed = offspring::run(&words).unwrap_or_else(|error| error.to_string());
+            bit_by_bit(&mut std::io::stderr(), &printed);
+        }
         Command::Connect(address) => speech.text(&read_from(&address).unwrap_or_else(|error| error.to_string())),
         Command::Take(bytes) => _ = vec![1_u8; bytes].leak(),
         Command::Spawn(how, role, marker) => say_if_wrong(speech, offspring::spawn(how, &role, &marker)),
     }
     _ = std::io::stdout().flush();
     None
+}
+
+/// Whoever reads gets a few bytes each time.
+fn bit_by_bit(out: &mut dyn Write, text: &str) {
+    for bit in text.as_bytes().chunks(7) {
+        _ = out.write_all(bit).and_then(|()| out.flush());
+        offspring::sleep(std::time::Duration::from_millis(1));
+    }
 }
 
 fn read_from(address: &str) -> std::io::Result<String> {

@@ -20,6 +20,8 @@
 //! remove PATH             removes a file
 //! shell COMMAND           runs a command line, and says what it printed and how it ended, as JSON
 //! run WORDS               has a shell run them, and says what they print
+//! print WORDS             the same, printed as it is, a few bytes at a time
+//! complain WORDS          the same to standard error
 //! connect ADDRESS         says what is to be read there over TCP, or why nothing is
 //! take 200MB              takes so much memory, and keeps it
 //! spawn HOW ROLE MARKER   starts a process: HOW is child | holding (it shares standard output) | detached (in a
@@ -52,6 +54,8 @@ pub(crate) enum Command {
     Remove(PathBuf),
     Shell(String),
     Run(String),
+    Print(String),
+    Complain(String),
     Connect(String),
     Take(usize),
     Spawn(How, String, String),
@@ -95,6 +99,8 @@ fn command(line: &str) -> Option<Command> {
         "remove" => Command::Remove(rest.into()),
         "shell" => Command::Shell(rest.to_owned()),
         "run" => Command::Run(rest.to_owned()),
+        "print" => Command::Print(rest.to_owned()),
+        "complain" => Command::Complain(rest.to_owned()),
         "connect" => Command::Connect(rest.to_owned()),
         "take" => Command::Take(size(rest)?),
         "spawn" => spawn(rest)?,

@@ -18,6 +18,7 @@ mod models;
 mod readme;
 mod redis;
 mod sandboxed;
+mod secrets;
 mod sentry;
 mod shutdown;
 mod survival;

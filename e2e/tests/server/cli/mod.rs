@@ -7,6 +7,7 @@ mod executions;
 mod key;
 mod pipes;
 mod run;
+mod secret;
 mod terminal;
 
 pub(crate) use terminal::Terminal;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use rustix::process::{Pid, Signal, kill_process_group};
-use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader, Lines};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 
 use crate::lab::{PATIENCE, Server, program};
@@ -77,6 +77,17 @@ impl Terminal {
     /// Calls `legwork` and waits for its end.
     pub(crate) async fn call(&self, arguments: &[&str]) -> Said {
         self.start(arguments).ended().await
+    }
+
+    /// The same for a command that reads `input`.
+    pub(crate) async fn tell(&self, input: &str, arguments: &[&str]) -> Said {
+        let mut command = self.command(arguments);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the command starts");
+        let mut stdin = child.stdin.take().expect("it is piped");
+        stdin.write_all(input.as_bytes()).await.expect("the command reads");
+        drop(stdin);
+        let (stdout, stderr) = (child.stdout.take().expect("it is piped"), child.stderr.take().expect("it is piped"));
+        Called { child, stdout: Stream::new(stdout), stderr: Stream::new(stderr) }.ended().await
     }
 
     /// Calls `legwork` and leaves it to itself.
