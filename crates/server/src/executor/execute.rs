@@ -134,7 +134,7 @@ impl Executor {
     ) -> Option<Waiting> {
         let lease = Lease { id: record.id, fence: record.fence };
         if let Some(models) = &self.models {
-            self.vault.mask(record.id, models.token(lease));
+            self.vault.mask(record.id, &models.token(lease));
         }
         let mut log = RunLog::new(
             self.store.clone(),

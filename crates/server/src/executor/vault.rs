@@ -67,12 +67,9 @@ impl Vault {
         }
     }
 
-    /// Keeps a secret in addition, which is to be shown nowhere.
-    pub fn mask(&self, id: ExecutionId, secret: String) {
-        let mut kept = self.lock();
-        let mut secrets = kept.get(&id).map_or_else(RunSecrets::default, |secrets| RunSecrets::clone(secrets));
-        secrets.others.push(secret);
-        kept.insert(id, Arc::new(secrets));
+    /// Masks a secret that the server itself made for a run. It is none that the run brought along.
+    pub fn mask(&self, id: ExecutionId, secret: &str) {
+        self.mask.learn_of(id, [secret]);
     }
 
     /// What is kept for a run.

@@ -43,7 +43,7 @@ enum Whose {
 #[derive(Default)]
 struct Known {
     all: RwLock<Learnt>,
-    runs: RwLock<HashMap<ExecutionId, Arc<Matcher>>>,
+    runs: RwLock<HashMap<ExecutionId, Vec<Arc<Matcher>>>>,
 }
 
 #[derive(Default)]
@@ -73,7 +73,7 @@ impl Mask {
     /// Masks these, too, in what a run says, until they are [forgotten](Self::forget).
     pub fn learn_of<'a>(&self, run: ExecutionId, secrets: impl IntoIterator<Item = &'a str>) {
         let matcher = Arc::new(Matcher::new(secrets));
-        self.known.runs.write().unwrap_or_else(PoisonError::into_inner).insert(run, matcher);
+        self.known.runs.write().unwrap_or_else(PoisonError::into_inner).entry(run).or_default().push(matcher);
     }
 
     /// Forgets what a run brought along.
@@ -153,8 +153,8 @@ impl Mask {
         let runs = self.known.runs.read().unwrap_or_else(PoisonError::into_inner);
         let own: Vec<_> = match self.whose {
             Whose::Nobodys => Vec::new(),
-            Whose::Of(run) => runs.get(&run).into_iter().cloned().collect(),
-            Whose::Everybodys => runs.values().cloned().collect(),
+            Whose::Of(run) => runs.get(&run).into_iter().flatten().cloned().collect(),
+            Whose::Everybodys => runs.values().flatten().cloned().collect(),
         };
         Matchers::new(std::iter::once(Arc::clone(&all.matcher)).chain(own))
     }
@@ -203,7 +203,9 @@ mod tests {
         let mask = Mask::new(["known-to-all"]);
         let (of_one, of_other) = (mask.of(one), mask.of(other));
         mask.learn_of(one, ["only-of-one"]);
+        mask.learn_of(one, ["and-of-one"]);
         let said = || "known-to-all only-of-one".to_owned();
+        assert_eq!(of_one.apply("and-of-one".to_owned()), "***");
         assert_eq!(of_one.apply(said()), "*** ***");
         assert_eq!(of_other.apply(said()), "*** only-of-one");
         assert_eq!(mask.of_all().apply(said()), "*** ***");
