@@ -41,9 +41,14 @@ impl Setup {
             log: None,
             // Else an agent that waits, or goes on without a server, looks like one that was left behind.
             // And most scenarios are about something else than where their agents live.
-            env: [("LEGWORK_WARM__MOST", "0"), ("LEGWORK_RUNS__DETACH", "false"), ("LEGWORK_SANDBOX__KIND", "process")]
-                .map(|(name, value)| (name, value.to_owned()))
-                .into(),
+            env: [
+                ("LEGWORK_WARM__MOST", "0"),
+                ("LEGWORK_RUNS__DETACH", "false"),
+                ("LEGWORK_SANDBOX__KIND", "process"),
+                ("LEGWORK_AGENTS__CLAUDE_CODE__API_KEY", "key-of-the-agent-in-scenarios"),
+            ]
+            .map(|(name, value)| (name, value.to_owned()))
+            .into(),
         }
     }
 

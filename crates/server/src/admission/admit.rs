@@ -13,6 +13,7 @@ use super::refusal::Refusal;
 use super::submission::{OnLost, Submission};
 use super::{sandbox, secrets};
 use crate::app::{App, hex};
+use crate::executor::Model;
 use crate::lifecycle::Stage;
 use crate::mcp;
 use crate::project;
@@ -68,7 +69,8 @@ pub async fn admit(
     request.caller.require(Permission::Execute)?;
     refuse_while_ending(app)?;
     let secrets = std::mem::take(&mut submission.secrets);
-    let mut execution = judge(app, request.caller, submission, request.id).await?;
+    let has_own = secrets.credential.is_some();
+    let mut execution = judge(app, request.caller, submission, has_own, request.id).await?;
     execution.pinned = !secrets.is_empty();
     app.executor.vault.keep(request.id, secrets);
     enqueue(app, scheduler, execution, request, body).await
@@ -169,7 +171,13 @@ fn refuse_while_ending(app: &App) -> Result<(), Refusal> {
 }
 
 /// Every rule for every field; the first that is broken refuses.
-async fn judge(app: &App, caller: &Caller, submission: Submission, id: ExecutionId) -> Result<NewExecution, Refusal> {
+async fn judge(
+    app: &App,
+    caller: &Caller,
+    submission: Submission,
+    has_own_credential: bool,
+    id: ExecutionId,
+) -> Result<NewExecution, Refusal> {
     let config = &app.config;
     check::prompt(&submission.prompt, config.limits.max_prompt_chars)?;
     let agent = check::agent(submission.agent.as_deref(), &config.known_agents)?;
@@ -182,6 +190,9 @@ async fn judge(app: &App, caller: &Caller, submission: Submission, id: Execution
     let limits = check::limits(&submission.limits, &config.limits)?;
     let settings = config.agent(agent.name());
     check::model(submission.model.as_deref(), &settings.models)?;
+    if !has_own_credential && app.executor.model == Model::Configured {
+        check::credential(agent, &settings)?;
+    }
     check::permission_mode(submission.permission_mode.as_deref(), settings.permission_mode.as_deref())?;
     check::env(&submission.env, agent)?;
     check::metadata(&submission.metadata)?;

@@ -10,7 +10,8 @@ use serde_json::{Map, Value};
 
 use super::refusal::Refusal;
 use super::submission::{LimitRequest, Submission};
-use crate::config::{Config, LimitSettings, RepositorySettings};
+use crate::config::{AgentSettings, Config, LimitSettings, RepositorySettings};
+use crate::executor::credential as credential_of;
 use crate::parse::nearest;
 
 const DEFAULT_AGENT: &str = "claude-code";
@@ -194,6 +195,20 @@ pub(super) fn permission_mode(asked: Option<&str>, operators: Option<&str>) -> R
         }
         _ => Ok(()),
     }
+}
+
+/// The agent has something to authenticate with, where it needs that.
+pub(super) fn credential(agent: &dyn Agent, settings: &AgentSettings) -> Result<(), Refusal> {
+    let needed = agent.credential_variables();
+    if needed.is_empty() || credential_of(settings).is_some() {
+        return Ok(());
+    }
+    let message = format!(
+        "has no credential on this server: set {}, or `api_key` under [agents.{}]; `legwork serve --rehearse` needs none",
+        needed.join(" or "),
+        agent.name()
+    );
+    Err(Refusal::invalid("agent", "credentials_missing", message))
 }
 
 /// A model that is named is among those that the operator allows, where they allow not all.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use clap::Args;
 use legwork_model::{Ids, SystemClock};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::{Failure, load_config};
 use crate::alarm;
@@ -58,9 +59,18 @@ impl Serve {
     }
 }
 
+/// Takes as many descriptors as the system allows: each open stream of a model is two.
+fn raise_descriptors() {
+    let limit = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum }) {
+        tracing::debug!(%error, "no more descriptors can be had");
+    }
+}
+
 async fn serve(config: Config, environment: Environment, mask: Mask) -> Result<(), Failure> {
     log_to_stderr(&config, mask.of_all())?;
     let _told = config.log.sentry_dsn.as_ref().map(|dsn| alarm::init(dsn, mask.of_all()));
+    raise_descriptors();
     let rehearses = config.rehearsal.enabled;
     let parts = Parts {
         clock: Arc::new(SystemClock),

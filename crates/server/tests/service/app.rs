@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::Router;
 use legwork_model::{ExecutionState, Ids, SandboxKind, TestClock, Timestamp};
 use legwork_server::admission::{Permissions, new_key};
-use legwork_server::config::{AgentSettings, Config, Environment};
+use legwork_server::config::{AgentSettings, Config, Environment, Secret};
 use legwork_server::lifecycle::Stage;
 use legwork_server::mask::Mask;
 use legwork_server::service::{Parts, Service};
@@ -50,7 +50,11 @@ impl TestApp {
         let agent = ScriptedAgent::install(folder.path());
         let clock = Arc::new(TestClock::at(NOW));
         let mut config = Config { data_dir: folder.path().join("data"), ..Config::default() };
-        let settings = AgentSettings { program: Some(agent.program().to_owned()), ..AgentSettings::default() };
+        let settings = AgentSettings {
+            program: Some(agent.program().to_owned()),
+            api_key: Some(Secret::new("key-of-the-agent-in-tests")),
+            ..AgentSettings::default()
+        };
         config.agents.insert("claude-code".into(), settings);
         // Else an agent that waits looks like one that was left behind.
         config.warm.most = 0;
