@@ -12,7 +12,7 @@ use crate::attempt::{Attempt, Survival, Wires};
 use crate::output::{Output, Recorder};
 use crate::passage::{Left, Passage, Terms};
 use crate::process_tree::{Leftover, Registry};
-use crate::sandbox::docker::{Docker, DockerError};
+use crate::sandbox::docker::Docker;
 use crate::sandbox::{Bubblewrap, ControlGroups, Inherited, Plain, Sandbox, Start, Works};
 use crate::starter::Starter;
 use crate::supervisor::{Hold, Supervisor};
@@ -127,30 +127,6 @@ impl Runner {
         self
     }
 
-    /// Goes on with a run in a container that an earlier server process started, if that container is there: its output
-    /// is taken from the beginning on, so the attempt's `so_far` is nothing. It gets no more input.
-    ///
-    /// # Errors
-    /// Where the engine does not answer, or the run can't be connected with the outside again; the container is as it was.
-    pub async fn run_again(
-        &self,
-        docker: &Docker,
-        attempt: Attempt,
-        wires: Wires,
-    ) -> Result<Option<Ended>, DockerError> {
-        let Some(running) = docker.attach_again(&attempt.cookie, &attempt.confinement.network).await? else {
-            return Ok(None);
-        };
-        let Attempt { launch, limits, idle, stdout_path, .. } = attempt;
-        let output = match Recorder::new(stdout_path, limits.max_output_bytes, None) {
-            Ok(output) => output,
-            Err(error) => return Ok(Some(Ended::without_run(not_kept(&error)))),
-        };
-        let terms = Terms { limits, idle, serves: launch.serves };
-        let left = Passage::new(running, terms, output, wires, self.graces).run().await;
-        Ok(Some(self.ended(left).await))
-    }
-
     /// Runs one attempt to its end. When this returns, none of its processes is left.
     ///
     /// Events go to [`Lines::events`](crate::Lines::events) in the order they happen; the attempt waits for a slow reader but can be stopped
@@ -205,6 +181,11 @@ impl Runner {
             }
             _ => Starter::Here(Arc::clone(&self.registry)),
         };
+        // Time in which people are waited for does not count, and whoever keeps a run has thought of that.
+        let time_limit = match &survival {
+            Survival::Kept(keep) => keep.hard_limit,
+            Survival::None | Survival::Later => Duration::from_secs(limits.timeout_seconds),
+        };
         let start = Start {
             launch,
             directory: &workspace,
@@ -213,7 +194,7 @@ impl Runner {
             inherited,
             confinement: &confinement,
             starter: &starter,
-            time_limit: Duration::from_secs(limits.timeout_seconds),
+            time_limit,
         };
         let running = sandbox.start(start).await.map_err(|error| Verdict::failed(error.reason(), error.to_string()))?;
         if let Survival::Kept(keep) = survival {

@@ -15,7 +15,8 @@ use crate::cookie::Cookie;
 use crate::output::Recorder;
 use crate::passage::{Passage, Terms};
 use crate::runner::{Ended, Runner};
-use crate::sandbox::{Adopted, Confinement, Running};
+use crate::sandbox::{Adopted, Again, Confinement, Running};
+use crate::starter::Started;
 use crate::supervisor::{Found, Link, Note, Supervisor};
 
 /// As long may it take to tell again what a program printed.
@@ -115,16 +116,18 @@ impl Runner {
         let Resumption { limits, idle, stdout_path, confinement } = resumption;
         let output = Recorder::new(stdout_path, limits.max_output_bytes, None)?;
         let sandbox = self.sandbox(confinement.kind).map_err(|_| io::Error::from(io::ErrorKind::Unsupported))?;
-        let adopted = Adopted { process: started.process, cookie: &taken.cookie, confinement: &confinement };
-        let process = sandbox.adopt(adopted).await.map_err(|error| io::Error::other(error.to_string()))?;
-        let running =
-            Running { process, stdin: started.stdin, stdout: started.stdout, stderr: started.stderr, bridge: None };
+        let again = Again { started, printed: history.printed, complained: history.complained };
+        let adopted = Adopted { again, cookie: &taken.cookie, confinement: &confinement };
+        let adopted = sandbox.adopt(adopted).await.map_err(|error| io::Error::other(error.to_string()))?;
+        let Again { started, printed, complained } = adopted;
+        let Started { process, stdin, stdout, stderr } = started;
+        let running = Running { process, stdin, stdout, stderr, bridge: None };
         let (_, stop) = watch::channel(None);
         let (events, _) = mpsc::channel(1);
         let terms = Terms { limits, idle, serves: false };
         let mut passage = Passage::new(running, terms, output, Wires::one_way(dialogue, stop, events), self.graces());
         passage.began(history.elapsed);
-        let events = timeout(PATIENCE, passage.replay(history.notes, history.printed)).await?;
+        let events = timeout(PATIENCE, passage.replay(history.notes, printed, complained)).await?;
         Ok(Resumed { passage, events })
     }
 

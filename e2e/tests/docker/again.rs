@@ -1,14 +1,36 @@
 //! A server that dies and comes again.
 
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
-use legwork_model::{TestClock, Timestamp};
-use legwork_runner::{Attempt, Cookie, Docker, DockerSettings, Runner, Wires};
+use legwork_agents::Order;
+use legwork_model::{TestClock, Timestamp, Verdict};
+use legwork_runner::supervisor::Keep;
+use legwork_runner::{Cookie, Docker, DockerSettings, Instruction, Lines, Resumption, Runner, StopReason, Survival};
 use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, watch};
 
 use crate::attacks::without_a_route;
-use crate::lab::{Done, Lab, PATIENCE, World, dialogue};
+use crate::lab::{Done, Going, Lab, PATIENCE, World, dialogue};
+
+/// A runner whose runs outlive it.
+fn lasting(world: &World) -> Runner {
+    let test = std::env::current_exe().expect("a test has a path");
+    let found = test.ancestors().skip(1).take(3).map(|dir| dir.join("legwork")).find(|path| path.is_file());
+    let legwork = found.expect("legwork is built");
+    let docker = Docker::new(world.settings());
+    world.other(&docker).with_supervisor(legwork, vec!["supervise".into()], world.data.path().join("supervisors"))
+}
+
+/// A run that outlives its server, for as long without one.
+fn lasting_lab(world: &World, script: &str, unattended: Duration, change: impl FnOnce(&mut Lab)) -> Lab {
+    let mut lab = Lab::new(world, script);
+    let keep = Keep { memo: b"memo".to_vec(), hard_limit: PATIENCE, unattended };
+    lab.attempt.survival = Survival::Kept(keep);
+    change(&mut lab);
+    lab
+}
 
 /// A server that forgets everything when it is dropped, and cleans up nothing.
 struct Mortal {
@@ -17,14 +39,13 @@ struct Mortal {
 
 impl Mortal {
     /// Starts a run, and waits until its agent says something.
-    fn begin(world: &World, lab: Lab) -> Self {
+    fn begin(world: &Arc<World>, lab: Lab) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.expect("a runtime");
-        let docker = Docker::new(world.settings());
-        let runner = world.other(&docker);
         let (said, heard) = std::sync::mpsc::channel();
+        let world = Arc::clone(world);
         runtime.spawn(async move {
-            let mut going = lab.start(&runner);
+            let mut going = lab.start(&lasting(&world));
             let text = going.until_text().await;
             said.send(text).expect("heard");
             std::future::pending::<()>().await;
@@ -39,46 +60,70 @@ impl Mortal {
     }
 }
 
-/// The same attempt, as a new server knows it.
-fn same(world: &World, cookie: &Cookie) -> Attempt {
-    Lab::with(world, "", |attempt| attempt.cookie = cookie.clone()).attempt
-}
-
-async fn attached(runner: &Runner, docker: &Docker, attempt: Attempt) -> Option<Done> {
-    let (_stop, stopped) = watch::channel(None);
-    let (sender, mut events) = mpsc::channel(4096);
-    let again = runner.run_again(docker, attempt, Wires::one_way(dialogue(), stopped, sender));
-    let collect = async {
-        let mut all = Vec::new();
-        while let Some(event) = events.recv().await {
-            all.push(event);
-        }
-        all
-    };
-    let both = async { tokio::join!(again, collect) };
-    let (ended, events) = tokio::time::timeout(PATIENCE, both).await.expect("it ends");
-    ended.expect("the engine answers").map(|ended| Done::new(ended, events))
-}
-
 async fn killed_meanwhile(world: &Arc<World>, lab: Lab) {
     let world = Arc::clone(world);
     tokio::task::spawn_blocking(move || Mortal::begin(&world, lab).die()).await.expect("it died");
 }
 
+/// A run as the next server knows it.
+struct Known {
+    cookie: Cookie,
+    resumption: Resumption,
+    work: PathBuf,
+}
+
+impl Known {
+    fn of(lab: &Lab) -> Self {
+        let resumption = Resumption {
+            limits: lab.attempt.limits.clone(),
+            idle: lab.attempt.idle,
+            stdout_path: lab.dirs.stdout().with_extension("again"),
+            confinement: lab.attempt.confinement.clone(),
+        };
+        Self { cookie: lab.attempt.cookie.clone(), resumption, work: lab.dirs.work() }
+    }
+
+    /// Takes the run up; tells what it said before as if it came now.
+    async fn taken_up(self, runner: &Runner) -> Option<(Going, mpsc::Sender<Instruction>)> {
+        let survivors = runner.survivors().await.expect("they can be asked for");
+        let survivor = survivors.iter().find(|survivor| survivor.cookie() == &self.cookie)?;
+        let taken = survivor.take_up().await.expect("connected").expect("it is there");
+        assert_eq!(taken.memo(), b"memo");
+        let mut resumed = runner.resume(taken, self.resumption, dialogue()).await.expect("resumed");
+        let (stop, stopped) = watch::channel(None);
+        let (sender, events) = mpsc::channel(4096);
+        for event in std::mem::take(&mut resumed.events) {
+            sender.send(event).await.expect("there is room");
+        }
+        let (orders, told) = mpsc::channel(16);
+        let lines = Lines { stop: stopped, orders: Some(told), events: sender };
+        let runner = runner.clone();
+        let ended = tokio::spawn(async move { runner.go_on(resumed, lines).await });
+        Some((Going { stop, events, ended }, orders))
+    }
+
+    async fn end(self, runner: &Runner) -> Done {
+        self.taken_up(runner).await.expect("it is there").0.end().await
+    }
+}
+
 pub(crate) async fn a_run_goes_on_without_its_server(world: Arc<World>) {
     let script = "garbage\ntext before\nrun while ! [ -e go ]; do sleep 0.02; done; cat go\nconnect 127.0.0.1:3128";
-    let lab = Lab::with(&world, script, |attempt| attempt.confinement.network = without_a_route("first"));
-    let (cookie, work) = (lab.attempt.cookie.clone(), lab.dirs.work());
+    let lab = lasting_lab(&world, script, PATIENCE, |lab| {
+        lab.attempt.confinement.network = without_a_route("first");
+    });
+    let mut known = Known::of(&lab);
     killed_meanwhile(&world, lab).await;
     assert_eq!(world.engine().containers().len(), 1, "it goes on");
 
-    let docker = Docker::new(world.settings());
-    let runner = world.other(&docker);
-    let mut attempt = same(&world, &cookie);
-    attempt.confinement.network = without_a_route("again");
-    let again = tokio::spawn(async move { attached(&runner, &docker, attempt).await });
+    known.resumption.confinement.network = without_a_route("again");
+    let work = known.work.clone();
+    let again = tokio::spawn({
+        let world = Arc::clone(&world);
+        async move { known.end(&lasting(&world)).await }
+    });
     std::fs::write(work.join("go"), "went on").expect("written");
-    let done = again.await.expect("no panic").expect("it is there");
+    let done = again.await.expect("no panic");
     let texts = done.texts();
     assert_eq!(texts[..2], ["before", "went on"], "from the beginning on");
     assert!(["first", "again"].contains(&texts[2]), "{texts:?}");
@@ -87,17 +132,58 @@ pub(crate) async fn a_run_goes_on_without_its_server(world: Arc<World>) {
 }
 
 pub(crate) async fn a_run_that_ended_meanwhile_is_told_from_the_beginning(world: Arc<World>) {
-    let lab = Lab::new(&world, "text before\nflood 2MB\ntext after");
-    let cookie = lab.attempt.cookie.clone();
+    let lab = lasting_lab(&world, "text before\nflood 2MB\ntext after", PATIENCE, |lab| {
+        lab.attempt.launch.stdin.open_until_turn_ends = false;
+    });
+    let (known, twice) = (Known::of(&lab), Known::of(&lab));
     killed_meanwhile(&world, lab).await;
     let id = world.engine().containers().remove(0);
     world.engine().docker(&["wait", &id]);
-    let done = attached(&world.runner, &world.docker, same(&world, &cookie)).await.expect("it is there");
+    let runner = lasting(&world);
+    let done = known.end(&runner).await;
     assert_eq!(done.texts(), ["before", "after"]);
     assert_eq!(done.outcome.exit.and_then(|exit| exit.code), Some(0));
     assert!(done.output.len() > 2_000_000);
-    let nothing = attached(&world.runner, &world.docker, same(&world, &cookie)).await;
-    assert!(nothing.is_none(), "it is told once");
+    assert!(twice.taken_up(&runner).await.is_none(), "it is told once");
+}
+
+/// Its input is open as long as somebody may have something to say, server or not.
+pub(crate) async fn what_is_said_after_a_restart_is_heard(world: Arc<World>) {
+    let lab = lasting_lab(&world, "text before", PATIENCE, |lab| lab.attempt.idle = Some(PATIENCE));
+    let known = Known::of(&lab);
+    killed_meanwhile(&world, lab).await;
+    let (mut going, orders) = known.taken_up(&lasting(&world)).await.expect("it is there");
+    assert_eq!(going.until_text().await, "before");
+    orders.send(Instruction::Order(Order::Message("text after".into()))).await.expect("taken");
+    assert_eq!(going.until_text().await, "after");
+    orders.send(Instruction::Leave).await.expect("taken");
+    assert_eq!(going.end().await.outcome.verdict, Verdict::Succeeded);
+}
+
+pub(crate) async fn a_server_that_leaves_leaves_its_containers(world: Arc<World>) {
+    let lab =
+        lasting_lab(&world, "text before\nrun while ! [ -e go ]; do sleep 0.02; done\ntext after", PATIENCE, |_| {});
+    let known = Known::of(&lab);
+    let leaving = lasting(&world);
+    let mut going = lab.start(&leaving);
+    going.until_text().await;
+    leaving.supervisor().expect("there is one").leave();
+    going.stop.send_replace(Some(StopReason::Leave));
+    assert!(going.ended.await.expect("no panic").goes_on);
+    assert_eq!(world.engine().containers().len(), 1);
+    std::fs::write(known.work.join("go"), "").expect("written");
+    assert_eq!(known.end(&lasting(&world)).await.texts(), ["before", "", "after"]);
+}
+
+pub(crate) async fn a_run_that_nobody_comes_for_ends(world: Arc<World>) {
+    let lab = lasting_lab(&world, "text before\nhang", Duration::from_millis(200), |_| {});
+    let known = Known::of(&lab);
+    killed_meanwhile(&world, lab).await;
+    let id = world.engine().containers().remove(0);
+    assert_eq!(world.engine().docker(&["wait", &id]), "137", "its supervisor kills it");
+    let runner = lasting(&world);
+    assert!(known.taken_up(&runner).await.is_none());
+    assert_eq!(world.docker.sweep(&[]).await.expect("swept").len(), 1);
 }
 
 pub(crate) async fn a_sweep_removes_the_dead_and_nothing_else(world: Arc<World>) {

@@ -71,6 +71,9 @@ const SCENARIOS: &[(&str, Scenario)] = &scenarios! {
     again {
         a_run_goes_on_without_its_server,
         a_run_that_ended_meanwhile_is_told_from_the_beginning,
+        what_is_said_after_a_restart_is_heard,
+        a_server_that_leaves_leaves_its_containers,
+        a_run_that_nobody_comes_for_ends,
         a_sweep_removes_the_dead_and_nothing_else,
         a_sweep_ends_what_should_be_over,
     }

@@ -7,9 +7,13 @@ mod claude;
 mod cli;
 mod clients;
 mod cluster;
+mod contained;
 mod conversations;
 mod crash;
 mod doors;
+#[path = "../docker/engine.rs"]
+#[expect(dead_code, reason = "here it does not crash")]
+mod engine;
 mod examples;
 mod http;
 mod lab;

@@ -37,11 +37,14 @@ async fn the_runs_of_a_killed_server_go_on_and_nobody_notices() {
     let data = tempfile::tempdir().expect("a directory");
     let setup = scripted(data.path());
     let first = setup.start().await;
-    let id = first.client.submit(&json!({ "prompt": "text one\nwrite a.txt changed\nsleep 1s\ntext two" })).await;
+    let id =
+        first.client.submit(&json!({ "prompt": "stderr hm\ntext one\nwrite a.txt changed\nsleep 1s\ntext two" })).await;
     first.client.until_event(&id, "text").await;
     first.kill().await;
     let second = setup.start().await;
     went_on(&second, &id, &["one", "two"]).await;
+    let events = second.client.events(&id).await;
+    assert_eq!(of_kind(&events, "stderr").len(), 1, "{events:#?}");
     let patch = second.client.get_text(&format!("/v1/executions/{id}/patch")).await;
     assert!(patch.contains("+changed"), "{patch}");
     let output = second.client.get_text(&format!("/v1/executions/{id}/output")).await;

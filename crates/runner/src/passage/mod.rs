@@ -66,6 +66,8 @@ pub(crate) struct Passage {
     read: u64,
     /// What was read but is not to be heard yet.
     unheard: Vec<u8>,
+    /// Bytes of standard error that came.
+    complained: u64,
     stderr_room: u64,
     limits: Limits,
     deadlines: Deadlines,
@@ -143,6 +145,7 @@ impl Passage {
             output,
             read: 0,
             unheard: Vec::new(),
+            complained: 0,
             stderr_room: limits.max_output_bytes,
             limits,
             deadlines,
@@ -276,6 +279,7 @@ impl Passage {
         let kept = bytes.len().min(room);
         let over = kept < bytes.len();
         self.stderr_room -= kept as u64;
+        self.complained += bytes.len() as u64;
         self.deadlines.output(Instant::now());
         self.dialogue.stderr(&bytes[..kept], &mut self.decoded);
         self.act();

@@ -22,9 +22,9 @@ impl Passage {
         self.deadlines = Deadlines::new(self.limits.clone(), self.started);
     }
 
-    /// Reads the first `printed` bytes of output again. Gives the events that came of them, which may be on record; nothing
-    /// is said to the program.
-    pub(crate) async fn replay(&mut self, notes: Vec<Note>, printed: u64) -> Vec<EventBody> {
+    /// Reads the first `printed` bytes of standard output again, and the first `complained` of standard error. Gives the
+    /// events that came of them, which may be on record; nothing is said to the program.
+    pub(crate) async fn replay(&mut self, notes: Vec<Note>, printed: u64, complained: u64) -> Vec<EventBody> {
         let input = std::mem::replace(&mut self.stdin, Stdin::Muted { closed: false });
         let events = std::mem::replace(&mut self.events, EventQueue::collecting());
         for note in notes {
@@ -32,6 +32,7 @@ impl Passage {
             self.give(note.order);
         }
         self.hear_until(printed).await;
+        self.hear_complaints_until(complained).await;
         if let Stdin::Muted { closed: true } = std::mem::replace(&mut self.stdin, input) {
             self.stdin.close();
         }
@@ -48,6 +49,16 @@ impl Passage {
             if self.read == before {
                 // Nothing more is kept: the run is over its limit.
                 return;
+            }
+        }
+    }
+
+    /// What comes meanwhile to standard output is heard later.
+    async fn hear_complaints_until(&mut self, offset: u64) {
+        while self.complained < offset && !self.pipes.ended() {
+            match self.pipes.next().await {
+                Stream::Stdout => self.unheard.extend_from_slice(self.pipes.bytes(Stream::Stdout)),
+                Stream::Stderr => self.stderr(),
             }
         }
     }

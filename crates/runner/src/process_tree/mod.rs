@@ -10,12 +10,14 @@
 //! What a process does to get away on purpose (have another daemon start a program, for instance) is not found here;
 //! that takes a sandbox with its own pid namespace.
 
+mod ended;
 mod orphans;
 mod proc_fs;
 mod registry;
 mod sweep;
 mod tree;
 
+pub(crate) use ended::ended;
 pub(crate) use proc_fs::{children, descendants};
 pub(crate) use registry::{Live, Registry, exit_of};
 pub use sweep::Leftover;

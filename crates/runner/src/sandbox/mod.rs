@@ -36,7 +36,7 @@ pub(crate) use spawn_error::SpawnError;
 use crate::bridge::Bridge;
 use crate::cookie::Cookie;
 use crate::pipes::Source;
-use crate::starter::Starter;
+use crate::starter::{Started, Starter};
 use crate::stdin::Stdin;
 use crate::supervisor::{Hold, Keep, Note};
 
@@ -48,8 +48,8 @@ pub(crate) trait Sandbox: Debug + Send + Sync {
     /// Whether it works here, found out by using it; or why it does not work, in words that say what would help.
     fn probe(&self) -> BoxFuture<'_, Result<Works, String>>;
 
-    /// Takes over the processes of a run that an earlier server process started so, and serves what it is connected with.
-    fn adopt<'a>(&'a self, adopted: Adopted<'a>) -> BoxFuture<'a, Result<Box<dyn Process>, SpawnError>>;
+    /// Takes over a run that an earlier server process started so, and serves what it is connected with.
+    fn adopt<'a>(&'a self, adopted: Adopted<'a>) -> BoxFuture<'a, Result<Again, SpawnError>>;
 
     /// Starts a program. It is confined before its first instruction, or not started.
     fn start<'a>(&'a self, start: Start<'a>) -> BoxFuture<'a, Result<Running, SpawnError>>;
@@ -78,12 +78,20 @@ pub(crate) struct Start<'a> {
     pub(crate) time_limit: Duration,
 }
 
-/// The processes of a run that went on without a server.
-#[derive(Debug)]
+/// A run that went on without a server, as its supervisor has it.
 pub(crate) struct Adopted<'a> {
-    pub(crate) process: Box<dyn Process>,
+    pub(crate) again: Again,
     pub(crate) cookie: &'a Cookie,
     pub(crate) confinement: &'a Confinement,
+}
+
+/// A run that went on without a server. What it printed is told from the beginning on.
+pub(crate) struct Again {
+    pub(crate) started: Started,
+    /// Bytes of its standard output that come from before.
+    pub(crate) printed: u64,
+    /// The same of its standard error.
+    pub(crate) complained: u64,
 }
 
 /// A program that was started, with the ends of its standard streams.

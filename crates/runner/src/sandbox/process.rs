@@ -9,7 +9,7 @@ use legwork_model::SandboxKind;
 use super::control_group::{ControlGroup, ControlGroups};
 use super::limited::{curb, limited};
 use super::spawn::Planned;
-use super::{Adopted, Process, Running, Sandbox, SpawnError, Start, Works};
+use super::{Adopted, Again, Running, Sandbox, SpawnError, Start, Works};
 use crate::network::RunNetwork;
 use crate::process_tree::descendants;
 
@@ -32,10 +32,12 @@ impl Sandbox for Plain {
         Box::pin(async { Ok(Works { made_of: "no isolation".to_owned(), no_network }) })
     }
 
-    fn adopt<'a>(&'a self, adopted: Adopted<'a>) -> BoxFuture<'a, Result<Box<dyn Process>, SpawnError>> {
+    fn adopt<'a>(&'a self, adopted: Adopted<'a>) -> BoxFuture<'a, Result<Again, SpawnError>> {
         Box::pin(async move {
-            let group = self.control_groups.create(adopted.cookie, &adopted.confinement.resources)?;
-            Ok(limited(adopted.process, group))
+            let Adopted { mut again, cookie, confinement } = adopted;
+            let group = self.control_groups.create(cookie, &confinement.resources)?;
+            again.started.process = limited(again.started.process, group);
+            Ok(again)
         })
     }
 

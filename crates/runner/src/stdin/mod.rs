@@ -3,6 +3,7 @@
 mod feed;
 
 pub(crate) use feed::StdinFeed;
+use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc;
 
 use crate::supervisor::Speaker;
@@ -23,6 +24,20 @@ pub(crate) enum Stdin {
 }
 
 impl Stdin {
+    /// What passes on all that it is given, as fast as it is taken.
+    pub(crate) fn passed_to(mut input: impl AsyncWrite + Send + Unpin + 'static) -> Self {
+        let (sender, mut pieces) = mpsc::unbounded_channel::<Vec<u8>>();
+        tokio::spawn(async move {
+            while let Some(piece) = pieces.recv().await {
+                if input.write_all(&piece).await.is_err() || input.flush().await.is_err() {
+                    return;
+                }
+            }
+            let _ = input.shutdown().await;
+        });
+        Self::Passed(sender)
+    }
+
     /// Whether more can be pushed.
     pub(crate) fn is_open(&self) -> bool {
         match self {

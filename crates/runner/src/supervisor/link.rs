@@ -17,7 +17,7 @@ use tokio::time::timeout;
 use super::frame::{Frames, broken, put_bytes, put_message};
 use super::gate;
 use super::lead::{Supervisor, first_answer};
-use super::message::{Answer, History, InputKind, Keep, Note, Program, Request, VERSION};
+use super::message::{Answer, Held, History, InputKind, Keep, Note, Program, Request, VERSION};
 use super::wire::{self, Ends, Speaker, Told};
 use crate::cookie::Cookie;
 use crate::process_tree::Live;
@@ -79,6 +79,29 @@ impl Link {
             Answer::Refused { errno: Some(errno), .. } => Err(io::Error::from_raw_os_error(errno)),
             Answer::Refused { message, .. } => Err(io::Error::other(message)),
             _ => Err(broken("the supervisor did not say whether it started the program")),
+        }
+    }
+
+    /// Leaves the input of a process that somebody else started to the supervisor, and the right to end it: `handle` is a
+    /// handle of that process.
+    pub(crate) async fn hold(
+        supervisor: &Arc<Supervisor>,
+        cookie: &Cookie,
+        pid: u32,
+        input: OwnedFd,
+        handle: OwnedFd,
+    ) -> io::Result<Started> {
+        let stream = supervisor.connect().await?;
+        let mut bytes = Vec::new();
+        put_message(&mut bytes, &Request::Hold(Box::new(Held { version: VERSION, cookie: cookie.clone(), pid })));
+        gate::send(&stream, &bytes, &[input.as_fd(), handle.as_fd()]).await?;
+        let mut frames = Frames::default();
+        match first_answer(&stream, &mut frames).await? {
+            Answer::Started { pid } => {
+                Ok(Self::connected(supervisor, cookie.clone(), pid, stream, frames, true, false))
+            }
+            Answer::Refused { message, .. } => Err(io::Error::other(message)),
+            _ => Err(broken("the supervisor did not say whether it holds the run")),
         }
     }
 

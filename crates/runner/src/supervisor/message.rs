@@ -17,6 +17,8 @@ pub(super) const VERSION: u32 = 1;
 pub(super) enum Request {
     /// Start a program; the files it gets come along. First on a connection.
     Start(Box<Program>),
+    /// Hold a run whose process is a child of somebody else; its input and a handle of it come along. First on a connection.
+    Hold(Box<Held>),
     /// Take up the run with this cookie. First on a connection.
     Attach(Cookie),
     /// Say which runs there are. First on a connection, and alone on it.
@@ -89,6 +91,14 @@ pub(super) struct Program {
     pub(super) most_output: u64,
 }
 
+/// A process that somebody else started, and keeps the output of.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Held {
+    pub(super) version: u32,
+    pub(super) cookie: Cookie,
+    pub(super) pid: u32,
+}
+
 /// What its standard input is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum InputKind {
@@ -130,4 +140,7 @@ pub(crate) struct History {
     pub(crate) notes: Vec<Note>,
     /// Bytes of standard output that come from before.
     pub(crate) printed: u64,
+    /// The same of standard error.
+    #[serde(default)]
+    pub(crate) complained: u64,
 }

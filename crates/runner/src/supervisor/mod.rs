@@ -8,6 +8,7 @@
 //! One process for all runs of a server, as a process of this binary costs more to start than most programs that it would
 //! watch over.
 
+mod foreign;
 mod frame;
 mod gate;
 mod lead;

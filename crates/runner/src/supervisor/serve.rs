@@ -89,18 +89,13 @@ impl House {
     fn hear(&mut self, heard: Heard) {
         match heard {
             Heard::Greeting(connection, Request::Start(program)) => {
-                self.number += 1;
-                let (cookie, number) = (program.cookie.clone(), self.number);
-                let (newcomers, inbox) = mpsc::unbounded_channel();
-                self.runs.insert(cookie.clone(), (number, newcomers));
-                let log = self.directory.join(number.to_string());
-                let (registry, heard) = (Arc::clone(&self.registry), self.heard.clone());
-                tokio::spawn(async move {
-                    if let Some(ward) = ward::start(&registry, *program, connection, &log).await {
-                        Ward::watch(ward, inbox).await;
-                    }
-                    let _ = heard.send(Heard::RunEnded(cookie, number));
-                });
+                let registry = Arc::clone(&self.registry);
+                let cookie = program.cookie.clone();
+                self.watch(cookie, |log| async move { ward::start(&registry, *program, connection, &log).await });
+            }
+            Heard::Greeting(connection, Request::Hold(held)) => {
+                let cookie = held.cookie.clone();
+                self.watch(cookie, |log| async move { ward::hold(&held, connection, &log).await });
             }
             Heard::Greeting(connection, Request::Attach(cookie)) => match self.runs.get(&cookie) {
                 Some((_, run)) => drop(run.send(connection)),
@@ -123,6 +118,24 @@ impl House {
                 }
             }
         }
+    }
+
+    /// Has a run, until it is over. `begin` is told where it may keep what is large.
+    fn watch<B>(&mut self, cookie: Cookie, begin: impl FnOnce(PathBuf) -> B)
+    where
+        B: Future<Output = Option<Ward>> + Send + 'static,
+    {
+        self.number += 1;
+        let number = self.number;
+        let (newcomers, inbox) = mpsc::unbounded_channel();
+        self.runs.insert(cookie.clone(), (number, newcomers));
+        let (begun, heard) = (begin(self.directory.join(number.to_string())), self.heard.clone());
+        tokio::spawn(async move {
+            if let Some(ward) = begun.await {
+                ward.watch(inbox).await;
+            }
+            let _ = heard.send(Heard::RunEnded(cookie, number));
+        });
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::future::Future;
 use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -12,10 +14,11 @@ use legwork_model::Exit;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
+use super::foreign::Foreign;
 use super::frame::{Frame, broken, put_message};
 use super::gate;
 use super::log::Log;
-use super::message::{Answer, History, InputKind, Keep, Note, Program, Request, VERSION};
+use super::message::{Answer, Held, History, InputKind, Keep, Note, Program, Request, VERSION};
 use super::serve::Connection;
 use super::teller::{Teller, Turn};
 use crate::pipes::{Pipes, Stream};
@@ -65,47 +68,46 @@ pub(super) async fn start(
     log: &Path,
 ) -> Option<Ward> {
     let most = program.most_output;
+    let logs = || [Log::new(log.with_extension("out"), most), Log::new(log.with_extension("err"), most)];
     let started = match spawn_of(program, std::mem::take(&mut connection.files)) {
         Ok(spawn) => Starter::Here(Arc::clone(registry)).start(spawn).await,
         Err(error) => Err(error),
     };
-    let mut first = Vec::new();
     match started {
-        Ok(Started { process, stdin, stdout, stderr }) => {
-            let pid = process.pid().unwrap_or_default();
-            put_message(&mut first, &Answer::Started { pid });
-            let said = Said {
-                out: Log::new(log.with_extension("out"), most),
-                err: Log::new(log.with_extension("err"), most),
-                out_ended: stdout.is_none(),
-                err_ended: stderr.is_none(),
-                exit: None,
-                ended: 0,
-            };
-            Some(Ward {
-                process,
-                pid,
-                stdin,
-                pipes: Pipes::new(stdout, stderr),
-                said,
-                kept: None,
-                notes: Vec::new(),
-                ending: None,
-                server: Some(Teller::new(connection, first)),
-                alone_until: None,
-                forgotten: false,
-            })
-        }
-        Err(error) => {
-            put_message(&mut first, &Answer::Refused { errno: error.raw_os_error(), message: error.to_string() });
-            // Who does not read its answer has gone.
-            let _ = gate::send(&connection.stream, &first, &[]).await;
-            None
-        }
+        Ok(started) => Some(Ward::new(started, logs(), connection)),
+        Err(error) => refuse(connection, &error).await,
     }
 }
 
-fn spawn_of(program: Program, files: Vec<std::os::fd::OwnedFd>) -> io::Result<Spawn> {
+/// Holds what somebody else started: its input, what the server leaves about it, and the right to end it. What it prints is
+/// kept by whoever started it.
+pub(super) async fn hold(held: &Held, mut connection: Connection, log: &Path) -> Option<Ward> {
+    match held_by(held, std::mem::take(&mut connection.files)) {
+        Ok(started) => Some(Ward::new(started, [Log::new(log.into(), 0), Log::new(log.into(), 0)], connection)),
+        Err(error) => refuse(connection, &error).await,
+    }
+}
+
+fn held_by(held: &Held, files: Vec<OwnedFd>) -> io::Result<Started> {
+    let mut files = files.into_iter();
+    let (Some(input), Some(handle), VERSION) = (files.next(), files.next(), held.version) else {
+        return Err(broken("the supervisor is of another version, or a file did not come along"));
+    };
+    let input = UnixStream::from(input);
+    input.set_nonblocking(true)?;
+    let stdin = Stdin::passed_to(tokio::net::UnixStream::from_std(input)?);
+    Ok(Started { process: Box::new(Foreign::new(held.pid, handle)), stdin, stdout: None, stderr: None })
+}
+
+async fn refuse(connection: Connection, error: &io::Error) -> Option<Ward> {
+    let mut first = Vec::new();
+    put_message(&mut first, &Answer::Refused { errno: error.raw_os_error(), message: error.to_string() });
+    // Who does not read its answer has gone.
+    let _ = gate::send(&connection.stream, &first, &[]).await;
+    None
+}
+
+fn spawn_of(program: Program, files: Vec<OwnedFd>) -> io::Result<Spawn> {
     let Program { version, program, args, env, directory, cookie, input, files: numbers, main_only_waits, .. } =
         program;
     if version != VERSION {
@@ -135,6 +137,27 @@ enum Step {
 }
 
 impl Ward {
+    fn new(started: Started, [out, err]: [Log; 2], connection: Connection) -> Self {
+        let Started { process, stdin, stdout, stderr } = started;
+        let pid = process.pid().unwrap_or_default();
+        let mut first = Vec::new();
+        put_message(&mut first, &Answer::Started { pid });
+        let (out_ended, err_ended) = (stdout.is_none(), stderr.is_none());
+        Self {
+            process,
+            pid,
+            stdin,
+            pipes: Pipes::new(stdout, stderr),
+            said: Said { out, err, out_ended, err_ended, exit: None, ended: 0 },
+            kept: None,
+            notes: Vec::new(),
+            ending: None,
+            server: Some(Teller::new(connection, first)),
+            alone_until: None,
+            forgotten: false,
+        }
+    }
+
     /// Goes on until the run is over and its server does not need it any more, or nobody comes for it.
     pub(super) async fn watch(mut self, mut newcomers: mpsc::UnboundedReceiver<Connection>) {
         while !self.is_over() {
@@ -219,7 +242,8 @@ impl Ward {
                     self.end(Duration::ZERO);
                 }
             }
-            Frame::Message(Request::Start(_) | Request::Attach(_) | Request::List) | Frame::ErrorBytes(_) => {}
+            Frame::Message(Request::Start(_) | Request::Hold(_) | Request::Attach(_) | Request::List)
+            | Frame::ErrorBytes(_) => {}
         }
     }
 
@@ -250,9 +274,10 @@ impl Ward {
         self.alone_until = None;
         let elapsed = self.kept.as_ref().map_or(Duration::ZERO, |(_, since)| since.elapsed());
         let memo = self.kept.as_ref().map(|(keep, _)| keep.memo.clone()).unwrap_or_default();
-        let (notes, printed) = (self.notes.clone(), self.said.out.len());
+        let (notes, printed, complained) = (self.notes.clone(), self.said.out.len(), self.said.err.len());
         let mut first = Vec::new();
-        put_message(&mut first, &Answer::Attached(Box::new(History { pid: self.pid, memo, elapsed, notes, printed })));
+        let history = History { pid: self.pid, memo, elapsed, notes, printed, complained };
+        put_message(&mut first, &Answer::Attached(Box::new(history)));
         self.server = Some(Teller::new(connection, first));
     }
 

@@ -1,7 +1,7 @@
 //! The processes of a run in a sandbox.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -10,11 +10,10 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use legwork_model::{Exit, Failure};
 use rustix::process::Signal;
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
 use tokio::time::timeout;
 
 use super::super::{Process, Uplink};
+use crate::process_tree::ended;
 use crate::supervisor::{Hold, Keep, Note};
 
 /// What is added to the number of a signal where it is told as an exit code.
@@ -88,15 +87,6 @@ impl Process for Confined {
     fn into_hold(self: Box<Self>) -> Option<Hold> {
         self.process.into_hold()
     }
-}
-
-/// Waits for the end of a process that need not be a child.
-#[expect(
-    deprecated,
-    reason = "what replaces it is unsafe, for descriptors that could be closed meanwhile; this one is borrowed"
-)]
-async fn ended(process: BorrowedFd<'_>) -> io::Result<()> {
-    AsyncFd::with_interest(process, Interest::READABLE)?.readable().await.map(drop)
 }
 
 /// `bwrap` tells the signal that ended the agent as an exit code. A program may leave with such a code by itself, so it is

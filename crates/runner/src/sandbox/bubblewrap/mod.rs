@@ -32,7 +32,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::control_group::{ControlGroup, ControlGroups};
 use super::limited::{curb, limited};
 use super::spawn::{Planned, Unconnected};
-use super::{Adopted, Confinement, Network, Process, Running, Sandbox, SpawnError, Start, Uplink, Works};
+use super::{Adopted, Again, Confinement, Network, Process, Running, Sandbox, SpawnError, Start, Uplink, Works};
 use crate::network::RunNetwork;
 use crate::process_tree::children;
 use crate::starter::{Started, Starter};
@@ -96,17 +96,22 @@ impl Sandbox for Bubblewrap {
         Box::pin(async { self.used().await.map(Used::in_words) })
     }
 
-    fn adopt<'a>(&'a self, adopted: Adopted<'a>) -> BoxFuture<'a, Result<Box<dyn Process>, SpawnError>> {
+    fn adopt<'a>(&'a self, adopted: Adopted<'a>) -> BoxFuture<'a, Result<Again, SpawnError>> {
         Box::pin(async move {
-            let Adopted { process, cookie, confinement } = adopted;
+            let Adopted { again, cookie, confinement } = adopted;
+            let Again { started, printed, complained } = again;
             let group = self.control_groups.create(cookie, &confinement.resources)?;
-            let Some(first) = first_inside(process.as_ref()) else {
+            let process = match first_inside(started.process.as_ref()) {
+                Some(first) => {
+                    let handle = handle_of(first).map_err(SpawnError::sandbox)?;
+                    serve(first, confinement, Instant::now() + PATIENCE).await?;
+                    Box::new(Confined::new(started.process, handle, uplink_of(confinement)))
+                }
                 // It has ended meanwhile; what is left to be told of it needs no sandbox.
-                return Ok(limited(process, group));
+                None => started.process,
             };
-            let handle = handle_of(first).map_err(SpawnError::sandbox)?;
-            serve(first, confinement, Instant::now() + PATIENCE).await?;
-            Ok(limited(Box::new(Confined::new(process, handle, uplink_of(confinement))), group))
+            let started = Started { process: limited(process, group), ..started };
+            Ok(Again { started, printed, complained })
         })
     }
 

@@ -3,43 +3,59 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use bollard::container::LogOutput;
+use bollard::errors::Error;
 use bollard::models::ContainerInspectResponse;
 use bollard::query_parameters::{ListContainersOptionsBuilder, LogsOptionsBuilder};
 use futures::StreamExt;
 
 use super::belongings::Belongings;
 use super::container::{Contained, Inside, Room, Sought, watched};
+use super::engine::Known;
 use super::error::words;
 use super::labels::{self, equal, filter};
 use super::plan::User;
 use super::streams::divided;
 use super::{Docker, DockerError, uplink};
 use crate::cookie::Cookie;
-use crate::sandbox::{Network, Running};
-use crate::stdin::Stdin;
+use crate::pipes::Source;
+use crate::sandbox::{Adopted, Again, Network};
+use crate::starter::Started;
 
 impl Docker {
-    /// The run with this cookie, with its output from the beginning on, if its container is there. It may have ended
-    /// meanwhile. Its input has ended: that was closed with the earlier server.
-    pub(crate) async fn attach_again(
-        &self,
-        cookie: &Cookie,
-        network: &Network,
-    ) -> Result<Option<Running>, DockerError> {
+    /// Goes on with the run of a container that an earlier server process started, with its output from the beginning on. It
+    /// may have ended meanwhile.
+    pub(super) async fn attach_again(&self, adopted: Adopted<'_>) -> Result<Again, DockerError> {
+        let Adopted { again: Again { started, .. }, cookie, confinement } = adopted;
         let known = self.0.engine.known().await?;
         let refused = |error| DockerError::Engine(words(&error));
-        let labelled = filter(&[equal(labels::RUN, cookie.as_str()), equal(labels::NODE, &self.0.settings.node)]);
-        let options = ListContainersOptionsBuilder::default().all(true).filters(&labelled).build();
-        let found = known.docker.list_containers(Some(options)).await.map_err(refused)?;
-        let Some(id) = found.into_iter().find_map(|container| container.id) else { return Ok(None) };
+        let id = self.container_of(known, cookie).await?;
         let found = known.docker.inspect_container(&id, None).await.map_err(refused)?;
         let user = user_of(&found);
         let room = Room::new(known.clone(), id, user, self.belongings_of(&found, user));
         let pid = room.0.pid().await.map_err(refused)?;
-        if let (Network::Own(uplink), Some(pid)) = (network, pid) {
+        let uplink = match &confinement.network {
+            Network::Own(uplink) => Some(Arc::clone(uplink)),
+            Network::Machine => None,
+        };
+        if let (Some(uplink), Some(pid)) = (&uplink, pid) {
             uplink::open(pid, uplink).await.map_err(DockerError::Namespace)?;
         }
-        Ok(Some(going_on(room, pid, network)))
+        let (printed, complained) = printed(&room.0).await.map_err(refused)?;
+        let (stdout, stderr) = output(&room.0);
+        let end = watched(known, &room.0.id);
+        let (sought, failure, held) = (Sought::default(), Arc::default(), Some(started.process));
+        let process = Box::new(Contained { room, end, pid, sought, failure, held, _uplink: uplink });
+        let started = Started { process, stdin: started.stdin, stdout: Some(stdout), stderr: Some(stderr) };
+        Ok(Again { started, printed, complained })
+    }
+
+    async fn container_of(&self, known: &Known, cookie: &Cookie) -> Result<String, DockerError> {
+        let labelled = filter(&[equal(labels::RUN, cookie.as_str()), equal(labels::NODE, &self.0.settings.node)]);
+        let options = ListContainersOptionsBuilder::default().all(true).filters(&labelled).build();
+        let found = known.docker.list_containers(Some(options)).await;
+        let found = found.map_err(|error| DockerError::Engine(words(&error)))?;
+        found.into_iter().find_map(|container| container.id).ok_or(DockerError::Gone)
     }
 
     /// What was mounted so that it may be changed was handed over, and what is below our own directory is a copy.
@@ -53,19 +69,24 @@ impl Docker {
     }
 }
 
-fn going_on(room: Room, pid: Option<u32>, network: &Network) -> Running {
-    let Inside { known, id, .. } = &*room.0;
+/// How many bytes the engine has of its standard output, and of its standard error.
+async fn printed(inside: &Inside) -> Result<(u64, u64), Error> {
+    let options = LogsOptionsBuilder::default().stdout(true).stderr(true).build();
+    let mut pieces = inside.known.patient().logs(&inside.id, Some(options));
+    let (mut printed, mut complained) = (0, 0);
+    while let Some(piece) = pieces.next().await {
+        let piece = piece?;
+        let count = if matches!(piece, LogOutput::StdOut { .. }) { &mut printed } else { &mut complained };
+        *count += piece.as_ref().len() as u64;
+    }
+    Ok((printed, complained))
+}
+
+/// What it printed and will print.
+fn output(inside: &Inside) -> (Source, Source) {
     let options = LogsOptionsBuilder::default().follow(true).stdout(true).stderr(true).build();
-    let output = known.patient().logs(id, Some(options)).boxed();
-    let (stdout, stderr, _) = divided(output);
-    let end = watched(known, id);
-    let uplink = match network {
-        Network::Own(uplink) => Some(Arc::clone(uplink)),
-        Network::Machine => None,
-    };
-    let process =
-        Box::new(Contained { room, end, pid, sought: Sought::default(), failure: Arc::default(), _uplink: uplink });
-    Running { process, stdin: Stdin::Closed, stdout: Some(stdout), stderr: Some(stderr), bridge: None }
+    let (stdout, stderr, _) = divided(inside.known.patient().logs(&inside.id, Some(options)).boxed());
+    (stdout, stderr)
 }
 
 fn user_of(found: &ContainerInspectResponse) -> User {

@@ -25,6 +25,7 @@ pub(super) struct Engine {
 #[derive(Debug, Clone)]
 pub(super) struct Known {
     pub(super) docker: Docker,
+    pub(super) socket: PathBuf,
     pub(super) is_podman: bool,
     pub(super) version: String,
 }
@@ -42,7 +43,8 @@ impl Engine {
             let version = docker.version().await?;
             let components = version.components.unwrap_or_default();
             let is_podman = components.iter().any(|component| component.name.to_lowercase().contains("podman"));
-            Ok(Known { docker, is_podman, version: version.version.unwrap_or_default() })
+            let socket = self.socket.clone();
+            Ok(Known { docker, socket, is_podman, version: version.version.unwrap_or_default() })
         };
         self.known.get_or_try_init(ask).await.map_err(|source| self.unreachable(source))
     }

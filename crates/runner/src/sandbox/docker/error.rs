@@ -70,6 +70,12 @@ pub enum DockerError {
         "The container's network can't be entered from here ({0}); Legwork has to be root on the engine's own machine."
     )]
     Namespace(io::Error),
+    /// The supervisor does not take it.
+    #[error("The container can't be left to the supervisor of this server: {0}.")]
+    Unheld(io::Error),
+    /// It is there no more.
+    #[error("The container is gone.")]
+    Gone,
     /// The engine refused.
     #[error("The container could not be started: {0}.")]
     Engine(String),
@@ -84,10 +90,14 @@ impl DockerError {
             | Self::ImageMissing { .. }
             | Self::Slow { .. }
             | Self::Setup { .. }
+            | Self::Gone
             | Self::Namespace(_) => FailureReason::SandboxUnavailable,
-            Self::ImageName(_) | Self::Refused(_) | Self::Directory { .. } | Self::Files(_) | Self::Engine(_) => {
-                FailureReason::SpawnFailed
-            }
+            Self::ImageName(_)
+            | Self::Refused(_)
+            | Self::Directory { .. }
+            | Self::Files(_)
+            | Self::Unheld(_)
+            | Self::Engine(_) => FailureReason::SpawnFailed,
         }
     }
 }

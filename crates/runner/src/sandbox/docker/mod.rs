@@ -1,7 +1,7 @@
 //! Containers of a Docker engine, or of Podman by the same API.
 //!
 //! An ordinary run *is* its container: the agent is the first process, so the engine keeps what it prints and how it ended,
-//! also where this server dies meanwhile ([`Runner::run_again`](crate::Runner::run_again)). A run in a kept container is a process in a
+//! also where this server dies meanwhile. The supervisor holds its input, and what the next server has to know. A run in a kept container is a process in a
 //! container that a shell holds open.
 //!
 //! A run without a route gets a container without a network; what listens on its loopback interface is opened from outside
@@ -42,7 +42,7 @@ pub use error::DockerError;
 pub use images::{BuiltImage, Images, Progress};
 pub use settings::DockerSettings;
 
-use super::{Adopted, Process, Running, Sandbox, SpawnError, Start, Works};
+use super::{Adopted, Again, Running, Sandbox, SpawnError, Start, Works};
 use engine::Engine;
 use kept::Kept;
 use prepared::Prepared;
@@ -81,10 +81,10 @@ impl Docker {
     async fn run(&self, start: Start<'_>) -> Result<Running, DockerError> {
         let known = self.0.engine.known().await?;
         let image = self.0.images.ready(&start.confinement.container, &Progress::unheard()).await?;
-        let keep = start.confinement.container.keep.clone();
+        let (keep, starter) = (start.confinement.container.keep.clone(), start.starter);
         let prepared = Prepared::new(start, image, &self.0.settings)?;
         match keep {
-            None => solo::start(known, &self.0.images, prepared).await,
+            None => solo::start(known, &self.0.images, prepared, starter).await,
             Some(name) => self.0.kept.start(known, &self.0.images, &name, prepared).await,
         }
     }
@@ -99,9 +99,8 @@ impl Sandbox for Docker {
         probe::probe(&self.0.engine).boxed()
     }
 
-    fn adopt<'a>(&'a self, _: Adopted<'a>) -> BoxFuture<'a, Result<Box<dyn Process>, SpawnError>> {
-        // The engine keeps it, and not a supervisor: see `Docker::attach_again`.
-        async { Err(SpawnError::sandbox("a container is no process of a supervisor")) }.boxed()
+    fn adopt<'a>(&'a self, adopted: Adopted<'a>) -> BoxFuture<'a, Result<Again, SpawnError>> {
+        self.attach_again(adopted).map(|again| again.map_err(SpawnError::from)).boxed()
     }
 
     fn start<'a>(&'a self, start: Start<'a>) -> BoxFuture<'a, Result<Running, SpawnError>> {

@@ -19,6 +19,7 @@ use crate::sandbox::{Confinement, Network, Start, Uplink};
 #[derive(Debug)]
 pub(super) struct Prepared {
     pub(super) plan: Plan,
+    pub(super) cookie: Cookie,
     pub(super) name: String,
     pub(super) labels: HashMap<String, String>,
     /// What may be changed.
@@ -72,6 +73,7 @@ impl Prepared {
         ]);
         Ok(Self {
             plan,
+            cookie: cookie.clone(),
             name,
             labels,
             directories: confinement.writable.clone(),

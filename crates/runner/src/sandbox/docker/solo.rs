@@ -1,25 +1,35 @@
 //! Starts a run as the first process of a container of its own.
 
+use std::io;
 use std::sync::Arc;
 
 use bollard::query_parameters::AttachContainerOptionsBuilder;
+use tokio::net::UnixStream;
 
 use super::DockerError;
 use super::body::{Main, body};
-use super::container::{Contained, Inside, Room, Sought, create, watched};
+use super::container::{Contained, Inside, Room, Sought, create, input, watched};
 use super::engine::Known;
 use super::error::words;
 use super::images::Images;
 use super::prepared::Prepared;
-use super::streams::{divided, fed};
+use super::streams::divided;
 use super::uplink;
 use crate::bridge::Plan as Bridging;
+use crate::cookie::Cookie;
 use crate::network::RunNetwork;
-use crate::sandbox::Running;
+use crate::sandbox::{Process, Running};
+use crate::starter::Starter;
 use crate::stdin::{Stdin, StdinFeed};
+use crate::supervisor::Link;
 
 /// Creates it, listens, starts it, opens the way out, and lets the agent go.
-pub(super) async fn start(known: &Known, images: &Images, mut prepared: Prepared) -> Result<Running, DockerError> {
+pub(super) async fn start(
+    known: &Known,
+    images: &Images,
+    mut prepared: Prepared,
+    starter: &Starter,
+) -> Result<Running, DockerError> {
     let main = if prepared.uplink.is_some() { Main::AgentWhenTold } else { Main::Agent };
     let bridging = bridging(&mut prepared)?;
     let body = body(&prepared.plan, main, std::mem::take(&mut prepared.labels), known.is_podman);
@@ -33,7 +43,7 @@ pub(super) async fn start(known: &Known, images: &Images, mut prepared: Prepared
         }
     };
     let inside = Arc::clone(&room.0);
-    let started = started(room, prepared, bridging).await;
+    let started = started(room, prepared, bridging, starter).await;
     if started.is_err() {
         inside.remove().await;
     }
@@ -44,18 +54,22 @@ async fn started(
     room: Room,
     prepared: Prepared,
     bridging: Option<(Bridging, StdinFeed)>,
+    starter: &Starter,
 ) -> Result<Running, DockerError> {
     let refused = |error| DockerError::Engine(words(&error));
     let Inside { known, id, .. } = &*room.0;
-    let options = AttachContainerOptionsBuilder::default().stdin(true).stdout(true).stderr(true).stream(true).build();
+    let options = AttachContainerOptionsBuilder::default().stdout(true).stderr(true).stream(true).build();
     let attached = known.patient().attach_container(id, Some(options)).await.map_err(refused)?;
+    let input = input(known, id).await?;
     known.docker.start_container(id, None).await.map_err(refused)?;
     let end = watched(known, id);
     let pid = room.0.pid().await.map_err(refused)?;
-    let mut stdin = fed(attached.input);
     let mut network = RunNetwork::Machine;
     if let Some(uplink) = &prepared.uplink {
         network = uplink::open(pid.unwrap_or_default(), uplink).await.map_err(DockerError::Namespace)?;
+    }
+    let (mut stdin, held) = fed(&room, &prepared.cookie, pid, input, starter).await.map_err(DockerError::Unheld)?;
+    if prepared.uplink.is_some() {
         stdin.push(b"\n");
     }
     stdin.push(&prepared.stdin);
@@ -65,7 +79,7 @@ async fn started(
     let (stdout, stderr, _) = divided(attached.output);
     let sought = Sought { program: prepared.plan.argv.first().cloned(), hint: prepared.install_hint };
     let failure = Arc::default();
-    let process = Box::new(Contained { room, end, pid, sought, failure, _uplink: prepared.uplink });
+    let process = Box::new(Contained { room, end, pid, sought, failure, held, _uplink: prepared.uplink });
     Ok(match bridging {
         None => Running { process, stdin, stdout: Some(stdout), stderr: Some(stderr), bridge: None },
         Some((plan, feed)) => {
@@ -74,6 +88,24 @@ async fn started(
             Running { process, stdin, stdout: Some(lines), stderr: Some(stderr), bridge: Some(bridge) }
         }
     })
+}
+
+/// Its input: held by the supervisor where the run may outlive this process, unless it has ended already.
+async fn fed(
+    room: &Room,
+    cookie: &Cookie,
+    pid: Option<u32>,
+    input: UnixStream,
+    starter: &Starter,
+) -> io::Result<(Stdin, Option<Box<dyn Process>>)> {
+    match (starter, pid, room.0.first()) {
+        (Starter::Supervised(supervisor, _), Some(pid), Some(first)) => {
+            let input = input.into_std()?.into();
+            let held = Link::hold(supervisor, cookie, pid, input, first?).await?;
+            Ok((held.stdin, Some(held.process)))
+        }
+        _ => Ok((Stdin::passed_to(input), None)),
+    }
 }
 
 /// What comes between a program that serves HTTP and its run; what the run says goes there, and to the program nothing.

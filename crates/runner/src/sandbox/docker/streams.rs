@@ -1,25 +1,20 @@
-//! The three standard streams of a program, which come over one connection.
+//! What a program prints to its two standard outputs, which comes over one connection.
 
 use std::pin::Pin;
 
 use bollard::container::LogOutput;
 use bollard::errors::Error;
 use futures::{Stream, StreamExt};
-use tokio::io::{AsyncWrite, AsyncWriteExt, DuplexStream, duplex};
-use tokio::sync::mpsc;
+use tokio::io::{AsyncWriteExt, DuplexStream, duplex};
 use tokio::task::JoinHandle;
 
 use crate::pipes::Source;
-use crate::stdin::Stdin;
 
 /// Room between the connection and whoever reads.
 const ROOM: usize = 64 * 1024;
 
 /// What comes from the engine.
 pub(super) type Output = Pin<Box<dyn Stream<Item = Result<LogOutput, Error>> + Send>>;
-
-/// What goes to it.
-pub(super) type Input = Pin<Box<dyn AsyncWrite + Send>>;
 
 /// Standard output, standard error, and what ends when there is no more of either.
 pub(super) fn divided(output: Output) -> (Source, Source, JoinHandle<()>) {
@@ -38,18 +33,4 @@ async fn divide(mut output: Output, mut out: DuplexStream, mut err: DuplexStream
             LogOutput::StdIn { .. } => Ok(()),
         };
     }
-}
-
-/// A standard input that takes whatever it is given, and passes it on as fast as the program reads.
-pub(super) fn fed(mut input: Input) -> Stdin {
-    let (sender, mut pieces) = mpsc::unbounded_channel::<Vec<u8>>();
-    tokio::spawn(async move {
-        while let Some(piece) = pieces.recv().await {
-            if input.write_all(&piece).await.is_err() || input.flush().await.is_err() {
-                return;
-            }
-        }
-        let _ = input.shutdown().await;
-    });
-    Stdin::Passed(sender)
 }

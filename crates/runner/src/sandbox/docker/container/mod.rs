@@ -3,9 +3,11 @@
 mod ask;
 mod create;
 mod ending;
+mod input;
 mod process;
 mod watch;
 
+use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -18,6 +20,7 @@ use tokio::time::Instant;
 
 pub(super) use create::create;
 pub(super) use ending::Sought;
+pub(super) use input::input;
 pub(super) use process::Contained;
 pub(super) use watch::{End, exit_of, watched};
 
@@ -59,6 +62,13 @@ impl Room {
     }
 }
 
+impl Room {
+    /// It is not removed with this: it is the next server's.
+    pub(super) fn leave(&self) {
+        self.0.removed.store(true, Ordering::Relaxed);
+    }
+}
+
 impl Drop for Room {
     fn drop(&mut self) {
         if self.0.removed.load(Ordering::Relaxed) {
@@ -83,6 +93,11 @@ impl Inside {
             let _ = self.first.set(process);
         }
         Ok(pid)
+    }
+
+    /// A handle of its first process, where it is known and on this machine.
+    pub(super) fn first(&self) -> Option<io::Result<OwnedFd>> {
+        self.first.get().map(OwnedFd::try_clone)
     }
 
     /// Removes it with all its processes, and puts back what it was given.

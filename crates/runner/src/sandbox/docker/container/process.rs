@@ -10,6 +10,7 @@ use legwork_model::{Exit, Failure};
 
 use super::{End, Room, Sought, exit_of};
 use crate::sandbox::{Process, Uplink};
+use crate::supervisor::{Hold, Keep, Note};
 
 /// A run in a container of its own.
 #[derive(Debug)]
@@ -19,6 +20,8 @@ pub(in super::super) struct Contained {
     pub(in super::super) pid: Option<u32>,
     pub(in super::super) sought: Sought,
     pub(in super::super) failure: Arc<OnceLock<Failure>>,
+    /// Its place with the supervisor, where it may outlive this process.
+    pub(in super::super) held: Option<Box<dyn Process>>,
     /// Served for as long as the run takes.
     pub(in super::super) _uplink: Option<Arc<dyn Uplink>>,
 }
@@ -52,5 +55,31 @@ impl Process for Contained {
 
     fn limit_reached(&self) -> Option<Failure> {
         self.failure.get().cloned()
+    }
+
+    fn keep(&self, keep: Keep) {
+        if let Some(held) = &self.held {
+            held.keep(keep);
+        }
+    }
+
+    fn is_kept(&self) -> bool {
+        self.held.as_ref().is_some_and(|held| held.is_kept())
+    }
+
+    fn note(&self, note: Note) {
+        if let Some(held) = &self.held {
+            held.note(note);
+        }
+    }
+
+    /// What was not removed by now goes on without this server process.
+    fn into_hold(self: Box<Self>) -> Option<Hold> {
+        let Self { room, held, .. } = *self;
+        let held = held?;
+        if held.is_kept() {
+            room.leave();
+        }
+        held.into_hold()
     }
 }

@@ -1,6 +1,7 @@
 //! One job in a kept container.
 
 use std::io;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use bollard::exec::{CreateExecOptions, StartExecResults};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use legwork_model::{Exit, Failure};
+use tokio::io::AsyncWrite;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
@@ -18,9 +20,10 @@ use crate::sandbox::docker::belongings::Belongings;
 use crate::sandbox::docker::container::{Inside, Sought, exit_of};
 use crate::sandbox::docker::error::words;
 use crate::sandbox::docker::prepared::Prepared;
-use crate::sandbox::docker::streams::{Input, Output, divided, fed};
+use crate::sandbox::docker::streams::{Output, divided};
 use crate::sandbox::docker::uplink;
 use crate::sandbox::{Process, Running, Uplink};
+use crate::stdin::Stdin;
 
 /// How long the engine may take to notice that a program has ended whose output has.
 const NOTICE: Duration = Duration::from_secs(5);
@@ -48,7 +51,7 @@ pub(super) struct Shared {
 struct Begun {
     inside: Arc<Inside>,
     exec: String,
-    input: Input,
+    input: Pin<Box<dyn AsyncWrite + Send>>,
     output: Output,
 }
 
@@ -102,7 +105,7 @@ async fn begin(turn: &Turn, prepared: &Prepared) -> Result<Begun, DockerError> {
 
 fn running(turn: Turn, prepared: Prepared, belongings: Belongings, sleep_after: Duration, begun: Begun) -> Running {
     let Begun { inside, exec, input, output } = begun;
-    let mut stdin = fed(input);
+    let mut stdin = Stdin::passed_to(input);
     stdin.push(&prepared.stdin);
     if !prepared.stdin_stays_open {
         stdin.close();
