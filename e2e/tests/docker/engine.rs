@@ -16,15 +16,15 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    /// Starts one; says why where there can't be one.
-    pub(crate) fn start() -> Result<Self, String> {
+    /// Starts one; says why where there can't be one. Its image has those programs of this machine besides.
+    pub(crate) fn start(programs: &[&str]) -> Result<Self, String> {
         let home = tempfile::tempdir().expect("a folder").keep();
         let (input, told) = rustix::pipe::pipe().expect("a pipe");
         let (said, output) = rustix::pipe::pipe().expect("a pipe");
         for end in [rustix::fd::AsFd::as_fd(&told), rustix::fd::AsFd::as_fd(&said)] {
             rustix::io::fcntl_setfd(end, rustix::io::FdFlags::CLOEXEC).expect("set");
         }
-        begin(&home, input, output);
+        begin(&home, programs, input, output);
         let mut engine = Self { home, said: BufReader::new(said.into()), told: Some(told.into()) };
         match engine.next_word() {
             word if word == "ready" => Ok(engine),
@@ -79,7 +79,7 @@ impl Drop for Engine {
 
 /// By a shell that leaves at once, so that the engine is nobody's child before a runner takes up what is nobody's.
 #[expect(clippy::disallowed_methods, reason = "an engine is no run")]
-fn begin(home: &Path, input: OwnedFd, output: OwnedFd) {
+fn begin(home: &Path, programs: &[&str], input: OwnedFd, output: OwnedFd) {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/docker/engine.sh");
     let log = OpenOptions::new().create(true).append(true).open(home.join("script.log")).expect("a log");
     let begun = Command::new("/bin/sh")
@@ -87,6 +87,7 @@ fn begin(home: &Path, input: OwnedFd, output: OwnedFd) {
         .arg(script)
         .arg(home)
         .arg(env!("CARGO_BIN_EXE_scripted-agent"))
+        .args(programs)
         .stdin(Stdio::from(input))
         .stdout(Stdio::from(output))
         .stderr(Stdio::from(log))

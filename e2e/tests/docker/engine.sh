@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Starts a Docker engine of its own in a folder, with one image (`agent`) made of programs of this machine, and says `ready`, or
+# Starts a Docker engine of its own in a folder, with one image (`agent`) made of PROGRAM and of programs of this machine, and says `ready`, or
 # `SKIPPED` and why not. Ends it with all that it has when its standard input ends. It must not be a descendant of the test:
 # what an engine starts has no parent, and would be taken for what a run left behind.
-# Usage: engine.sh FOLDER PROGRAM
+# Usage: engine.sh FOLDER PROGRAM [FURTHER PROGRAM OF THIS MACHINE]...
 set -uo pipefail
 PATH="$PATH:/usr/sbin:/sbin"
-home="$1" program="$2"
+home="$1" program="$2" further=("${@:3}")
 export DOCKER_HOST="unix://$home/docker.sock" DOCKER_CONFIG="$home/config"
 engine=''
 
@@ -42,15 +42,25 @@ start() {
   return 1
 }
 
+# What a Python program needs of it, but for its own tests and what was compiled before.
+library_of() {
+  find "$("$1" -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')" \( -name test -o -name __pycache__ -o -name '*-packages' \
+    -o -name 'config-*' \) -prune -o -printf '.%p\n'
+}
+
 make_image() {
   local root="$home/root" tool
-  mkdir -p "$root"/{bin,tmp,run,etc,dev,proc,sys,usr/local/bin}
+  mkdir -p "$root"/{bin,tmp,run,etc,dev,proc,sys,usr/bin,usr/local/bin}
   cp "$program" "$root/usr/local/bin/agent"
   for tool in bash cat chmod cp env find head id kill ln ls tr mkdir mount mv rm setsid sleep su touch true unshare wc; do
     cp --dereference "$(type -P "$tool")" "$root/bin/$tool" || return 1
   done
   cp --dereference "$(command -v dash || command -v bash)" "$root/bin/sh"
-  for tool in "$root"/bin/* "$root/usr/local/bin/agent"; do ldd "$tool"; done 2>/dev/null | grep -o '/[^ ]*[^: ]' | grep -v "^$root" |
+  for tool in "${further[@]}"; do
+    cp --parents --dereference "$tool" "$root" || return 1
+    [[ "$tool" != */python3 ]] || library_of "$tool" | tar -C / -c --no-recursion -T - | tar -C "$root" -x || return 1
+  done
+  find "$root" -type f \( -perm -100 -o -name '*.so' \) -exec ldd {} \; 2>/dev/null | grep -o '/[^ ]*[^: ]' | grep -v "^$root" |
     sort -u | xargs -I{} cp --parents --dereference {} "$root"
   chmod 1777 "$root/tmp"
   printf 'root:x:0:0::/:/bin/sh\nagent:x:10001:10001::/tmp:/bin/sh\n' >"$root/etc/passwd"

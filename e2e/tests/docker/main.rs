@@ -90,7 +90,7 @@ const SCENARIOS: &[(&str, Scenario)] = &scenarios! {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn containers() {
-    let engine = match Engine::start() {
+    let engine = match Engine::start(&[]) {
         Ok(engine) => engine,
         Err(reason) => return eprintln!("SKIPPED  runs in containers: {reason}"),
     };

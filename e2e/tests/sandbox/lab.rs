@@ -54,6 +54,31 @@ pub(crate) fn new_execution() -> ExecutionId {
     IDS.get_or_init(Ids::from_system).execution(Timestamp::from_millis(1_772_366_400_000))
 }
 
+/// Who attacks, and from where: bubblewrap, unless there is a runner for containers.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Attacker {
+    pub(crate) user: u32,
+    containers: Option<&'static Runner>,
+}
+
+impl From<u32> for Attacker {
+    fn from(user: u32) -> Self {
+        Self { user, containers: None }
+    }
+}
+
+impl Attacker {
+    /// What holds in both sandboxes is not always said in the same words.
+    pub(crate) fn told<T>(self, in_bubblewrap: T, in_container: T) -> T {
+        if self.containers.is_some() { in_container } else { in_bubblewrap }
+    }
+
+    /// In a container of that runner.
+    pub(crate) fn in_container(user: u32, runner: &'static Runner) -> Self {
+        Self { user, containers: Some(runner) }
+    }
+}
+
 /// A run that is to be attacked from inside.
 pub(crate) struct Lab {
     pub(crate) runs: tempfile::TempDir,
@@ -82,19 +107,20 @@ pub(crate) struct Going {
 }
 
 impl Lab {
-    /// In bubblewrap with a network of its own that leads nowhere, as that user.
-    pub(crate) fn new(user: u32) -> Self {
+    /// Where that attacker is, with a network of its own that leads nowhere.
+    pub(crate) fn new(attacker: impl Into<Attacker>) -> Self {
+        let Attacker { user, containers } = attacker.into();
         let runs = tempfile::tempdir().expect("a directory");
         let execution = new_execution();
         let dirs = RunDirs::create(runs.path(), execution).expect("directories");
         let confinement = Confinement {
-            kind: SandboxKind::Bubblewrap,
+            kind: if containers.is_some() { SandboxKind::Docker } else { SandboxKind::Bubblewrap },
             network: Network::Own(Arc::new(NoUplink)),
             writable: vec![dirs.home()],
             container: Container { user: Some(user), ..Container::default() },
             ..Confinement::default()
         };
-        Self { runs, dirs, confinement, env: Vec::new(), runner: runner(), execution }
+        Self { runs, dirs, confinement, env: Vec::new(), runner: containers.cloned().unwrap_or_else(runner), execution }
     }
 
     /// Attacks with a Python script.
@@ -145,7 +171,10 @@ impl Lab {
 
     pub(crate) fn launch(&self, script: &str) -> Launch {
         let setup = Setup {
-            program: env!("CARGO_BIN_EXE_scripted-agent").into(),
+            program: match self.confinement.kind {
+                SandboxKind::Docker => "agent".into(),
+                _ => env!("CARGO_BIN_EXE_scripted-agent").into(),
+            },
             workspace: self.dirs.work(),
             home: self.dirs.home(),
             tmp: self.dirs.tmp(),

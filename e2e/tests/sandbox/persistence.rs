@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::lab::Lab;
+use crate::lab::{Attacker, Lab};
 
 as_each_user! {
     row_26_what_git_obeys_later_can_not_be_changed_but_work_can_be_committed,
@@ -10,8 +10,13 @@ as_each_user! {
     row_27_a_link_leads_nowhere_from_inside_and_is_not_followed_from_outside,
 }
 
-async fn row_26_what_git_obeys_later_can_not_be_changed_but_work_can_be_committed(user: u32) {
-    let lab = Lab::new(user);
+in_containers! {
+    row_26_nothing_is_written_outside_of_the_runs_directories,
+    row_27_a_link_leads_nowhere_from_inside_and_is_not_followed_from_outside,
+}
+
+async fn row_26_what_git_obeys_later_can_not_be_changed_but_work_can_be_committed(attacker: Attacker) {
+    let lab = Lab::new(attacker);
     // A repository as a clone leaves it.
     let init = lab.shell("git init -q -b main . && git config user.name a && git config user.email a@b && mkdir -p .git/hooks && git commit -q --allow-empty -m first").await;
     assert_eq!(init.output, "");
@@ -47,8 +52,8 @@ attempt("hard link", lambda: os.link("/usr/bin/env", "env"))
     assert_eq!(std::fs::read_to_string(config).expect("a configuration"), before);
 }
 
-async fn row_26_nothing_is_written_outside_of_the_runs_directories(user: u32) {
-    let lab = Lab::new(user);
+async fn row_26_nothing_is_written_outside_of_the_runs_directories(attacker: Attacker) {
+    let lab = Lab::new(attacker);
     let beside = lab.runs.path().join("beside");
     let script = format!(
         r#"
@@ -76,11 +81,11 @@ for path in ["/root/.bashrc", "/home/evil", "/tmp/evil", "/run/evil"]:
     }
 }
 
-async fn row_27_a_link_leads_nowhere_from_inside_and_is_not_followed_from_outside(user: u32) {
+async fn row_27_a_link_leads_nowhere_from_inside_and_is_not_followed_from_outside(attacker: Attacker) {
     let place = tempfile::tempdir().expect("a directory");
     let canary = place.path().join("canary");
     std::fs::write(&canary, "canary").expect("written");
-    let lab = Lab::new(user);
+    let lab = Lab::new(attacker);
     let script = format!(
         r#"
 os.symlink("{0}", "link")

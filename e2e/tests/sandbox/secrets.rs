@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::lab::{Lab, new_execution};
+use crate::lab::{Attacker, Lab, new_execution};
 use crate::outside::{Neighbour, arguments_of_processes_with};
 
 as_each_user! {
@@ -10,7 +10,7 @@ as_each_user! {
     row_25_no_secret_of_the_run_is_among_arguments,
 }
 
-async fn row_25_no_secret_of_the_machine_is_found(user: u32) {
+async fn row_25_no_secret_of_the_machine_is_found(attacker: Attacker) {
     let canary = format!("canary-{}", new_execution());
     let _neighbour = Neighbour::with(&canary);
     let place = tempfile::tempdir().expect("a directory");
@@ -39,20 +39,20 @@ attempt("accounts", lambda: len(open("/etc/passwd").read().splitlines()))
         &canary[2..],
         place.path().display()
     );
-    let told = Lab::new(user).python(&script).await;
+    let told = Lab::new(attacker).python(&script).await;
     let mut lines = told.output.lines();
     assert_eq!(lines.next(), Some("in processes: none"), "{}", told.output);
     // The directory of the scripted agent may be below one of them.
     assert!(lines.next().is_some_and(|line| line.starts_with("/root: ")), "{}", told.output);
     assert!(lines.next().is_some_and(|line| line.starts_with("/home: ")), "{}", told.output);
     let (accounts, absent) = lines.partition::<Vec<_>, _>(|line| line.starts_with("accounts"));
-    assert_eq!(accounts, [if user == 0 { "accounts: 2" } else { "accounts: 3" }]);
+    assert_eq!(accounts, [if attacker.user == 0 { "accounts: 2" } else { "accounts: 3" }]);
     assert!(absent.len() == 17 && absent.iter().all(|line| line.ends_with(": ENOENT")), "{}", told.output);
 }
 
-async fn row_25_no_secret_of_the_run_is_among_arguments(user: u32) {
+async fn row_25_no_secret_of_the_run_is_among_arguments(attacker: Attacker) {
     let secret = format!("secret-{}", new_execution());
-    let mut lab = Lab::new(user);
+    let mut lab = Lab::new(attacker);
     lab.env.push(("ANTHROPIC_API_KEY".to_owned(), secret.clone()));
     let mut going = lab.start("report\nshell env; ls -l /proc/self/fd; tr '\\0' '\\n' < /proc/1/environ\nhang");
     let report = going.until_text().await;

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use legwork_runner::{Network, Uplink};
 use tokio::task::JoinSet;
 
-use crate::lab::Lab;
+use crate::lab::{Attacker, Lab};
 
 as_each_user! {
     what_listens_inside_is_answered_from_outside,
@@ -42,9 +42,9 @@ impl Uplink for Echo {
     }
 }
 
-async fn what_listens_inside_is_answered_from_outside(user: u32) {
+async fn what_listens_inside_is_answered_from_outside(attacker: Attacker) {
     let echo = Arc::new(Echo::default());
-    let mut lab = Lab::new(user);
+    let mut lab = Lab::new(attacker);
     lab.confinement.network = Network::Own(Arc::clone(&echo) as Arc<dyn Uplink>);
     let script = r#"
 def say(host, port):

@@ -65,7 +65,7 @@ async fn went_on(engine: &Engine, server: &Server, id: &str, expected: &[&str]) 
 
 #[tokio::test]
 async fn containers_and_their_servers() {
-    let engine = match Engine::start() {
+    let engine = match Engine::start(&[]) {
         Ok(engine) => engine,
         Err(reason) => return eprintln!("SKIPPED  runs in containers: {reason}"),
     };

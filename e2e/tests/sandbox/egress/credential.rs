@@ -1,19 +1,24 @@
 //! The proxies of other runs.
 
 use super::world::{World, attack_in};
+use crate::lab::Attacker;
 
 as_each_user! {
     row_24_the_proxy_of_another_run_is_out_of_reach,
 }
 
+in_containers! {
+    row_24_the_proxy_of_another_run_is_out_of_reach,
+}
+
 /// The other's list is longer, and its credential is known.
-async fn row_24_the_proxy_of_another_run_is_out_of_reach(user: u32) {
+async fn row_24_the_proxy_of_another_run_is_out_of_reach(attacker: Attacker) {
     let mut world = World::new().await;
-    let (other, others_proxy) = world.run(user, "of-the-other");
+    let (other, others_proxy) = world.run(attacker, "of-the-other");
     let mut going = other.start("text ready\nhang");
     while going.until_text().await != "ready" {}
     world.allowed.clear();
-    let (lab, proxy) = world.run(user, "token");
+    let (lab, proxy) = world.run(attacker, "token");
     let script = r#"
 request = "CONNECT allowed.test:443 HTTP/1.1\r\nHost: allowed.test:443\r\n"
 say("the other's", status(f"{request}{key('of-the-other')}\r\n"))

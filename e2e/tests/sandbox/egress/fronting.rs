@@ -1,6 +1,7 @@
 //! Tunnels to an allowed host that are used for something else.
 
 use super::world::World;
+use crate::lab::Attacker;
 
 as_each_user! {
     row_15_another_server_name_is_denied_before_the_host_hears_of_it,
@@ -9,7 +10,14 @@ as_each_user! {
     row_15_what_remains_a_host_field_inside_tls_is_not_seen,
 }
 
-async fn row_15_another_server_name_is_denied_before_the_host_hears_of_it(user: u32) {
+in_containers! {
+    row_15_another_server_name_is_denied_before_the_host_hears_of_it,
+    row_15_a_tunnel_that_is_not_tls_is_denied,
+    row_15_another_host_field_is_denied,
+    row_15_what_remains_a_host_field_inside_tls_is_not_seen,
+}
+
+async fn row_15_another_server_name_is_denied_before_the_host_hears_of_it(attacker: Attacker) {
     let world = World::new().await;
     let script = r#"
 say("curl", curl("--connect-to", "denied.test:443:allowed.test:443", "https://denied.test/"))
@@ -23,7 +31,7 @@ for name in ["denied.test", "allowed.test.denied.test", None]:
     except OSError:
         say(name, "no handshake")
 "#;
-    let seen = world.attack(user, script).await;
+    let seen = world.attack(attacker, script).await;
     let none = "no handshake";
     seen.told.check(&[("curl", "000 200"), ("denied.test", none), ("allowed.test.denied.test", none), ("None", none)]);
     assert_eq!(seen.decisions, ["allowed.test:443 denied SniMismatch x4"]);
@@ -31,7 +39,7 @@ for name in ["denied.test", "allowed.test.denied.test", None]:
     world.denied.check_untouched();
 }
 
-async fn row_15_a_tunnel_that_is_not_tls_is_denied(user: u32) {
+async fn row_15_a_tunnel_that_is_not_tls_is_denied(attacker: Attacker) {
     let world = World::new().await;
     // It would answer.
     world.names.set("allowed.test", 443, vec![vec![world.http.address]]);
@@ -42,26 +50,26 @@ for what, first in [("HTTP", "GET / HTTP/1.1\r\nHost: denied.test\r\n\r\n"), ("S
     say(what, rest(it) or "closed")
 say("curl", curl("--proxytunnel", "http://allowed.test:443/"))
 "#;
-    let seen = world.attack(user, script).await;
+    let seen = world.attack(attacker, script).await;
     seen.told.check(&[("HTTP", "closed"), ("SSH", "closed"), ("zeros", "closed"), ("curl", "000 200")]);
     assert_eq!(seen.decisions, ["allowed.test:443 denied NotTls x4"]);
     assert_eq!(world.http.heard(), "");
 }
 
-async fn row_15_another_host_field_is_denied(user: u32) {
+async fn row_15_another_host_field_is_denied(attacker: Attacker) {
     let world = World::new().await;
     let script = r#"
 say("plain", curl("--header", "Host: denied.test", "http://allowed.test/"))
 say("tunnel", curl("--proxy-header", "Host: denied.test:443", "https://allowed.test/"))
 "#;
-    world.attack(user, script).await.told.check(&[("plain", "421 000"), ("tunnel", "000 421")]);
+    world.attack(attacker, script).await.told.check(&[("plain", "421 000"), ("tunnel", "000 421")]);
     assert_eq!((world.http.heard(), world.https.heard()), (String::new(), String::new()));
 }
 
 /// A host that serves others too, by their names, can lead to them.
-async fn row_15_what_remains_a_host_field_inside_tls_is_not_seen(user: u32) {
+async fn row_15_what_remains_a_host_field_inside_tls_is_not_seen(attacker: Attacker) {
     let world = World::new().await;
     let script = r#"say("inside", curl("--header", "Host: denied.test", "https://allowed.test/"))"#;
-    world.attack(user, script).await.told.check(&[("inside", "200 200")]);
+    world.attack(attacker, script).await.told.check(&[("inside", "200 200")]);
     assert!(world.https.heard().contains("Host: denied.test"));
 }

@@ -3,13 +3,19 @@
 use std::time::Duration;
 
 use super::world::World;
+use crate::lab::Attacker;
 
 as_each_user! {
     row_30_half_open_connections_take_the_places_of_their_run_and_give_them_back,
     row_30_a_byte_now_and_then_gains_no_time,
 }
 
-async fn row_30_half_open_connections_take_the_places_of_their_run_and_give_them_back(user: u32) {
+in_containers! {
+    row_30_half_open_connections_take_the_places_of_their_run_and_give_them_back,
+    row_30_a_byte_now_and_then_gains_no_time,
+}
+
+async fn row_30_half_open_connections_take_the_places_of_their_run_and_give_them_back(attacker: Attacker) {
     let mut world = World::new().await;
     (world.limits.opening, world.limits.connections) = (Duration::from_secs(2), 64);
     let script = r#"
@@ -26,13 +32,13 @@ say("turned away", answers.count("503") > 300)
 say("others", sorted(set(answers) - {"503", ""}))
 say("then", curl("https://allowed.test/"))
 "#;
-    let seen = world.attack(user, script).await;
+    let seen = world.attack(attacker, script).await;
     seen.told.check(&[("turned away", "True"), ("others", "['408']"), ("then", "200 200")]);
     assert!(seen.decisions.iter().any(|it| it.contains(":0 denied Limit")), "{:?}", seen.decisions);
     assert!(seen.decisions.iter().any(|it| it.contains(":0 denied TimedOut")), "{:?}", seen.decisions);
 }
 
-async fn row_30_a_byte_now_and_then_gains_no_time(user: u32) {
+async fn row_30_a_byte_now_and_then_gains_no_time(attacker: Attacker) {
     let mut world = World::new().await;
     (world.limits.opening, world.limits.idle) = (Duration::from_secs(1), Duration::from_secs(1));
     let script = r#"
@@ -64,6 +70,6 @@ except OSError:
     pass
 say("idle", "closed" if time.monotonic() - begun < 10 else "held")
 "#;
-    let seen = world.attack(user, script).await;
+    let seen = world.attack(attacker, script).await;
     seen.told.check(&[("request", "closed"), ("handshake", "closed"), ("idle", "closed")]);
 }

@@ -3,8 +3,13 @@
 use legwork_model::DomainPattern;
 
 use super::world::World;
+use crate::lab::Attacker;
 
 as_each_user! {
+    row_31_an_empty_list_allows_nothing,
+}
+
+in_containers! {
     row_31_an_empty_list_allows_nothing,
 }
 
@@ -16,13 +21,13 @@ fn row_31_a_list_with_too_much_in_it_is_refused_when_it_is_read() {
     }
 }
 
-async fn row_31_an_empty_list_allows_nothing(user: u32) {
+async fn row_31_an_empty_list_allows_nothing(attacker: Attacker) {
     let mut world = World::new().await;
     world.allowed.clear();
     let script = r#"
 say("https", curl("https://allowed.test/"))
 say("http", curl("http://allowed.test/"))
 "#;
-    world.attack(user, script).await.told.check(&[("https", "000 403"), ("http", "403 000")]);
+    world.attack(attacker, script).await.told.check(&[("https", "000 403"), ("http", "403 000")]);
     assert!(world.names.asked().is_empty());
 }

@@ -18,3 +18,17 @@ mod socks;
 mod credential;
 mod hanging;
 mod list;
+
+/// What holds in containers, too.
+pub(crate) const IN_CONTAINERS: [&[crate::containers::Row]; 10] = [
+    reaching::IN_CONTAINERS,
+    addresses::IN_CONTAINERS,
+    names::IN_CONTAINERS,
+    ports::IN_CONTAINERS,
+    fronting::IN_CONTAINERS,
+    smuggling::IN_CONTAINERS,
+    socks::IN_CONTAINERS,
+    credential::IN_CONTAINERS,
+    hanging::IN_CONTAINERS,
+    list::IN_CONTAINERS,
+];

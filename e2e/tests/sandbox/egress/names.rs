@@ -1,6 +1,7 @@
 //! Names that look like an allowed one.
 
 use super::world::World;
+use crate::lab::Attacker;
 
 as_each_user! {
     row_11_dns_over_https_is_a_host_like_any_other,
@@ -8,19 +9,25 @@ as_each_user! {
     row_14_no_control_character_gets_into_a_name,
 }
 
-async fn row_11_dns_over_https_is_a_host_like_any_other(user: u32) {
+in_containers! {
+    row_11_dns_over_https_is_a_host_like_any_other,
+    row_14_only_a_true_match_passes,
+    row_14_no_control_character_gets_into_a_name,
+}
+
+async fn row_11_dns_over_https_is_a_host_like_any_other(attacker: Attacker) {
     let world = World::new().await;
     let script = r#"
 for host in ["dns.google", "cloudflare-dns.com", "1.1.1.1", "[2606:4700:4700::1111]"]:
     say(host, curl("--header", "content-type: application/dns-message", "--data-binary", "c2VjcmV0", f"https://{host}/dns-query"))
 "#;
     let hosts = ["dns.google", "cloudflare-dns.com", "1.1.1.1", "[2606:4700:4700::1111]"];
-    world.attack(user, script).await.told.check(&hosts.map(|host| (host, "000 403")));
+    world.attack(attacker, script).await.told.check(&hosts.map(|host| (host, "000 403")));
     world.denied.check_untouched();
     assert!(world.names.asked().is_empty());
 }
 
-async fn row_14_only_a_true_match_passes(user: u32) {
+async fn row_14_only_a_true_match_passes(attacker: Attacker) {
     let mut world = World::new().await;
     world.allowed = vec!["allowed.test", "*.wide.test"];
     world.names.set("a.wide.test", 443, vec![vec![world.https.address]]);
@@ -45,12 +52,12 @@ async fn row_14_only_a_true_match_passes(user: u32) {
     ];
     let names: Vec<&str> = authorities.iter().map(|(authority, _)| *authority).collect();
     let script = format!("for authority in {names:?}:\n    say(authority, tunnel(authority))");
-    world.attack(user, &script).await.told.check(&authorities);
+    world.attack(attacker, &script).await.told.check(&authorities);
     assert_eq!(world.names.asked(), ["allowed.test", "allowed.test", "allowed.test", "a.wide.test"]);
     world.denied.check_untouched();
 }
 
-async fn row_14_no_control_character_gets_into_a_name(user: u32) {
+async fn row_14_no_control_character_gets_into_a_name(attacker: Attacker) {
     let world = World::new().await;
     let script = r#"
 for what, between in [("NUL", "\0"), ("CR LF", "\r\n"), ("CR", "\r"), ("LF", "\n"), ("tab", "\t"), ("space", " "), ("é", "é")]:
@@ -59,7 +66,7 @@ for what, between in [("NUL", "\0"), ("CR LF", "\r\n"), ("CR", "\r"), ("LF", "\n
 "#;
     let whats = ["NUL", "CR LF", "CR", "LF", "tab", "space", "é"];
     let expected: Vec<_> = whats.iter().flat_map(|what| [(*what, "400 400"); 2]).collect();
-    world.attack(user, script).await.told.check(&expected);
+    world.attack(attacker, script).await.told.check(&expected);
     assert!(world.names.asked().is_empty());
     world.denied.check_untouched();
 }

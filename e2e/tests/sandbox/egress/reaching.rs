@@ -1,6 +1,7 @@
 //! What is let through, and what comes of what is not.
 
 use super::world::World;
+use crate::lab::Attacker;
 
 as_each_user! {
     row_01_an_allowed_host_is_reached,
@@ -10,8 +11,14 @@ as_each_user! {
     row_22_what_remains_a_listed_host_takes_any_data,
 }
 
+in_containers! {
+    row_01_an_allowed_host_is_reached,
+    row_02_a_denied_host_is_refused_and_the_run_goes_on,
+    row_16_a_redirect_leads_no_further_than_the_list,
+}
+
 /// All other rows mean nothing without it.
-async fn row_01_an_allowed_host_is_reached(user: u32) {
+async fn row_01_an_allowed_host_is_reached(attacker: Attacker) {
     let world = World::new().await;
     let script = r#"
 say("curl", curl("https://allowed.test/"))
@@ -19,7 +26,7 @@ say("python", urllib.request.urlopen("https://allowed.test/", timeout=20).read()
 say("curl, plain", curl("http://allowed.test/"))
 say("python, plain", urllib.request.urlopen("http://allowed.test/", timeout=20).read().decode())
 "#;
-    let seen = world.attack(user, script).await;
+    let seen = world.attack(attacker, script).await;
     let answers = [("curl", "200 200"), ("python", "hello"), ("curl, plain", "200 000"), ("python, plain", "hello")];
     seen.told.check(&answers);
     assert_eq!(seen.decisions, ["allowed.test:443 allowed x2", "allowed.test:80 allowed x2"]);
@@ -27,7 +34,7 @@ say("python, plain", urllib.request.urlopen("http://allowed.test/", timeout=20).
     assert!(!world.http.heard().contains("uthorization"), "the credential stays here");
 }
 
-async fn row_02_a_denied_host_is_refused_and_the_run_goes_on(user: u32) {
+async fn row_02_a_denied_host_is_refused_and_the_run_goes_on(attacker: Attacker) {
     let world = World::new().await;
     let script = r#"
 say("https", curl("https://denied.test/"))
@@ -36,7 +43,7 @@ it, head = talk(tunnel_request("denied.test:443"))
 say("told why", "denied.test is not in allowedDomains" in rest(it))
 say("then", curl("https://allowed.test/"))
 "#;
-    let seen = world.attack(user, script).await;
+    let seen = world.attack(attacker, script).await;
     seen.told.check(&[("https", "000 403"), ("http", "403 000"), ("told why", "True"), ("then", "200 200")]);
     let decisions =
         ["allowed.test:443 allowed x1", "denied.test:443 denied NotListed x2", "denied.test:80 denied NotListed x1"];
@@ -45,14 +52,14 @@ say("then", curl("https://allowed.test/"))
     assert_eq!(world.names.asked(), ["allowed.test"], "a denied name is not looked up");
 }
 
-async fn row_16_a_redirect_leads_no_further_than_the_list(user: u32) {
+async fn row_16_a_redirect_leads_no_further_than_the_list(attacker: Attacker) {
     let world = World::new().await;
     let script = r#"
 for there in ["http", "https"]:
     for away in ["http", "https"]:
         say(f"{there} to {away}", curl("--location", f"{there}://allowed.test/away/{away}"))
 "#;
-    let seen = world.attack(user, script).await;
+    let seen = world.attack(attacker, script).await;
     seen.told.check(&[
         ("http to http", "403 000"),
         ("http to https", "000 403"),

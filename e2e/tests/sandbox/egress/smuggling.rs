@@ -1,13 +1,19 @@
 //! Requests that mean two things at once.
 
 use super::world::World;
+use crate::lab::Attacker;
 
 as_each_user! {
     row_17_what_could_be_read_in_two_ways_is_refused,
     row_17_a_second_request_is_not_passed_on,
 }
 
-async fn row_17_what_could_be_read_in_two_ways_is_refused(user: u32) {
+in_containers! {
+    row_17_what_could_be_read_in_two_ways_is_refused,
+    row_17_a_second_request_is_not_passed_on,
+}
+
+async fn row_17_what_could_be_read_in_two_ways_is_refused(attacker: Attacker) {
     let world = World::new().await;
     let script = r#"
 host = "Host: allowed.test\r\n"
@@ -31,7 +37,7 @@ for what, line, fields in [
 ]:
     say(what, status(f"{line}\r\n{fields}{key()}\r\n"))
 "#;
-    world.attack(user, script).await.told.check(&[
+    world.attack(attacker, script).await.told.check(&[
         ("two lengths", "400"),
         ("two equal lengths", "400"),
         ("chunks", "411"),
@@ -53,7 +59,7 @@ for what, line, fields in [
     world.denied.check_untouched();
 }
 
-async fn row_17_a_second_request_is_not_passed_on(user: u32) {
+async fn row_17_a_second_request_is_not_passed_on(attacker: Attacker) {
     let world = World::new().await;
     let script = r#"
 second = f"GET http://denied.test/ HTTP/1.1\r\nHost: denied.test\r\n{key()}\r\n"
@@ -62,7 +68,7 @@ it, head = talk(first + second + second)
 say("first", head[9:12])
 say("after it", rest(it))
 "#;
-    world.attack(user, script).await.told.check(&[("first", "200"), ("after it", "hello")]);
+    world.attack(attacker, script).await.told.check(&[("first", "200"), ("after it", "hello")]);
     assert!(!world.http.heard().contains("denied.test"), "{}", world.http.heard());
     world.denied.check_untouched();
 }

@@ -1,13 +1,19 @@
 //! The same rules by SOCKS5.
 
 use super::world::World;
+use crate::lab::Attacker;
 
 as_each_user! {
     row_18_socks_connects_to_allowed_hosts_and_nothing_else,
     row_18_curl_by_socks_is_held_to_the_same_rules,
 }
 
-async fn row_18_socks_connects_to_allowed_hosts_and_nothing_else(user: u32) {
+in_containers! {
+    row_18_socks_connects_to_allowed_hosts_and_nothing_else,
+    row_18_curl_by_socks_is_held_to_the_same_rules,
+}
+
+async fn row_18_socks_connects_to_allowed_hosts_and_nothing_else(attacker: Attacker) {
     let world = World::new().await;
     let script = r#"
 def ask(command, kind, host, port):
@@ -44,12 +50,12 @@ for what, command, kind, host, port in [
     let denied = denied.into_iter().chain(["IPv4", "IPv6", "mapped"]).map(|what| (what, "code 2"));
     let offered = [("BIND", "code 7"), ("UDP", "code 7")];
     let expected: Vec<_> = [("allowed", "code 0")].into_iter().chain(denied).chain(offered).collect();
-    world.attack(user, script).await.told.check(&expected);
+    world.attack(attacker, script).await.told.check(&expected);
     assert_eq!(world.names.asked(), ["allowed.test"]);
     world.denied.check_untouched();
 }
 
-async fn row_18_curl_by_socks_is_held_to_the_same_rules(user: u32) {
+async fn row_18_curl_by_socks_is_held_to_the_same_rules(attacker: Attacker) {
     let world = World::new().await;
     let script = r#"
 def by_socks(*arguments):
@@ -59,7 +65,7 @@ say("denied", by_socks("https://denied.test/"))
 say("fronted", by_socks("--connect-to", "denied.test:443:allowed.test:443", "https://denied.test/"))
 say("without credential", curl("--proxy", "socks5h://127.0.0.1:3128", "https://allowed.test/")[:3])
 "#;
-    let seen = world.attack(user, script).await;
+    let seen = world.attack(attacker, script).await;
     seen.told.check(&[("allowed", "200"), ("denied", "000"), ("fronted", "000"), ("without credential", "000")]);
     let decisions = [
         ":0 denied Credential x1",

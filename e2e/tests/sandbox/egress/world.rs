@@ -8,7 +8,7 @@ use legwork_gateway::egress::{Credential, Decisions, Egress, Guard, Limits, Mode
 use legwork_runner::{Network, Uplink};
 
 use super::internet::{Names, Site, tls};
-use crate::lab::{Lab, Told};
+use crate::lab::{Attacker, Lab, Told};
 use crate::outside::Service;
 
 /// What attackers of the proxy may use besides.
@@ -57,13 +57,13 @@ impl World {
     }
 
     /// A run with a way out of its own, which knows the way as a server would tell it.
-    pub(super) fn run(&self, user: u32, token: &str) -> (Lab, Arc<Proxied>) {
+    pub(super) fn run(&self, attacker: impl Into<Attacker>, token: &str) -> (Lab, Arc<Proxied>) {
         let allowed = self.allowed.iter().map(|text| text.parse().expect("a domain")).collect();
         let credential = Credential::new(token);
         let policy = Policy { mode: Mode::Enforce, allowed, allow_private: self.exempt.clone(), credential };
         let proxy = Egress::new(Arc::clone(&self.names) as _, self.limits.clone());
         let uplink = Arc::new(Proxied { proxy, policy: Arc::new(policy), open: Mutex::default() });
-        let mut lab = Lab::new(user);
+        let mut lab = Lab::new(attacker);
         lab.confinement.network = Network::Own(Arc::clone(&uplink) as _);
         let certificate = lab.dirs.work().join("certificate.pem");
         std::fs::write(&certificate, &self.certificate).expect("written");
@@ -76,8 +76,8 @@ impl World {
     }
 
     /// Attacks from inside a run, which then ends.
-    pub(super) async fn attack(&self, user: u32, script: &str) -> Seen {
-        let (lab, uplink) = self.run(user, "token");
+    pub(super) async fn attack(&self, attacker: impl Into<Attacker>, script: &str) -> Seen {
+        let (lab, uplink) = self.run(attacker, "token");
         let told = attack_in(&lab, script).await;
         Seen { told, decisions: uplink.end().await }
     }
