@@ -26,6 +26,7 @@ else
 fi
 scripts/packages.sh bwrap || skip "runs in bubblewrap: bubblewrap is not installed"
 scripts/packages.sh dockerd docker || skip "runs in containers: docker.io is not installed"
+scripts/packages.sh podman catatonit || skip "runs in containers of Podman: podman is not installed"
 scripts/build-clients.sh || skip "clients in TypeScript and Node: their packages could not be installed or built"
 if LEGWORK_TEST_CLAUDE="$(scripts/install-agent.sh --pinned)"; then
   export LEGWORK_TEST_CLAUDE

@@ -6,6 +6,22 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+/// Whose engine it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Docker,
+    Podman,
+}
+
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Docker => "docker",
+            Self::Podman => "podman",
+        }
+    }
+}
+
 /// An engine that ends with this.
 pub(crate) struct Engine {
     home: PathBuf,
@@ -17,14 +33,14 @@ pub(crate) struct Engine {
 
 impl Engine {
     /// Starts one; says why where there can't be one. Its image has those programs of this machine besides.
-    pub(crate) fn start(programs: &[&str]) -> Result<Self, String> {
+    pub(crate) fn start(kind: Kind, programs: &[&str]) -> Result<Self, String> {
         let home = tempfile::tempdir().expect("a folder").keep();
         let (input, told) = rustix::pipe::pipe().expect("a pipe");
         let (said, output) = rustix::pipe::pipe().expect("a pipe");
         for end in [rustix::fd::AsFd::as_fd(&told), rustix::fd::AsFd::as_fd(&said)] {
             rustix::io::fcntl_setfd(end, rustix::io::FdFlags::CLOEXEC).expect("set");
         }
-        begin(&home, programs, input, output);
+        begin(kind, &home, programs, input, output);
         let mut engine = Self { home, said: BufReader::new(said.into()), told: Some(told.into()) };
         match engine.next_word() {
             word if word == "ready" => Ok(engine),
@@ -79,12 +95,13 @@ impl Drop for Engine {
 
 /// By a shell that leaves at once, so that the engine is nobody's child before a runner takes up what is nobody's.
 #[expect(clippy::disallowed_methods, reason = "an engine is no run")]
-fn begin(home: &Path, programs: &[&str], input: OwnedFd, output: OwnedFd) {
+fn begin(kind: Kind, home: &Path, programs: &[&str], input: OwnedFd, output: OwnedFd) {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/docker/engine.sh");
     let log = OpenOptions::new().create(true).append(true).open(home.join("script.log")).expect("a log");
     let begun = Command::new("/bin/sh")
         .args(["-c", "exec 3<&0; setsid \"$@\" <&3 3<&- &", "begin"])
         .arg(script)
+        .arg(kind.name())
         .arg(home)
         .arg(env!("CARGO_BIN_EXE_scripted-agent"))
         .args(programs)

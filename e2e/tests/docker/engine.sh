@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Starts a Docker engine of its own in a folder, with one image (`agent`) made of PROGRAM and of programs of this machine, and says `ready`, or
+# Starts a container engine of its own in a folder, with one image (`agent`) made of PROGRAM and of programs of this machine, and says `ready`, or
 # `SKIPPED` and why not. Ends it with all that it has when its standard input ends. It must not be a descendant of the test:
 # what an engine starts has no parent, and would be taken for what a run left behind.
-# Usage: engine.sh FOLDER PROGRAM [FURTHER PROGRAM OF THIS MACHINE]...
+# Usage: engine.sh docker|podman FOLDER PROGRAM [FURTHER PROGRAM OF THIS MACHINE]...
 set -uo pipefail
 PATH="$PATH:/usr/sbin:/sbin"
-home="$1" program="$2" further=("${@:3}")
+kind="$1" home="$2" program="$3" further=("${@:4}")
 export DOCKER_HOST="unix://$home/docker.sock" DOCKER_CONFIG="$home/config"
 engine=''
 
@@ -30,9 +30,21 @@ skip() {
 }
 
 # No bridge, no rules in the firewall: it changes nothing on this machine.
+begin_docker() {
+  exec dockerd --config-file "$home/engine.json" --host "$DOCKER_HOST" --group root --data-root "$home/data" --exec-root "$home/exec" \
+    --pidfile "$home/engine.pid" --bridge=none --iptables=false --ip6tables=false --ip-forward=false
+}
+
+# Everything that it has is in the folder, and no network is ever made. By default it would raise limits beyond what may be allowed here.
+begin_podman() {
+  printf '[containers]\ndefault_ulimits = ["nofile=4096:4096", "nproc=4096:4096"]\n' >"$home/containers.conf"
+  export CONTAINERS_CONF="$home/containers.conf"
+  exec podman --root "$home/data" --runroot "$home/exec" --tmpdir "$home/exec/tmp" --cgroup-manager cgroupfs \
+    system service --time=0 "$DOCKER_HOST"
+}
+
 start() {
-  dockerd --config-file "$home/engine.json" --host "$DOCKER_HOST" --group root --data-root "$home/data" --exec-root "$home/exec" \
-    --pidfile "$home/engine.pid" --bridge=none --iptables=false --ip6tables=false --ip-forward=false >>"$home/engine.log" 2>&1 </dev/null &
+  "begin_$kind" >>"$home/engine.log" 2>&1 </dev/null &
   engine=$!
   for _ in $(seq 300); do
     docker info >/dev/null 2>&1 && return
@@ -67,10 +79,13 @@ make_image() {
   tar -C "$root" -c . | docker import - agent >/dev/null
 }
 
-[ "$(id -u)" -eq 0 ] || skip "a Docker engine can be started by root alone"
-command -v dockerd docker runc >/dev/null || skip "there is no Docker engine on this machine (Debian has it as docker.io)"
+[ "$(id -u)" -eq 0 ] || skip "a container engine can be started by root alone"
+case "$kind" in
+  docker) command -v dockerd docker runc >/dev/null || skip "there is no Docker engine on this machine (Debian has it as docker.io)" ;;
+  podman) command -v podman docker >/dev/null || skip "there is no Podman on this machine, or no client of Docker (podman, docker.io)" ;;
+esac
 echo '{}' >"$home/engine.json"
-start || skip "no Docker engine can be started here: $(tail -n 1 "$home/engine.log")"
+start || skip "$kind can't be started here: $(tail -n 1 "$home/engine.log")"
 make_image || skip "no image could be made"
 echo ready
 # Each line ends the engine at once, and starts it anew.

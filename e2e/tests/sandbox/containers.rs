@@ -4,7 +4,7 @@
 use futures::future::BoxFuture;
 use legwork_runner::{Docker, DockerSettings, Graces, Runner};
 
-use crate::engine::Engine;
+use crate::engine::{Engine, Kind};
 use crate::lab::Attacker;
 use crate::{egress, kernel, network, other_runs, persistence, sockets};
 
@@ -13,7 +13,7 @@ pub(crate) type Row = (&'static str, fn(Attacker) -> BoxFuture<'static, ()>);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn in_containers() {
-    let engine = match Engine::start(&["/usr/bin/python3", "/usr/bin/curl"]) {
+    let engine = match Engine::start(Kind::Docker, &["/usr/bin/python3", "/usr/bin/curl"]) {
         Ok(engine) => engine,
         Err(reason) => return eprintln!("SKIPPED  attacks from inside containers: {reason}"),
     };

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::conversations::{nth, of_kind, say};
-use super::engine::Engine;
+use super::engine::{Engine, Kind};
 use super::lab::{Server, Setup, check_history, program};
 
 /// A node whose runs live in containers and outlive its servers.
@@ -65,7 +65,7 @@ async fn went_on(engine: &Engine, server: &Server, id: &str, expected: &[&str]) 
 
 #[tokio::test]
 async fn containers_and_their_servers() {
-    let engine = match Engine::start(&[]) {
+    let engine = match Engine::start(Kind::Docker, &[]) {
         Ok(engine) => engine,
         Err(reason) => return eprintln!("SKIPPED  runs in containers: {reason}"),
     };

@@ -4,6 +4,7 @@ mod feed;
 
 pub(crate) use feed::StdinFeed;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
+use tokio::net::UnixStream;
 use tokio::sync::mpsc;
 
 use crate::supervisor::Speaker;
@@ -36,6 +37,13 @@ impl Stdin {
             let _ = input.shutdown().await;
         });
         Self::Passed(sender)
+    }
+
+    /// The same for a connection. What comes from its other end is read and dropped, so that it holds up nobody.
+    pub(crate) fn passed_over(connection: UnixStream) -> Self {
+        let (mut from, to) = connection.into_split();
+        tokio::spawn(async move { tokio::io::copy(&mut from, &mut tokio::io::sink()).await });
+        Self::passed_to(to)
     }
 
     /// Whether more can be pushed.

@@ -30,7 +30,7 @@ impl Docker {
         let known = self.0.engine.known().await?;
         let refused = |error| DockerError::Engine(words(&error));
         let id = self.container_of(known, cookie).await?;
-        let found = known.docker.inspect_container(&id, None).await.map_err(refused)?;
+        let found = known.inspect(&id).await.map_err(refused)?;
         let user = user_of(&found);
         let room = Room::new(known.clone(), id, user, self.belongings_of(&found, user));
         let pid = room.0.pid().await.map_err(refused)?;
@@ -60,8 +60,8 @@ impl Docker {
 
     /// What was mounted so that it may be changed was handed over, and what is below our own directory is a copy.
     fn belongings_of(&self, found: &ContainerInspectResponse, user: User) -> Belongings {
-        let mounts = found.host_config.iter().flat_map(|config| config.mounts.iter().flatten());
-        let writable = mounts.filter(|mount| mount.read_only != Some(true));
+        let mounts = found.mounts.iter().flatten().filter(|mount| mount.typ.as_deref() == Some("bind"));
+        let writable = mounts.filter(|mount| mount.rw == Some(true));
         let sources = writable.filter_map(|mount| mount.source.as_deref().map(PathBuf::from));
         let (mut copies, directories): (Vec<_>, Vec<_>) =
             sources.partition(|source| source.starts_with(&self.0.settings.copies));

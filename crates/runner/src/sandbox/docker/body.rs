@@ -30,6 +30,9 @@ const HOLDER: &str = "65534:65534";
 /// Open files: plenty for an agent, and no more than an engine that is itself in a sandbox may usually hand out.
 const OPEN_FILES: i64 = 16_384;
 
+/// Processes of a user, where the engine would else set far more than it may: what holds is the limit of the container.
+const PROCESSES: i64 = 32_768;
+
 /// The container of a plan. On Podman, what it prints is kept the way that Podman does.
 pub(super) fn body(plan: &Plan, main: Main, labels: HashMap<String, String>, is_podman: bool) -> ContainerCreateBody {
     let is_agent = main != Main::Holder;
@@ -68,6 +71,8 @@ fn command(plan: &Plan, main: Main) -> (Vec<String>, Vec<String>) {
 fn host_config(plan: &Plan, is_agent: bool, is_podman: bool) -> HostConfig {
     let ulimit =
         |name: &str, most| ResourcesUlimits { name: Some(name.to_owned()), soft: Some(most), hard: Some(most) };
+    let mut ulimits = vec![ulimit("core", 0), ulimit("nofile", OPEN_FILES)];
+    ulimits.extend(is_podman.then(|| ulimit("nproc", PROCESSES)));
     let memory = plan.resources.memory.map(|memory| signed(memory.bytes()));
     let network = match &plan.network {
         Reach::Nothing { .. } => "none".to_owned(),
@@ -94,7 +99,7 @@ fn host_config(plan: &Plan, is_agent: bool, is_podman: bool) -> HostConfig {
         memory_swap: memory,
         nano_cpus: plan.resources.cpus.map(|cpus| i64::from(cpus.millis()) * 1_000_000),
         pids_limit: plan.resources.pids.map(i64::from),
-        ulimits: Some(vec![ulimit("core", 0), ulimit("nofile", OPEN_FILES)]),
+        ulimits: Some(ulimits),
         mounts: Some(plan.mounts.iter().map(mount).collect()),
         tmpfs: Some(HashMap::from([
             ("/tmp".to_owned(), format!("rw,exec,nosuid,nodev,mode=1777,size={}", plan.tmp_bytes)),

@@ -3,13 +3,20 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use bollard::errors::Error;
+use bollard::models::ContainerInspectResponse;
 use bollard::{API_DEFAULT_VERSION, Docker};
 use tokio::sync::OnceCell;
+use tokio::time::Instant;
 
 use super::DockerError;
+use crate::pause::Pauses;
 
 /// How long an answer may take.
 const ANSWER: u64 = 60;
+
+/// How long a container may be between two states.
+const MOMENT: Duration = Duration::from_secs(5);
 
 /// What waits for the end of something may wait as long as that takes.
 const FOR_EVER: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
@@ -49,12 +56,24 @@ impl Engine {
         self.known.get_or_try_init(ask).await.map_err(|source| self.unreachable(source))
     }
 
-    pub(super) fn unreachable(&self, source: bollard::errors::Error) -> DockerError {
+    pub(super) fn unreachable(&self, source: Error) -> DockerError {
         DockerError::Unreachable { socket: self.socket.clone(), source }
     }
 }
 
 impl Known {
+    /// What is known of a container. Podman has a state, for a moment, that the interface which it offers here does not have.
+    pub(super) async fn inspect(&self, id: &str) -> Result<ContainerInspectResponse, Error> {
+        let deadline = Instant::now() + MOMENT;
+        let mut pauses = Pauses::new();
+        loop {
+            match self.docker.inspect_container(id, None).await {
+                Err(Error::JsonDataError { .. }) if Instant::now() < deadline => pauses.next(deadline).await,
+                found => return found,
+            }
+        }
+    }
+
     /// For requests that are answered when something ends.
     pub(super) fn patient(&self) -> Docker {
         self.docker.clone().with_timeout(FOR_EVER)

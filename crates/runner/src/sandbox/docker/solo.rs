@@ -104,7 +104,7 @@ async fn fed(
             let held = Link::hold(supervisor, cookie, pid, input, first?).await?;
             Ok((held.stdin, Some(held.process)))
         }
-        _ => Ok((Stdin::passed_to(input), None)),
+        _ => Ok((Stdin::passed_over(input), None)),
     }
 }
 

@@ -30,8 +30,13 @@ pub(in super::super) async fn create(
 async fn named(known: &Known, name: &str, body: &ContainerCreateBody) -> Result<String, Error> {
     let options = CreateContainerOptionsBuilder::default().name(name).build();
     let created = match known.docker.create_container(Some(options), body.clone()).await {
-        Err(error) if status(&error) == Some(409) => known.docker.create_container(None, body.clone()).await?,
+        Err(error) if is_taken(&error) => known.docker.create_container(None, body.clone()).await?,
         created => created?,
     };
     Ok(created.id)
+}
+
+/// Podman says it in words alone.
+fn is_taken(error: &Error) -> bool {
+    status(error) == Some(409) || words(error).contains("is already in use")
 }

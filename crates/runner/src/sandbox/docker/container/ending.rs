@@ -13,6 +13,9 @@ use super::{End, Inside, watched};
 /// What shells and inits leave with where there is no such program, or it is none.
 const NO_PROGRAM: [i64; 2] = [126, 127];
 
+/// How long the engine may take to notice that a process was killed.
+const NOTICE: Duration = Duration::from_secs(2);
+
 /// Tells everybody but the first process and the shell itself.
 const TELL_ALL: &str = "kill -s TERM -- -1";
 
@@ -43,6 +46,11 @@ impl Inside {
             };
             let _ = timeout(grace, ended).await;
         }
+        if end.borrow().is_none() && self.known.is_podman {
+            // How a container ended that is removed while it runs, Podman does not always tell.
+            self.signal("SIGKILL").await;
+            let _ = timeout(NOTICE, end.wait_for(Option::is_some)).await;
+        }
         let known = end.borrow().clone();
         if let Some(found) = self.failure_of(known, &sought).await {
             let _ = failure.set(found);
@@ -52,17 +60,21 @@ impl Inside {
 
     /// Kills the first process, and waits for its end.
     pub(in super::super) async fn stopped(&self) -> bool {
-        let options = KillContainerOptionsBuilder::default().signal("SIGKILL").build();
-        let killed = self.known.docker.kill_container(&self.id, Some(options)).await;
+        let killed = self.signal("SIGKILL").await;
         let mut end = watched(&self.known, &self.id);
-        killed.is_ok() && end.wait_for(Option::is_some).await.is_ok()
+        killed && end.wait_for(Option::is_some).await.is_ok()
+    }
+
+    /// Sends a signal to the first process; says whether it is there to get it.
+    async fn signal(&self, signal: &str) -> bool {
+        let options = KillContainerOptionsBuilder::default().signal(signal).build();
+        self.known.docker.kill_container(&self.id, Some(options)).await.is_ok()
     }
 
     /// A signal from the engine reaches the first process alone.
     async fn tell_all(&self) {
         if !self.asked(TELL_ALL).await {
-            let options = KillContainerOptionsBuilder::default().signal("SIGTERM").build();
-            let _ = self.known.docker.kill_container(&self.id, Some(options)).await;
+            self.signal("SIGTERM").await;
         }
     }
 
@@ -72,7 +84,7 @@ impl Inside {
         end: Option<Result<i64, String>>,
         sought: &Sought,
     ) -> Option<Failure> {
-        let found = self.known.docker.inspect_container(&self.id, None).await;
+        let found = self.known.inspect(&self.id).await;
         match (found, end) {
             (Ok(found), _) if is_out_of_memory(&found) => Some(out_of_memory(&found)),
             (Ok(found), Some(Ok(code))) if NO_PROGRAM.contains(&code) => self.without_program(&found, sought).await,

@@ -1,7 +1,8 @@
 //! The way to the standard input of a container, as a socket that can be handed to another process.
 //!
 //! The engine closes the input of a container together with the connection over which it comes, so that connection must not
-//! end with the server. It is for the input alone: what a program prints would have to be read all the time, or it stops.
+//! end with the server. It is for the input alone: what a program prints would have to be read all the time, or it stops. Podman
+//! stops in any case where nobody reads it, so there it comes along, and whoever has the connection drops it.
 
 use std::io;
 use std::time::Duration;
@@ -28,8 +29,9 @@ pub(in super::super) async fn input(known: &Known, id: &str) -> Result<UnixStrea
 
 async fn connect(known: &Known, id: &str) -> io::Result<UnixStream> {
     let mut stream = UnixStream::connect(&known.socket).await?;
+    let streams = if known.is_podman { "stdin=1&stdout=1&stderr=1" } else { "stdin=1" };
     let request = format!(
-        "POST /v{}/containers/{id}/attach?stream=1&stdin=1 HTTP/1.1\r\nHost: engine\r\nConnection: Upgrade\r\n\
+        "POST /v{}/containers/{id}/attach?stream=1&{streams} HTTP/1.1\r\nHost: engine\r\nConnection: Upgrade\r\n\
          Upgrade: tcp\r\nContent-Length: 0\r\n\r\n",
         known.docker.client_version()
     );

@@ -85,7 +85,7 @@ impl Drop for Room {
 impl Inside {
     /// The id of its first process on this machine; none where the engine is on another, or the container has ended.
     pub(super) async fn pid(&self) -> Result<Option<u32>, Error> {
-        let found = self.known.docker.inspect_container(&self.id, None).await?;
+        let found = self.known.inspect(&self.id).await?;
         let pid =
             found.state.and_then(|state| state.pid).and_then(|pid| u32::try_from(pid).ok()).filter(|pid| *pid > 0);
         let process = pid.and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw);

@@ -64,9 +64,14 @@ impl Images {
 
 fn built_image(found: ImageSummary) -> Option<BuiltImage> {
     Some(BuiltImage {
-        tag: found.repo_tags.into_iter().next()?,
+        tag: found.repo_tags.into_iter().next().map(|tag| own_name(&tag).to_owned())?,
         base: found.labels.get(labels::BASE).cloned().unwrap_or_default(),
         created: Timestamp::from_millis(found.created.saturating_mul(1000)),
         size: u64::try_from(found.size).unwrap_or_default(),
     })
+}
+
+/// Podman names the registry that an image would come from, also where it was built here.
+fn own_name(tag: &str) -> &str {
+    tag.strip_prefix("docker.io/").unwrap_or(tag)
 }
