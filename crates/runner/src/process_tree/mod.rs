@@ -17,7 +17,7 @@ mod registry;
 mod sweep;
 mod tree;
 
-pub(crate) use ended::ended;
+pub(crate) use ended::{ended, watched};
 pub(crate) use proc_fs::{children, descendants};
 pub(crate) use registry::{Live, Registry, exit_of};
 pub use sweep::Leftover;

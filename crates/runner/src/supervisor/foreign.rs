@@ -1,7 +1,7 @@
 //! A process that is nobody's child here: the first of a container, which takes all others along when it ends.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,27 +9,29 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use legwork_model::{Exit, Failure};
 use rustix::process::{Signal, pidfd_send_signal};
+use tokio::io::unix::AsyncFd;
 
-use crate::process_tree::ended;
+use crate::process_tree::watched;
 use crate::sandbox::Process;
 
 /// Such a process, by a handle that never means another.
 #[derive(Debug)]
 pub(super) struct Foreign {
     pid: u32,
-    handle: Arc<OwnedFd>,
+    /// Watched all the time: whoever begins to watch anew each time it waits may never learn of an end.
+    handle: Arc<AsyncFd<OwnedFd>>,
 }
 
 impl Foreign {
-    pub(super) fn new(pid: u32, handle: OwnedFd) -> Self {
-        Self { pid, handle: Arc::new(handle) }
+    pub(super) fn new(pid: u32, handle: OwnedFd) -> io::Result<Self> {
+        Ok(Self { pid, handle: Arc::new(watched(handle)?) })
     }
 }
 
 impl Process for Foreign {
     /// How it ended is known to its parent alone.
     fn wait(&mut self) -> BoxFuture<'_, io::Result<Exit>> {
-        async { ended(self.handle.as_fd()).await.map(|()| Exit::default()) }.boxed()
+        async { self.handle.readable().await.map(|_| Exit::default()) }.boxed()
     }
 
     fn may_have_left_others(&self) -> bool {
@@ -40,10 +42,9 @@ impl Process for Foreign {
     fn terminate(&self, _grace: Duration) -> BoxFuture<'static, ()> {
         let handle = Arc::clone(&self.handle);
         async move {
-            // Where that fails it has ended.
-            if pidfd_send_signal(&*handle, Signal::KILL).is_ok() {
-                let _ = ended(handle.as_fd()).await;
-            }
+            // Where that fails it has ended, which is noticed in a moment.
+            let _ = pidfd_send_signal(handle.get_ref(), Signal::KILL);
+            let _ = handle.readable().await;
         }
         .boxed()
     }
@@ -54,5 +55,30 @@ impl Process for Foreign {
 
     fn limit_reached(&self) -> Option<Failure> {
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::future::{Either, ready, select};
+    use rustix::process::{Pid, PidfdFlags, pidfd_open};
+
+    use super::*;
+
+    #[tokio::test]
+    #[expect(clippy::disallowed_methods, reason = "it has to be somebody else's process")]
+    async fn an_end_is_noticed_however_often_one_looks_away() {
+        let mut child = std::process::Command::new("/bin/true").spawn().expect("started");
+        let pid = Pid::from_child(&child);
+        let handle = pidfd_open(pid, PidfdFlags::empty()).expect("a handle");
+        child.wait().expect("it ends");
+        let mut process = Foreign::new(child.id(), handle).expect("watched");
+        process.terminate(Duration::ZERO).await;
+        let looks = async {
+            while let Either::Right(_) = select(process.wait(), ready(())).await {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(5), looks).await.expect("it is noticed");
     }
 }

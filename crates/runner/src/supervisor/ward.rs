@@ -96,7 +96,7 @@ fn held_by(held: &Held, files: Vec<OwnedFd>) -> io::Result<Started> {
     let input = UnixStream::from(input);
     input.set_nonblocking(true)?;
     let stdin = Stdin::passed_over(tokio::net::UnixStream::from_std(input)?);
-    Ok(Started { process: Box::new(Foreign::new(held.pid, handle)), stdin, stdout: None, stderr: None })
+    Ok(Started { process: Box::new(Foreign::new(held.pid, handle)?), stdin, stdout: None, stderr: None })
 }
 
 async fn refuse(connection: Connection, error: &io::Error) -> Option<Ward> {
