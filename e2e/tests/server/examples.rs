@@ -151,7 +151,8 @@ async fn check_settings(file: &Path) {
         .with("GITHUB_TOKEN", "a token of the tests")
         .with("DATABASE_URL", "postgres://db")
         .with("DOOR_SECRET", "a secret of the tests")
-        .with("SENTRY", "https://key@host/1");
+        .with("SENTRY", "https://key@host/1")
+        .with("MASTER_KEY", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=");
     let checked = terminal.call(&["config", "check", "--config", path]).await;
     assert_eq!(checked.code, Some(0), "{}", checked.stderr);
     let text = std::fs::read_to_string(file).expect("text");
