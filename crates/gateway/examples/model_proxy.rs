@@ -4,6 +4,8 @@
 //!
 //! `cargo run --release -p legwork-gateway --example model_proxy -- [STREAMS] [IDLE STREAMS]`
 
+#![expect(clippy::disallowed_methods, reason = "it starts itself, and ends with it")]
+
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::net::TcpListener;
