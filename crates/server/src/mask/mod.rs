@@ -1,6 +1,6 @@
 //! Keeps secrets out of all that is shown: events, outputs, answers, logs, reports.
 //!
-//! Every value is looked for in each of its [`forms`], also where line breaks were put into it. What is found is replaced by
+//! Every value is looked for in each of its `forms`, also where line breaks were put into it. What is found is replaced by
 //! `***`. Values shorter than eight bytes are too likely to be ordinary words, and are not looked for.
 
 mod forms;
