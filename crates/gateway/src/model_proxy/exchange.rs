@@ -200,7 +200,8 @@ async fn send(shared: &Shared, run: &Run, outgoing: &Outgoing) -> Result<(reqwes
         if !credential::inject(&mut headers, run.pass.api, &secret) {
             return Err(Refusal::Misconfigured);
         }
-        let request = shared.http.request(outgoing.method.clone(), outgoing.url.clone()).headers(headers);
+        let request =
+            shared.client(&outgoing.url).request(outgoing.method.clone(), outgoing.url.clone()).headers(headers);
         let answer = match request.body(outgoing.body.clone()).send().await {
             Ok(answer) => answer,
             Err(error) => {

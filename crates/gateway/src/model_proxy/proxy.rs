@@ -11,6 +11,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use legwork_model::Clock;
 use tokio::net::TcpStream;
+use url::{Host, Url};
 
 use super::exchange::exchange;
 use super::prices::Prices;
@@ -51,10 +52,25 @@ pub struct ModelProxy(Arc<Shared>);
 /// What all connections share.
 pub(super) struct Shared {
     pub(super) runs: Arc<Runs>,
-    pub(super) http: reqwest::Client,
+    http: reqwest::Client,
+    /// For APIs of this machine, to which the machine's own proxy has no way.
+    here: reqwest::Client,
     pub(super) prices: Arc<Prices>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) limits: Limits,
+}
+
+impl Shared {
+    /// The client for an address.
+    pub(super) fn client(&self, url: &Url) -> &reqwest::Client {
+        let is_here = match url.host() {
+            Some(Host::Ipv4(address)) => address.is_loopback(),
+            Some(Host::Ipv6(address)) => address.is_loopback(),
+            Some(Host::Domain(name)) => name == "localhost",
+            None => false,
+        };
+        if is_here { &self.here } else { &self.http }
+    }
 }
 
 impl ModelProxy {
@@ -64,13 +80,15 @@ impl ModelProxy {
     /// Where no TLS can be spoken here.
     pub fn new(prices: Prices, clock: Arc<dyn Clock>, limits: Limits) -> Result<Self, reqwest::Error> {
         // A redirect would carry the credential elsewhere.
-        let http = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(limits.connect)
-            .read_timeout(limits.silence)
-            .tcp_nodelay(true)
-            .build()?;
-        Ok(Self(Arc::new(Shared { runs: Arc::default(), http, prices: Arc::new(prices), clock, limits })))
+        let client = || {
+            reqwest::Client::builder()
+                .redirect(reqwest::redirect::Policy::none())
+                .connect_timeout(limits.connect)
+                .read_timeout(limits.silence)
+                .tcp_nodelay(true)
+        };
+        let (http, here) = (client().build()?, client().no_proxy().build()?);
+        Ok(Self(Arc::new(Shared { runs: Arc::default(), http, here, prices: Arc::new(prices), clock, limits })))
     }
 
     /// Lets a run use its models for as long as the admission is kept. It shows `token`, which nobody else knows.
