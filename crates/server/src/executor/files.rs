@@ -152,6 +152,7 @@ impl Packing {
         let kept = Kept {
             output: pack(output, Mask::apply_to_output, &dirs.stdout()),
             patch: pack(patch, Mask::apply_to_patch, &dirs.patch()),
+            fingerprint: None,
         };
         dirs.tidy();
         kept

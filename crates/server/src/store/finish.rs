@@ -40,7 +40,8 @@ impl Write for Finish {
         let update = ended(under_lease(self.lease), ExecutionState::Running, &self.outcome, self.now)?
             .col_expr(execution::Column::LastSeq, Expr::value(last))
             .col_expr(kept::Column::Output, Expr::value(self.kept.output.clone()))
-            .col_expr(kept::Column::Patch, Expr::value(self.kept.patch.clone()));
+            .col_expr(kept::Column::Patch, Expr::value(self.kept.patch.clone()))
+            .col_expr(kept::Column::Fingerprint, Expr::value(self.kept.fingerprint.clone()));
         let update = update
             .filter(execution::Column::LastSeq.eq(number(self.after)?))
             .filter(execution::Column::Orders.lte(number(self.orders)?));

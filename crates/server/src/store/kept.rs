@@ -17,6 +17,8 @@ pub struct Kept {
     pub output: Option<Vec<u8>>,
     /// What it changed, as a git diff.
     pub patch: Option<Vec<u8>>,
+    /// By which an equal job finds it, where its outcome may stand for that job's.
+    pub fingerprint: Option<String>,
 }
 
 impl Store {
@@ -26,7 +28,9 @@ impl Store {
     /// Where the database gives no answer.
     pub async fn kept(&self, id: ExecutionId) -> Result<Kept, StoreError> {
         let row = kept::Entity::find_by_id(id.to_string()).one(&self.reads).await?;
-        Ok(row.map(|row| Kept { output: row.output, patch: row.patch }).unwrap_or_default())
+        Ok(row
+            .map(|row| Kept { output: row.output, patch: row.patch, fingerprint: row.fingerprint })
+            .unwrap_or_default())
     }
 }
 

@@ -16,6 +16,7 @@ pub mod api_keys;
 pub mod append;
 pub mod approvals;
 pub mod budgets;
+pub mod cached;
 pub mod cancel;
 pub mod charge;
 pub mod claim;

@@ -6,6 +6,7 @@ mod database;
 mod api_keys;
 mod budget_walk;
 mod budgets;
+mod cached;
 mod cancelling;
 mod claiming;
 mod durability;

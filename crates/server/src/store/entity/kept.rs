@@ -9,6 +9,8 @@ pub struct Model {
     pub id: String,
     pub output: Option<Vec<u8>>,
     pub patch: Option<Vec<u8>>,
+    /// SHA-256 in hex of what an equal job has in common with it.
+    pub fingerprint: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

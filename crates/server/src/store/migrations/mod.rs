@@ -9,6 +9,7 @@ mod m0003_conversations;
 mod m0004_secrets;
 mod m0005_budgets;
 mod m0006_waiting;
+mod m0007_cache;
 
 pub(super) struct Migrator;
 
@@ -21,6 +22,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0004_secrets::Migration),
             Box::new(m0005_budgets::Migration),
             Box::new(m0006_waiting::Migration),
+            Box::new(m0007_cache::Migration),
         ]
     }
 }
