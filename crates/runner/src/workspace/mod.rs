@@ -15,6 +15,7 @@ mod progress;
 mod remote;
 mod repository_url;
 mod snapshot;
+mod state;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -29,6 +30,7 @@ pub use patch::{Patch, PatchError, PatchLimits};
 pub use remote::{Errand, RemoteError, Source};
 pub use repository_url::{RepositoryError, RepositoryPolicy, validate_repository};
 pub use snapshot::{Skipped, SkippedBecause};
+pub use state::references;
 
 use snapshot::Snapshot;
 

@@ -22,7 +22,7 @@ use crate::stop::StopReason;
 
 /// The tree without files, which every repository has.
 const EMPTY_TREE: &str = "4b825dc642cb6eb9a060e54bf8d69288fbee4904";
-const BEFORE: &str = "refs/heads/before";
+pub(super) const BEFORE: &str = "refs/heads/before";
 const AFTER: &str = "refs/heads/after";
 
 /// More files than this are not listed (about a hundred bytes each).
@@ -72,6 +72,9 @@ pub enum PatchError {
     /// There are too many files.
     #[error("the workspace has too many files, or too many repositories inside of each other")]
     TooManyFiles,
+    /// What is in it can't be told from something else.
+    #[error("{0}")]
+    Unclear(&'static str),
     /// Git could not do its part.
     #[error(transparent)]
     Git(#[from] GitError),
@@ -82,11 +85,18 @@ pub enum PatchError {
 
 /// What is needed to look at a workspace.
 #[derive(Debug)]
-struct Look<'a> {
-    runner: &'a Runner,
-    git: &'a GitSetup,
-    dirs: &'a RunDirs,
-    limits: PatchLimits,
+pub(super) struct Look<'a> {
+    pub(super) runner: &'a Runner,
+    pub(super) git: &'a GitSetup,
+    pub(super) dirs: &'a RunDirs,
+    pub(super) limits: PatchLimits,
+}
+
+impl Patch {
+    /// Whether it has all that was changed.
+    pub fn is_whole(&self) -> bool {
+        !self.truncated && self.skipped.is_empty()
+    }
 }
 
 impl Workspace {
@@ -219,7 +229,7 @@ impl Look<'_> {
         Ok(Patch { diff, truncated, skipped })
     }
 
-    async fn git<const N: usize>(
+    pub(super) async fn git<const N: usize>(
         &self,
         arguments: [&str; N],
         work_tree: Option<&Path>,

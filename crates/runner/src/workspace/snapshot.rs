@@ -22,6 +22,9 @@ use super::patch::{PatchError, PatchLimits};
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Snapshot {
     files: BTreeMap<PathBuf, Stamp>,
+    /// Whether each of them is in the commit.
+    #[serde(default)]
+    pub(super) is_whole: bool,
 }
 
 impl Snapshot {
@@ -107,6 +110,7 @@ impl Import {
         }
         self.out.write_all(b"\ndone\n")?;
         self.out.flush()?;
+        now.is_whole = self.skipped.is_empty();
         Ok((now, self.skipped))
     }
 
@@ -175,7 +179,7 @@ fn mode(metadata: &fs::Metadata) -> &'static str {
 }
 
 /// Reads a file that was an ordinary one a moment ago; one that grows meanwhile is read up to the limit.
-fn read_file(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+pub(super) fn read_file(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits();
     let file = OpenOptions::new().read(true).custom_flags(flags.cast_signed()).open(path)?;
     let mut content = Vec::new();
