@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::clock::Timestamp;
 use crate::execution::ExecutionState;
+use crate::id::ExecutionId;
 use crate::model_call::Metered;
 use crate::money::Cost;
 use crate::usage::Usage;
@@ -38,6 +40,19 @@ pub struct Outcome {
     pub exit: Option<Exit>,
     /// Milliseconds from the start of the process to its end; 0 where none was started.
     pub duration_ms: u64,
+    /// Where it comes from, when no agent ran for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cached: Option<Box<Cached>>,
+}
+
+/// The run whose outcome an execution was given instead of a run of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Cached {
+    /// The execution that ran.
+    pub execution_id: ExecutionId,
+    /// When it ended.
+    pub at: Timestamp,
 }
 
 impl Outcome {
@@ -58,6 +73,7 @@ impl Outcome {
             turns: None,
             exit: None,
             duration_ms: 0,
+            cached: None,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use utoipa::ToSchema;
 
 /// Why something is not an amount.
@@ -20,6 +20,9 @@ pub enum QuantityError {
     /// It is no length of time.
     #[error("`{0}` is not a length of time; write a number with ms, s, m, h or d, such as `600s` or `10m`")]
     Time(String),
+    /// It is a part of a second.
+    #[error("`{0}` is not a whole number of seconds")]
+    Fraction(String),
     /// It is nothing at all.
     #[error("an amount of zero would let nothing run")]
     Zero,
@@ -34,6 +37,10 @@ pub struct ByteSize(u64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, ToSchema)]
 #[schema(value_type = String, example = "1.5")]
 pub struct Cpus(u32);
+
+/// A length of time in whole seconds, possibly none. Read from a number of seconds, or from a text such as `10m`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Seconds(pub u64);
 
 const SIZES: [(&str, u64); 8] = [
     ("Ki", 1 << 10),
@@ -119,6 +126,19 @@ fn scaled(number: &str, factor: u64) -> Option<u64> {
     (parts % u128::from(unit) == 0).then(|| whole + parts / u128::from(unit)).and_then(|sum| u64::try_from(sum).ok())
 }
 
+impl FromStr for Seconds {
+    type Err = QuantityError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let time = match parse_duration(text) {
+            Err(QuantityError::Zero) => Duration::ZERO,
+            parsed => parsed?,
+        };
+        let is_whole = time.subsec_nanos() == 0;
+        is_whole.then_some(Self(time.as_secs())).ok_or_else(|| QuantityError::Fraction(text.to_owned()))
+    }
+}
+
 impl fmt::Display for ByteSize {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let whole = SIZES.iter().take(4).rev().find(|(_, factor)| self.0.is_multiple_of(*factor));
@@ -158,6 +178,43 @@ impl<'de> Deserialize<'de> for Cpus {
         String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 }
+
+impl<'de> Deserialize<'de> for Seconds {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(WrittenSeconds)
+    }
+}
+
+struct WrittenSeconds;
+
+impl de::Visitor<'_> for WrittenSeconds {
+    type Value = Seconds;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a number of seconds such as 600, or a length of time such as \"10m\"")
+    }
+
+    fn visit_u64<E: de::Error>(self, seconds: u64) -> Result<Seconds, E> {
+        Ok(Seconds(seconds))
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Seconds, E> {
+        text.parse().map_err(E::custom)
+    }
+}
+
+impl utoipa::PartialSchema for Seconds {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+        use utoipa::openapi::schema::{SchemaType, Type};
+        utoipa::openapi::ObjectBuilder::new()
+            .schema_type(SchemaType::from_iter([Type::Integer, Type::String]))
+            .description(Some("A length of time: seconds, or a number with s, m, h or d such as `10m`"))
+            .examples([serde_json::json!("10m")])
+            .into()
+    }
+}
+
+impl ToSchema for Seconds {}
 
 #[cfg(test)]
 mod tests {
@@ -200,6 +257,16 @@ mod tests {
         }
         for text in ["", "600", "s", "-1s", "ten m"] {
             assert!(matches!(parse_duration(text), Err(QuantityError::Time(_))), "{text}");
+        }
+    }
+
+    #[test]
+    fn seconds_are_a_number_or_a_length_of_time() {
+        for (json, seconds) in [("600", 600), ("0", 0), ("\"10m\"", 600), ("\"30d\"", 2_592_000), ("\"0s\"", 0)] {
+            assert_eq!(serde_json::from_str::<Seconds>(json).ok(), Some(Seconds(seconds)), "{json}");
+        }
+        for wrong in ["-1", "1.5", "null", "[]", "\"600\"", "\"1500ms\"", "\"soon\""] {
+            assert!(serde_json::from_str::<Seconds>(wrong).is_err(), "{wrong}");
         }
     }
 

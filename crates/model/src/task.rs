@@ -34,6 +34,9 @@ pub struct Task {
     /// How many seconds the run stays open for a further message after a turn; it ends with its turn where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session_idle_seconds: Option<u64>,
+    /// For how many seconds the outcome of an equal job stands for this one's; never where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_ttl_seconds: Option<u64>,
     /// What the agent is told beside its own system prompt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub system_prompt: Option<String>,

@@ -121,6 +121,7 @@ fn outcome(report: AgentReport, stopped: Option<Verdict>, exit: Option<Exit>, du
         turns: report.turns,
         exit,
         duration_ms: u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
+        cached: None,
     }
 }
 

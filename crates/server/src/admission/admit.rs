@@ -143,6 +143,7 @@ pub(super) async fn follow_up(
         // The workspace is where the session is.
         workspace: None,
         repository: None,
+        cache_ttl_seconds: None,
         ..earlier.task.clone()
     };
     secrets::check(app, &task).await?;
@@ -187,6 +188,7 @@ async fn judge(
         tools.iter().try_for_each(|tool| check::word(field, Some(tool)))?;
     }
     check::conversation(&submission, agent, &config.known_agents, &config.limits)?;
+    let cache_ttl_seconds = check::cache_ttl(&submission)?;
     let limits = check::limits(&submission.limits, &config.limits)?;
     let settings = config.agent(agent.name());
     check::model(submission.model.as_deref(), &settings.models)?;
@@ -216,6 +218,7 @@ async fn judge(
         fork_session: submission.fork_session,
         on_session_lost: submission.on_session_lost,
         session_idle_seconds: submission.session_idle_timeout,
+        cache_ttl_seconds,
         system_prompt: submission.system_prompt,
         permissions: submission.permissions,
         mcp_servers,

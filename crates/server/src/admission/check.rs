@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use legwork_agents::{Agent, Agents, Capabilities};
 use legwork_gateway::model_proxy::fits;
-use legwork_model::{Limits, Repository};
+use legwork_model::{Limits, Repository, Seconds};
 use legwork_runner::workspace::validate_repository;
 use serde_json::{Map, Value};
 
@@ -19,6 +19,7 @@ const METADATA_BYTES: usize = 16 * 1024;
 const ENV_BYTES: usize = 64 * 1024;
 const NAME_CHARS: usize = 200;
 const LABEL_CHARS: usize = 128;
+const MOST_CACHE_SECONDS: u64 = 30 * 24 * 60 * 60;
 
 pub(super) fn prompt(prompt: &str, most: usize) -> Result<(), Refusal> {
     prompt_named("prompt", prompt, most)
@@ -116,6 +117,24 @@ pub(super) fn conversation(
         bounded("permissions.timeoutSeconds", Some(seconds), seconds, settings.most_timeout_seconds)?;
     }
     Ok(())
+}
+
+/// For how long an outcome is good. A conversation has none that an equal job would have, too.
+pub(super) fn cache_ttl(submission: &Submission) -> Result<Option<u64>, Refusal> {
+    let Some(Seconds(seconds)) = submission.cache_ttl else { return Ok(None) };
+    let conversation = [
+        ("resumeSession", submission.resume_session.is_some()),
+        ("sessionIdleTimeout", submission.session_idle_timeout.is_some()),
+    ];
+    if let Some((field, _)) = conversation.into_iter().find(|(_, asked)| *asked) {
+        let message = format!("can't go with `{field}`: a conversation is not repeated; leave one of them out");
+        return Err(Refusal::invalid("cacheTtl", "cache_conflict", message));
+    }
+    if (1..=MOST_CACHE_SECONDS).contains(&seconds) {
+        return Ok(Some(seconds));
+    }
+    let message = format!("is {seconds} s; must be from 1 s to 30 d ({MOST_CACHE_SECONDS} s)");
+    Err(Refusal::invalid("cacheTtl", "invalid_cache_ttl", message))
 }
 
 /// What an agent can't do, and which ones can.

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use legwork_model::{Cost, OnLimit, OnSessionLost, PermissionPolicy, Repository, Sandbox, ToolPolicy, WrittenCost};
+use legwork_model::{
+    Cost, OnLimit, OnSessionLost, PermissionPolicy, Repository, Sandbox, Seconds, ToolPolicy, WrittenCost,
+};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -45,6 +47,11 @@ pub struct Submission {
     #[serde(default)]
     #[schema(minimum = 1)]
     pub session_idle_timeout: Option<u64>,
+    /// For how long the outcome of an equal job of the same API key may stand for this one's, at no cost; from a second to 30
+    /// days. Every job runs where absent.
+    #[serde(default)]
+    #[schema(value_type = Option<Seconds>)]
+    pub cache_ttl: Option<Seconds>,
     /// What the agent is told beside its own system prompt.
     #[serde(default)]
     pub system_prompt: Option<String>,

@@ -6,6 +6,7 @@ use legwork_runner::workspace::PatchLimits;
 use legwork_runner::{Ended, Lines, Output, StopReason, Wires};
 use tokio::sync::{mpsc, watch};
 
+use super::cached::found_by;
 use super::confinement::{Recording, watch_disk};
 use super::execute::{Done, EVENTS, Executor, Survivor};
 use super::models::{Access, metered};
@@ -13,6 +14,7 @@ use super::prepared::Prepared;
 use super::survival::Resuming;
 use super::talk::{Overheard, Talk};
 use crate::store::ExecutionRecord;
+use crate::store::kept::Kept;
 
 /// Orders that may wait for the agent.
 const ORDERS: usize = 16;
@@ -57,6 +59,11 @@ impl Executor {
             Ok(ready) => ready,
             Err(verdict) => return Some(Done::without_run(verdict)),
         };
+        if resuming.is_none()
+            && let Some(done) = self.cached(record, &mut prepared, &events).await
+        {
+            return Some(done);
+        }
         let access = self.open_models(record, &prepared, so_far, &events, stop);
         let uplink = prepared.confined.uplink.clone();
         let recording = uplink.map(|uplink| Recording::of(uplink, record.id, events.clone()));
@@ -74,16 +81,19 @@ impl Executor {
         }
         self.blame_age(prepared.agent, &mut outcome).await;
         let patch = prepared.workspace.patch(&self.runner, &prepared.git, &prepared.dirs, PatchLimits::default()).await;
-        let diff = match patch {
-            Ok(patch) => Some(patch.diff),
+        let (diff, fingerprint) = match patch {
+            Ok(patch) => {
+                let found_by = found_by(prepared.fingerprint.as_ref(), &prepared.task, &outcome, &patch, talk.heard());
+                (Some(patch.diff), found_by)
+            }
             Err(error) => {
                 let fields = [("error".to_owned(), error.to_string().into())].into();
                 let _ = events.send(EventBody::Message { topic: "patch_unavailable".into(), fields }).await;
-                None
+                (None, None)
             }
         };
         prepared.home.unplace(&prepared.placed);
-        let kept = self.keep(record.id, prepared.dirs, output, diff).await;
+        let kept = Kept { fingerprint, ..self.keep(record.id, prepared.dirs, output, diff).await };
         let waiting = self.waits(record, prepared.agent, &outcome, hindrance);
         Some(Done { outcome, kept, hold, waiting })
     }

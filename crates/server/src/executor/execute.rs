@@ -66,7 +66,12 @@ pub(super) struct Done {
 
 impl Done {
     pub(super) fn without_run(verdict: Verdict) -> Self {
-        Self { outcome: Outcome::without_run(verdict), kept: Kept::default(), hold: None, waiting: None }
+        Self::with(Outcome::without_run(verdict))
+    }
+
+    /// Ended so, without a process.
+    pub(super) fn with(outcome: Outcome) -> Self {
+        Self { outcome, kept: Kept::default(), hold: None, waiting: None }
     }
 }
 

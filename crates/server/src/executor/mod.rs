@@ -4,9 +4,11 @@
 mod approvals;
 mod attempt;
 mod bells;
+mod cached;
 mod confinement;
 mod execute;
 mod files;
+mod fingerprint;
 mod health;
 mod install;
 mod models;

@@ -72,7 +72,9 @@ impl Executor {
         secrets.named = self.secrets_named_in(task).await?;
         let (setup, route) = self.setup(agent, task, &secrets, record).await?;
         let own_credential = self.has_own_credential(&secrets) || route.is_some();
-        let warm = self.warm.is_used() && record.home == record.id && record.parks == 0;
+        // Who may need no agent takes none from those that wait.
+        let may_need_none = task.cache_ttl_seconds.is_some();
+        let warm = self.warm.is_used() && record.home == record.id && record.parks == 0 && !may_need_none;
         let profile = warm.then(|| Profile::of(agent, task, &setup, own_credential)).flatten();
         let (dirs, home, waiting) = match self.adopt(record, profile).await {
             Some(Kept { waiting, dirs, confined, .. }) => {
@@ -94,7 +96,7 @@ impl Executor {
         let Place { workspace, commit, alone } = self.workspace(record, &home, errand, token.as_deref()).await?;
         let path = workspace.path().to_string_lossy().into_owned();
         // The log may have ended the run already; then nobody misses the event.
-        let _ = events.send(EventBody::Workspace { path, commit }).await;
+        let _ = events.send(EventBody::Workspace { path, commit: commit.clone() }).await;
 
         // A project that had to be cloned first may ask for something, too.
         let settled = settle_or_refuse(task.clone(), workspace.path(), &self.config)?;
@@ -121,6 +123,7 @@ impl Executor {
             secrets,
             cookie,
             workspace,
+            commit,
             _alone: alone,
             home,
             placed: Vec::new(),
@@ -128,6 +131,7 @@ impl Executor {
             git,
             confined,
             route,
+            fingerprint: None,
             unattended: self.unattended(),
         })
     }
@@ -160,6 +164,7 @@ impl Executor {
             secrets,
             cookie,
             workspace,
+            commit: None,
             _alone: alone,
             home,
             placed,
@@ -167,6 +172,7 @@ impl Executor {
             git,
             confined,
             route,
+            fingerprint: None,
             unattended: None,
         })
     }

@@ -10,6 +10,7 @@ use legwork_runner::workspace::{Exclusive, GitSetup};
 use legwork_runner::{Attempt, Cookie, Job, Output, RunDirs, Survival, Waiting, Workspace};
 
 use super::confinement::Confined;
+use super::fingerprint::Fingerprint;
 use super::models::{OtherWay, Route};
 use super::prepare::directory_failed;
 use super::survival::Memo;
@@ -28,6 +29,8 @@ pub(super) struct Prepared {
     pub(super) secrets: RunSecrets,
     pub(super) cookie: Cookie,
     pub(super) workspace: Workspace,
+    /// What was checked out there, for a repository.
+    pub(super) commit: Option<String>,
     /// Nobody else works in it until this is dropped.
     pub(super) _alone: Option<Exclusive>,
     /// The agent's directories, and the files that were placed there for the run alone.
@@ -39,6 +42,8 @@ pub(super) struct Prepared {
     pub(super) confined: Confined,
     /// Its way to its models, where it does not have the credential.
     pub(super) route: Option<Route>,
+    /// By what an equal job finds this one, where it may.
+    pub(super) fingerprint: Option<Fingerprint>,
     /// How long its first process goes on without a server, if it does.
     pub(super) unattended: Option<Duration>,
 }
@@ -151,6 +156,8 @@ impl Prepared {
     pub(super) fn goes_another_way(&mut self, way: OtherWay, session: Option<String>) {
         if let OtherWay::Model(model) = way {
             self.task.model = Some(model);
+            // What another model says is no answer to an equal job.
+            self.fingerprint = None;
         }
         if let Some(session) = session {
             self.goes_on(GO_ON.to_owned(), session);

@@ -7,6 +7,7 @@ mod http;
 
 mod bad_input;
 mod budgets;
+mod caching;
 mod cancelling;
 mod describing;
 mod doors;
