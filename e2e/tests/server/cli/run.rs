@@ -21,6 +21,19 @@ async fn the_answer_goes_to_standard_output_and_progress_beside_it() {
 }
 
 #[tokio::test]
+async fn an_equal_run_need_not_be_repeated() {
+    let data = tempfile::tempdir().expect("a directory");
+    let server = Setup::scripted(data.path()).start().await;
+    let terminal = Terminal::at(&server);
+    let line = ["run", "text hello", "--cache-ttl", "10m"];
+    for says in ["succeeded · ", "succeeded as exe_"] {
+        let said = terminal.call(&line).await;
+        assert_eq!((said.code, said.stdout.as_str()), (Some(0), "hello\n"), "{}", said.stderr);
+        assert!(said.stderr.contains(says), "{says} is missing in {}", said.stderr);
+    }
+}
+
+#[tokio::test]
 async fn a_server_does_the_same_job() {
     let data = tempfile::tempdir().expect("a directory");
     let server = Setup::scripted(data.path()).start().await;

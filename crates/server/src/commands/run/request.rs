@@ -43,6 +43,9 @@ pub(super) struct Job {
     /// Stop the run once it has cost so much
     #[arg(long, value_name = "DOLLARS", value_parser = parse_cost, help_heading = "Limits")]
     max_cost: Option<Cost>,
+    /// Give the outcome of an equal run that is no older than this, such as 10m, instead of running
+    #[arg(long, value_name = "TIME", conflicts_with = "resume", help_heading = "The job")]
+    cache_ttl: Option<String>,
     /// What the run belongs to; budgets and `legwork usage` count by it
     #[arg(long, value_name = "NAME", help_heading = "The job")]
     project: Option<String>,
@@ -69,6 +72,7 @@ impl Job {
             ("workspace", json!(workspace)),
             ("repository", object([("url", json!(self.repository)), ("branch", json!(self.branch))])),
             ("resumeSession", json!(self.resume)),
+            ("cacheTtl", json!(self.cache_ttl)),
             ("limits", self.limits()),
             ("tools", object([("allow", json!(self.allow)), ("deny", json!(self.deny))])),
             ("env", Value::Object(env)),

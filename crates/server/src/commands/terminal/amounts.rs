@@ -9,7 +9,7 @@ use super::{Line, Style, one_line};
 /// How it ended, as a line.
 pub fn summary(outcome: &Outcome) -> Line {
     let (style, text) = match &outcome.verdict {
-        Verdict::Succeeded => (Style::Good, "succeeded".to_owned()),
+        Verdict::Succeeded => (Style::Good, succeeded(outcome)),
         Verdict::Failed(failure) => {
             (Style::Bad, format!("failed ({}): {}", failure.reason.as_str(), one_line(&failure.message)))
         }
@@ -17,6 +17,11 @@ pub fn summary(outcome: &Outcome) -> Line {
     };
     let parts: Vec<_> = std::iter::once(text).chain(amounts(outcome)).collect();
     Line::new(style, parts.join(" · "))
+}
+
+fn succeeded(outcome: &Outcome) -> String {
+    let as_before = outcome.cached.as_ref().map(|cached| format!(" as {} did, without a run", cached.execution_id));
+    format!("succeeded{}", as_before.unwrap_or_default())
 }
 
 /// What it took: time, turns, tokens, money.
