@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "what goes wrong in a scenario is a failed test")]
 
 mod agents;
+mod caching;
 mod claude;
 mod cli;
 mod clients;
