@@ -49,6 +49,7 @@ impl Contender {
             args: ["serve", "--listen", "127.0.0.1:{port}", "--data-dir", "{data}"].map(str::to_owned).into(),
             env: vec![
                 ("LEGWORK_AGENTS__CLAUDE_CODE__PROGRAM", absolute(&args.agent)?.display().to_string()),
+                ("LEGWORK_AGENTS__CLAUDE_CODE__API_KEY", "key-of-the-instant-agent".into()),
                 ("LEGWORK_LANES__DEFAULT__CONCURRENCY", CONCURRENCY.into()),
                 ("LEGWORK_LOG__FILTER", "warn".into()),
                 // The peer has neither; what they cost has rows of its own.

@@ -55,7 +55,7 @@ fn calls(id: &str) -> [Vec<&str>; 11] {
 
 #[tokio::test]
 async fn a_key_that_nobody_saw_is_said_to_be_lost() {
-    let said = Terminal::new().call_into(closed_pipe(), &["key", "create", "--name", "lost"]).await;
+    let said = Terminal::paying().call_into(closed_pipe(), &["key", "create", "--name", "lost"]).await;
     assert_eq!(said.code, Some(1));
     assert!(said.stderr.contains("standard output"), "{}", said.stderr);
 }
@@ -64,7 +64,7 @@ async fn a_key_that_nobody_saw_is_said_to_be_lost() {
 async fn a_run_whose_events_nobody_reads_is_cancelled() {
     let data = tempfile::tempdir().expect("a directory");
     let server = Setup::scripted(data.path()).start().await;
-    let here = Terminal::new();
+    let here = Terminal::paying();
     for (terminal, data_dir) in [(&Terminal::at(&server), data.path()), (&here, &here.data_dir())] {
         let said =
             terminal.call_into(closed_pipe(), &["run", "--json", "text begun\nspawn detached stubborn m\nhang"]).await;

@@ -10,7 +10,7 @@ const NEVER_ENDS: &str = "text begun\nspawn detached stubborn m\ntext still here
 
 #[tokio::test]
 async fn the_answer_goes_to_standard_output_and_progress_beside_it() {
-    let terminal = Terminal::new();
+    let terminal = Terminal::paying();
     check_answer(&terminal).await;
     assert!(terminal.data_dir().join("legwork.db").is_file(), "the run is on record");
 
@@ -39,7 +39,7 @@ async fn a_server_does_the_same_job() {
     let server = Setup::scripted(data.path()).start().await;
     let terminal = Terminal::at(&server);
     check_answer(&terminal).await;
-    let named = Terminal::new().call(&["run", "text hello", "--server", server.url()]).await;
+    let named = Terminal::paying().call(&["run", "text hello", "--server", server.url()]).await;
     assert_eq!((named.code, named.stdout.as_str()), (Some(0), "hello\n"), "{}", named.stderr);
     assert!(!terminal.data_dir().exists(), "nothing is kept where the server does the work");
 }
@@ -71,7 +71,7 @@ fn check_json(said: &Said) {
 async fn the_exit_code_and_the_error_say_what_went_wrong() {
     let data = tempfile::tempdir().expect("a directory");
     let server = Setup::scripted(data.path()).start().await;
-    for terminal in [Terminal::new(), Terminal::at(&server)] {
+    for terminal in [Terminal::paying(), Terminal::at(&server)] {
         let cases: [(&[&str], i32, &str); 5] = [
             (&["run", "fail The tests are red."], 1, "The tests are red."),
             (&["run", "hang", "--timeout", "1"], 124, "--timeout SECONDS"),
@@ -91,9 +91,9 @@ async fn a_missing_agent_comes_with_how_to_get_it() {
     const PROGRAM: &str = "LEGWORK_AGENTS__CLAUDE_CODE__PROGRAM";
     let empty = tempfile::tempdir().expect("a directory");
     let path = empty.path().to_str().expect("UTF-8");
-    let not_installed = Terminal::new().without(PROGRAM).with("PATH", path);
+    let not_installed = Terminal::paying().without(PROGRAM).with("PATH", path);
     check_refusal(&not_installed.call(&["run", "text x"]).await, 1, "npm install -g");
-    let misnamed = Terminal::new().with(PROGRAM, "/opt/there/is/none");
+    let misnamed = Terminal::paying().with(PROGRAM, "/opt/there/is/none");
     check_refusal(&misnamed.call(&["run", "text x"]).await, 1, "/opt/there/is/none");
 
     let data = tempfile::tempdir().expect("a directory");
@@ -103,7 +103,7 @@ async fn a_missing_agent_comes_with_how_to_get_it() {
 
 #[tokio::test]
 async fn a_run_that_can_not_be_made_says_what_to_do() {
-    let terminal = Terminal::new();
+    let terminal = Terminal::paying();
     let server = Setup::scripted(&terminal.data_dir()).start().await;
     let in_use = terminal.call(&["run", "text x"]).await;
     check_refusal(&in_use, 3, &format!("--server {}", server.url()));
@@ -123,7 +123,7 @@ fn check_refusal(said: &Said, code: i32, text: &str) {
 
 #[tokio::test]
 async fn ctrl_c_cancels_the_run_and_takes_everything_it_started() {
-    let terminal = Terminal::new();
+    let terminal = Terminal::paying();
     let mut run = terminal.start(&["run", NEVER_ENDS]);
     run.until_stderr("begun").await;
     assert!(processes_of(&terminal.data_dir()).len() > 1, "the agent and what it started");
@@ -177,7 +177,7 @@ async fn a_second_ctrl_c_does_not_wait_for_the_server() {
 
 #[tokio::test]
 async fn what_a_third_ctrl_c_leaves_behind_is_ended_by_the_next_run() {
-    let terminal = Terminal::new();
+    let terminal = Terminal::paying();
     let mut run = terminal.start(&["run", &format!("ignore-term\n{NEVER_ENDS}")]);
     run.until_stderr("begun").await;
     run.press_ctrl_c();

@@ -46,6 +46,11 @@ impl Terminal {
         Self { dir: tempfile::tempdir().expect("a directory"), env: env.into() }
     }
 
+    /// The same, where the agent has something to pay its model with.
+    pub(crate) fn paying() -> Self {
+        Self::new().with("LEGWORK_AGENTS__CLAUDE_CODE__API_KEY", "key-of-the-agent-in-scenarios")
+    }
+
     /// The same, where everything is about that server.
     pub(crate) fn at(server: &Server) -> Self {
         Self::new().with("LEGWORK_SERVER", server.url())
