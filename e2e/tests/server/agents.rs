@@ -13,7 +13,7 @@ async fn server(data_dir: &Path) -> Option<Server> {
 }
 
 /// The same, not started yet.
-fn rehearsing(data_dir: &Path) -> Option<Setup> {
+pub(crate) fn rehearsing(data_dir: &Path) -> Option<Setup> {
     let Ok(installed) = std::env::var("LEGWORK_TEST_AGENTS") else {
         assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "LEGWORK_TEST_AGENTS must be set under CI");
         eprintln!("SKIPPED: LEGWORK_TEST_AGENTS is not set; `make test` installs the programs and sets it");
@@ -62,6 +62,9 @@ async fn text_tool_error_and_resume(client: &Client, case: &Case) {
     for kind in ["started", "tool_call", "tool_result", "text", "turn_ended", "finished"] {
         assert!(events.iter().any(|event| event["kind"] == kind), "{}: no {kind} in {events:#?}", case.agent);
     }
+    // Each reaches its model by the proxy, which reads the API that it speaks.
+    let metered = &done["outcome"]["metered"];
+    assert!(metered["calls"].as_u64() >= Some(1) && metered["usage"]["outputTokens"].as_u64() > Some(0), "{done:#}");
     let unparsed: Vec<_> = events.iter().filter(|event| event["kind"] == "unparsed").collect();
     assert!(unparsed.is_empty(), "{}: {unparsed:#?}", case.agent);
 

@@ -187,7 +187,8 @@ async fn judge(
     for (field, tools) in [("tools.allow", &submission.tools.allow), ("tools.deny", &submission.tools.deny)] {
         tools.iter().try_for_each(|tool| check::word(field, Some(tool)))?;
     }
-    check::conversation(&submission, agent, &config.known_agents, &config.limits)?;
+    let metered = !has_own_credential && app.executor.meters(agent);
+    check::conversation(&submission, agent, &config.known_agents, &config.limits, metered)?;
     let cache_ttl_seconds = check::cache_ttl(&submission)?;
     let limits = check::limits(&submission.limits, &config.limits)?;
     let settings = config.agent(agent.name());

@@ -80,12 +80,14 @@ fn shown(written: &str) -> String {
 /// Whether an agent can do something.
 type Offers = fn(Capabilities) -> bool;
 
-/// What a caller wants to say to the agent beside the prompt, and what it is to ask.
+/// What a caller wants to say to the agent beside the prompt, and what it is to ask. `metered` is whether its requests pass by the model
+/// proxy, which holds a limit on costs for every agent.
 pub(super) fn conversation(
     submission: &Submission,
     agent: &dyn Agent,
     agents: &Agents,
     settings: &LimitSettings,
+    metered: bool,
 ) -> Result<(), Refusal> {
     let offered = agent.capabilities();
     let tools = &submission.tools;
@@ -98,7 +100,7 @@ pub(super) fn conversation(
         ("mcpServers", !submission.mcp_servers.is_empty(), |agent| agent.mcp),
         ("tools", !tools.allow.is_empty() || !tools.deny.is_empty(), |agent| agent.tool_rules),
         ("limits.maxTurns", submission.limits.max_turns.is_some(), |agent| agent.max_turns),
-        ("limits.maxCostUsd", submission.limits.max_cost_usd.is_some(), |agent| agent.max_cost),
+        ("limits.maxCostUsd", submission.limits.max_cost_usd.is_some() && !metered, |agent| agent.max_cost),
     ];
     if let Some((field, _, has)) = wanted.into_iter().find(|(_, wanted, has)| *wanted && !has(offered)) {
         return Err(not_offered(agent, field, agents, has));

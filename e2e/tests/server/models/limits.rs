@@ -171,3 +171,33 @@ async fn a_run_that_meets_a_budget_pauses_until_it_is_raised() {
     assert_eq!(refusals.matches("\"budgetId\"").count(), 2, "{refusals}");
     nothing_left(data.path()).await;
 }
+
+#[tokio::test]
+async fn a_model_that_is_overloaded_is_followed_by_the_next_of_the_list() {
+    let data = tempfile::tempdir().expect("a directory");
+    let vendor = Vendor::start().await;
+    let Some(setup) = paying(data.path(), &vendor) else { return };
+    let server = setup.env("LEGWORK_AGENTS__CLAUDE_CODE__FALLBACK", r#"["claude-haiku-4-5"]"#).start().await;
+    vendor.overload("claude-opus-4-8");
+    let id = server.client.submit(&json!({ "prompt": "[[say: Here I am.]]", "model": "claude-opus-4-8" })).await;
+    let ended = check_history(&server.client, &id).await;
+    assert_eq!(ended["outcome"]["result"], "Here I am.", "{ended:#}");
+    let events = server.client.events(&id).await;
+    let changed = events.iter().find(|event| event["data"]["topic"] == "other_way_to_model").expect("it is told");
+    assert_eq!(changed["data"]["fields"], json!({"from": "claude-opus-4-8", "to": "claude-haiku-4-5"}));
+    assert!(calls(&events).iter().all(|call| call["data"]["model"] == "claude-haiku-4-5"), "{events:#?}");
+    nothing_left(data.path()).await;
+}
+
+#[tokio::test]
+async fn what_a_run_may_cost_holds_for_an_agent_that_knows_no_limit() {
+    let data = tempfile::tempdir().expect("a directory");
+    let Some(setup) = super::super::agents::rehearsing(data.path()) else { return };
+    let server = setup.start().await;
+    let prompt = "[[usage: 100000 1000]] [[bash: echo one]] [[usage: 100000 1000]] [[bash: echo two]] [[say: done]]";
+    let job = json!({ "agent": "codex", "prompt": prompt, "limits": {"maxCostUsd": 0.01} });
+    let id = server.client.submit(&job).await;
+    let ended = check_history(&server.client, &id).await;
+    assert_eq!(ended["outcome"]["reason"], "budget_exceeded", "{ended:#}");
+    assert!(ended["outcome"]["metered"]["costUsd"].as_f64() > Some(0.01), "{ended:#}");
+}

@@ -18,6 +18,8 @@ struct Refusal {
 
 #[derive(Default)]
 struct State {
+    /// What is in requests for a model that is overloaded.
+    overloaded: Option<String>,
     refusals: HashMap<String, Refusal>,
     asked: Vec<HeaderMap>,
 }
@@ -38,7 +40,7 @@ impl Vendor {
         let state: Arc<Mutex<State>> = Arc::default();
         let (shared, base, http) = (Arc::clone(&state), models.base_url(), client());
         let app = Router::new().fallback(move |method: Method, uri: Uri, headers: HeaderMap, body: Bytes| {
-            let refusal = refusal(&shared, &headers);
+            let refusal = refusal(&shared, &headers, &body);
             let (url, http) = (format!("{base}{uri}"), http.clone());
             async move {
                 match refusal {
@@ -59,6 +61,11 @@ impl Vendor {
     pub(crate) fn refuse(&self, key: &str, status: u16, headers: &[(&'static str, String)]) {
         let refusal = Refusal { status, headers: headers.to_vec() };
         self.state.lock().expect("a lock").refusals.insert(key.to_owned(), refusal);
+    }
+
+    /// From now on a model is overloaded, whoever asks for it.
+    pub(crate) fn overload(&self, model: &str) {
+        self.state.lock().expect("a lock").overloaded = Some(format!("\"model\":\"{model}\""));
     }
 
     /// From now on it is served again.
@@ -94,9 +101,12 @@ fn key_of(headers: &HeaderMap) -> String {
     if key.is_empty() { text("authorization").trim_start_matches("Bearer ").to_owned() } else { key }
 }
 
-fn refusal(state: &Mutex<State>, headers: &HeaderMap) -> Option<Refusal> {
+fn refusal(state: &Mutex<State>, headers: &HeaderMap, body: &[u8]) -> Option<Refusal> {
     let mut state = state.lock().expect("a lock");
     state.asked.push(headers.clone());
+    if state.overloaded.as_ref().is_some_and(|model| String::from_utf8_lossy(body).contains(model)) {
+        return Some(Refusal { status: 529, headers: Vec::new() });
+    }
     state.refusals.get(&key_of(headers)).cloned()
 }
 

@@ -53,7 +53,11 @@ impl Access {
                 OtherWay::Credential
             }
             FailureReason::UsageLimit | FailureReason::ApiError => {
-                self.keeper.hindrance().filter(|waiting| waiting.reason == WaitReason::ModelUnavailable)?;
+                let is_held = self.keeper.hindrance().is_some_and(|why| why.reason == WaitReason::ModelUnavailable);
+                let fails = failure.api_status.is_some_and(|status| status == 404 || status >= 500);
+                if !is_held && !fails {
+                    return None;
+                }
                 OtherWay::Model(next_model(&config.agent(prepared.agent.name()).fallback, &prepared.task)?)
             }
             _ => return None,

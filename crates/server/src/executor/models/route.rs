@@ -9,7 +9,7 @@ use url::Url;
 
 use super::Models;
 use super::pools::{plain, pool_of};
-use crate::executor::Model;
+use crate::executor::{Executor, Model, credential};
 use crate::store::append::Lease;
 
 /// What a stand-in for a model is priced as where its name has no price.
@@ -77,5 +77,18 @@ impl Models {
             priced_as,
         };
         Ok(Some((setup, route)))
+    }
+}
+
+impl Executor {
+    /// Whether the requests of an agent, as it is set up here, pass by the model proxy.
+    pub fn meters(&self, agent: &dyn Agent) -> bool {
+        let settings = self.config.agent(agent.name());
+        let (credential, base_url) = match &self.model {
+            Model::Configured => (credential(&settings), settings.base_url),
+            Model::Rehearsal { base_url } => (None, Some(base_url.clone())),
+        };
+        let setup = Setup { credential, base_url, model_api: settings.model_api, ..Setup::default() };
+        self.models.is_some() && agent.model_endpoint(&setup).is_some()
     }
 }
