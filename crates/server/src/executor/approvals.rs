@@ -27,6 +27,8 @@ struct Open {
     approval: String,
     tool: String,
     until: Instant,
+    /// Whether it is on record that nobody decided in time, and only the agent does not know.
+    expired: bool,
 }
 
 /// A question that nobody decided.
@@ -74,12 +76,14 @@ impl Approvals {
             let reason = "The question could not be put on record.".to_owned();
             return Err(Order::Decide { id: request, allowed: false, reason });
         }
-        let open = Open { approval: id.clone(), tool: tool.clone(), until: Instant::now() + self.patience };
+        let until = Instant::now() + self.patience;
+        let open = Open { approval: id.clone(), tool: tool.clone(), until, expired: false };
         self.open.insert(request, open);
         Ok(EventBody::PermissionRequest { id, tool, input, risk })
     }
 
-    /// A question that an earlier server process put on record, and that may be decided still.
+    /// A question that an earlier server process put on record, and whose answer the agent did not get. It may have been decided
+    /// since: then the order is on its way.
     pub(super) async fn ask_again(&mut self, executor: &Executor, execution: ExecutionId, request: &str, tool: &str) {
         let asked = executor.store.approval_of(execution, request).await;
         let asked =
@@ -87,7 +91,8 @@ impl Approvals {
         if let Ok(Some(approval)) = asked {
             let left = approval.expires_at.as_millis() - executor.clock.now().as_millis();
             let left = Duration::from_millis(u64::try_from(left).unwrap_or(0));
-            let open = Open { approval: approval.id, tool: tool.to_owned(), until: Instant::now() + left };
+            let expired = approval.state == ApprovalState::Expired;
+            let open = Open { approval: approval.id, tool: tool.to_owned(), until: Instant::now() + left, expired };
             self.open.insert(request.to_owned(), open);
         }
     }
@@ -116,6 +121,10 @@ impl Approvals {
         let mut expired = Vec::new();
         for request in due {
             let Some(open) = self.open.remove(&request) else { continue };
+            if open.expired {
+                expired.push(Expired { request, approval: open.approval, tool: open.tool });
+                continue;
+            }
             let closed = executor.store.write(Expire { id: open.approval.clone(), now: executor.clock.now() }).await;
             match closed {
                 // Somebody decided in the last moment; the order is on its way.

@@ -186,7 +186,7 @@ impl Store {
         row.map(Approval::try_from).transpose()
     }
 
-    /// The question of an agent that is open still.
+    /// The newest question of an agent by that name of its own, decided or not.
     ///
     /// # Errors
     /// Where the database gives no answer.
@@ -194,7 +194,6 @@ impl Store {
         let row = approval::Entity::find()
             .filter(approval::Column::ExecutionId.eq(execution.to_string()))
             .filter(approval::Column::RequestId.eq(request))
-            .filter(approval::Column::State.eq(ApprovalState::Pending.as_str()))
             .order_by_desc(approval::Column::CreatedAt)
             .one(&self.reads)
             .await?;
