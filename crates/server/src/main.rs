@@ -1,4 +1,6 @@
 //! The binary `legwork`.
+// The future of a whole server is made of futures in futures, deeper than the compiler looks by default.
+#![recursion_limit = "256"]
 
 use std::process::ExitCode;
 
