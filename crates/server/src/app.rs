@@ -91,7 +91,7 @@ pub enum StartError {
 impl App {
     /// How long a lease holds, in milliseconds.
     pub fn lease_millis(&self) -> i64 {
-        i64::try_from(self.config.queue.lease_seconds).unwrap_or(i64::MAX / 1000).saturating_mul(1000)
+        self.executor.lease_millis()
     }
 }
 

@@ -287,7 +287,7 @@ impl Executor {
     }
 
     /// How long a lease holds, in milliseconds.
-    fn lease_millis(&self) -> i64 {
+    pub fn lease_millis(&self) -> i64 {
         i64::try_from(self.config.queue.lease_seconds).unwrap_or(i64::MAX / 1000).saturating_mul(1000)
     }
 

@@ -52,7 +52,7 @@ pub(super) struct Sheet {
 #[derive(Default)]
 struct State {
     metered: Metered,
-    /// Whether the budgets are to be asked before the next request.
+    /// Whether the budgets are to be asked before each request.
     asks: bool,
     /// Whether an answer could not be put on record.
     is_broken: bool,
@@ -192,26 +192,29 @@ impl Sheet {
         });
     }
 
-    /// Whether the run may make another request; else why not.
-    async fn judge(&self) -> Result<(), String> {
+    /// Whether the run may make another request; else why it ends.
+    async fn judge(&self) -> Result<(), Failure> {
+        let exceeded = |why: String| Failure::new(FailureReason::BudgetExceeded, why);
+        // Without its books nobody can say what a run may spend, which is not the same as that it has spent it.
+        let unknown = |why: &str| Failure::new(FailureReason::Internal, why);
         if !self.is_settled().await {
-            return Err("What the run has cost so far can't be recorded.".to_owned());
+            return Err(unknown("What the run has cost so far can't be recorded."));
         }
         let cost = self.state().metered.cost_usd;
         if let Some(most) = self.of.most.filter(|most| cost >= *most) {
-            return Err(format!("The run has cost {cost}, and may cost {most}."));
+            return Err(exceeded(format!("The run has cost {cost}, and may cost {most}.")));
         }
-        if !std::mem::take(&mut self.state().asks) {
+        if !self.state().asks {
             return Ok(());
         }
+        // From the first time on it is asked each time: of requests that overlap, none may pass while another is refused.
         let now = self.clock.now();
         match self.store.exceeded(self.of.id, now).await {
             Ok(None) => Ok(()),
-            Ok(Some(exceeded)) => Err(self.refuse(exceeded, now).await),
+            Ok(Some(budget)) => Err(exceeded(self.refuse(budget, now).await)),
             Err(error) => {
                 tracing::error!(execution = %self.of.id, %error, "the budgets of a run can't be read");
-                self.state().asks = true;
-                Err("The budgets of the run can't be read.".to_owned())
+                Err(unknown("The budgets of the run can't be read."))
             }
         }
     }
@@ -234,11 +237,11 @@ impl Sheet {
 impl Books for Sheet {
     fn permit(&self) -> BoxFuture<'_, Result<(), String>> {
         Box::pin(async {
-            let judged = self.judge().await;
-            if let Err(why) = &judged {
-                self.stop(Failure::new(FailureReason::BudgetExceeded, why.clone()));
-            }
-            judged
+            self.judge().await.map_err(|failure| {
+                let why = failure.message.clone();
+                self.stop(failure);
+                why
+            })
         })
     }
 
