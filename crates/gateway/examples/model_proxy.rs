@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use futures::StreamExt;
 use futures::future::{BoxFuture, try_join_all};
 use legwork_gateway::model_proxy::{
-    Account, Answered, Books, Credential, Held, Limits, ModelProxy, Pass, Pool, Prices,
+    Account, AllowedModels, Answered, Books, Credential, Held, Limits, ModelProxy, Pass, Pool, Prices,
 };
 use legwork_gateway::rehearsal::Rehearsal;
 use legwork_model::{Clock, ModelApi, SystemClock};
@@ -57,6 +57,8 @@ impl Books for Unread {
 
     fn held(&self, _: Held) {}
 
+    fn not_allowed(&self, _: &str, _: &[String]) {}
+
     fn unpriced(&self, _: &str) {}
 }
 
@@ -69,7 +71,7 @@ async fn serve_proxy(model: &str) -> Result<(), Failure> {
         api_path: "",
         upstream: model.parse()?,
         pool: Arc::new(Pool::new(vec![account])),
-        models: Vec::new(),
+        models: AllowedModels::default(),
         priced_as: None,
         expires: clock.now().plus_millis(3_600_000),
         books: Arc::new(Unread),

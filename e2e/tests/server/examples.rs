@@ -163,7 +163,16 @@ async fn check_settings(file: &Path) {
     let defaults = terminal.call(&["config", "show"]).await.stdout;
     let shown = terminal.call(&["config", "show", "--config", path]).await.stdout;
     let differs: Vec<_> = shown.lines().filter(|line| !defaults.lines().any(|default| default == *line)).collect();
-    assert_eq!(differs, ["[lanes.nightly]", "concurrency = 2", r#"allow_tools = ["Bash(git log:*)"]"#]);
+    assert_eq!(
+        differs,
+        [
+            "[lanes.nightly]",
+            "concurrency = 2",
+            r#"allow_tools = ["Bash(git log:*)"]"#,
+            "[projects.site]",
+            r#"models = ["claude-haiku-*"]"#,
+        ]
+    );
 }
 
 fn with_what_is_commented_out(text: &str) -> String {

@@ -135,8 +135,9 @@ fn is_stream(headers: &HeaderMap) -> bool {
 /// Whether the run may ask this model now.
 async fn judge(shared: &Shared, run: &Run, model: Option<&str>) -> Result<(), Refusal> {
     if let Some(model) = model {
-        if !run.may_use(model) {
-            return Err(Refusal::Model { asked: model.to_owned(), allowed: run.pass.models.clone() });
+        if let Some(allowed) = run.pass.models.without(model) {
+            run.pass.books.not_allowed(model, allowed);
+            return Err(Refusal::Model { asked: model.to_owned(), allowed: allowed.to_vec() });
         }
         if run.pass.priced_as.is_none() && shared.prices.of(model).is_none() {
             run.pass.books.unpriced(model);

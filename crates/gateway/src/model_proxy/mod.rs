@@ -10,6 +10,7 @@
 mod proxy;
 mod run;
 
+mod allowed;
 mod asked;
 mod endpoint;
 mod exchange;
@@ -27,11 +28,12 @@ mod prices;
 mod tokens;
 
 pub use crate::accept::Guard;
+pub use allowed::AllowedModels;
 pub use breaker::{Cause, Held};
 pub use credential::Credential;
 pub use login::{Keep, Login, LoginError};
 pub use pool::{Account, Pool};
 pub use prices::{Dollars, LongPrice, Price, Prices};
 pub use proxy::{Limits, ModelProxy};
-pub use run::{Admission, Answered, Books, Pass, fits};
+pub use run::{Admission, Answered, Books, Pass};
 pub use tokens::Tokens;

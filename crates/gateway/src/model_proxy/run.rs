@@ -9,6 +9,7 @@ use legwork_model::{Cost, ModelApi, Timestamp, Usage};
 use sha2::{Digest, Sha256};
 use url::Url;
 
+use super::allowed::AllowedModels;
 use super::breaker::Held;
 use super::pool::{Chosen, Pool};
 use super::refusal::Refusal;
@@ -24,8 +25,8 @@ pub struct Pass {
     pub upstream: Url,
     /// Who pays.
     pub pool: Arc<Pool>,
-    /// The models that it may use, exact or with `*` for any text; any where empty.
-    pub models: Vec<String>,
+    /// The models that it may use.
+    pub models: AllowedModels,
     /// The price of a model that has none in the table: that of another, where a stand-in answers. Else such a model is
     /// refused.
     pub priced_as: Option<&'static str>,
@@ -73,6 +74,9 @@ pub trait Books: Send + Sync {
 
     /// No credential can be used until then; requests are refused meanwhile.
     fn held(&self, held: Held);
+
+    /// A model was asked for that the run may not use.
+    fn not_allowed(&self, model: &str, allowed: &[String]);
 
     /// A model was asked for that has no price.
     fn unpriced(&self, model: &str);
@@ -153,24 +157,8 @@ impl Run {
         Ok(chosen)
     }
 
-    /// Whether it may use a model.
-    pub(super) fn may_use(&self, model: &str) -> bool {
-        let models = &self.pass.models;
-        models.is_empty() || models.iter().any(|allowed| fits(allowed, model))
-    }
-
     fn account(&self) -> MutexGuard<'_, Option<Chosen>> {
         self.account.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Whether `model` is the one that is `allowed`, or begins as that does before its `*`.
-pub fn fits(allowed: &str, model: &str) -> bool {
-    match allowed.split_once('*') {
-        None => allowed == model,
-        Some((start, end)) => {
-            model.len() >= start.len() + end.len() && model.starts_with(start) && model.ends_with(end)
-        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use futures::future::BoxFuture;
 use legwork_gateway::model_proxy::{
-    Account, Admission, Answered, Books, Credential, Guard, Held, Limits, ModelProxy, Pass, Pool, Prices,
+    Account, Admission, AllowedModels, Answered, Books, Credential, Guard, Held, Limits, ModelProxy, Pass, Pool, Prices,
 };
 use legwork_model::{ModelApi, TestClock, Timestamp};
 
@@ -39,6 +39,8 @@ impl Books for Told {
     fn held(&self, held: Held) {
         self.held.lock().expect("a lock").push(held);
     }
+
+    fn not_allowed(&self, _: &str, _: &[String]) {}
 
     fn unpriced(&self, model: &str) {
         self.unpriced.lock().expect("a lock").push(model.to_owned());
@@ -123,7 +125,7 @@ impl Run {
             api_path: setting.api_path,
             upstream: api.url(setting.base_path),
             pool: Arc::clone(&pool),
-            models: setting.models,
+            models: AllowedModels::new([setting.models]),
             priced_as: None,
             expires: Timestamp::from_millis(1_760_000_000_000 + 3_600_000),
             books: Arc::<Told>::clone(&told),

@@ -1,22 +1,18 @@
 //! The one order in which a submission is judged.
 
-use std::path::Path;
 use std::time::Duration;
 
-use legwork_model::{Cost, ExecutionId, OnLimit, Task, ToolPolicy};
-use legwork_runner::workspace::{existing, existing_or_new};
+use legwork_model::{ExecutionId, Task};
 use sha2::{Digest, Sha256};
 
 use super::check;
+use super::judge::{judge, reserve};
 use super::keyring::{Caller, Permission};
 use super::refusal::Refusal;
-use super::submission::{OnLost, Submission};
-use super::{sandbox, secrets};
+use super::secrets;
+use super::submission::Submission;
 use crate::app::{App, hex};
-use crate::executor::Model;
 use crate::lifecycle::Stage;
-use crate::mcp;
-use crate::project;
 use crate::scheduler::{Command, SchedulerHandle, Slot};
 use crate::store::enqueue::{ClaimAtOnce, Enqueue, Enqueued, Idempotency, NewExecution};
 use crate::store::quota::Quota;
@@ -169,176 +165,6 @@ pub(super) async fn follow_up(
 
 fn refuse_while_ending(app: &App) -> Result<(), Refusal> {
     if app.phase.stage() == Stage::Serving { Ok(()) } else { Err(Refusal::ShuttingDown) }
-}
-
-/// Every rule for every field; the first that is broken refuses.
-async fn judge(
-    app: &App,
-    caller: &Caller,
-    submission: Submission,
-    has_own_credential: bool,
-    id: ExecutionId,
-) -> Result<NewExecution, Refusal> {
-    let config = &app.config;
-    check::prompt(&submission.prompt, config.limits.max_prompt_chars)?;
-    let agent = check::agent(submission.agent.as_deref(), &config.known_agents)?;
-    check::word("model", submission.model.as_deref())?;
-    check::word("resumeSession", submission.resume_session.as_deref())?;
-    for (field, tools) in [("tools.allow", &submission.tools.allow), ("tools.deny", &submission.tools.deny)] {
-        tools.iter().try_for_each(|tool| check::word(field, Some(tool)))?;
-    }
-    let metered = !has_own_credential && app.executor.meters(agent);
-    check::conversation(&submission, agent, &config.known_agents, &config.limits, metered)?;
-    let cache_ttl_seconds = check::cache_ttl(&submission)?;
-    let limits = check::limits(&submission.limits, &config.limits)?;
-    let settings = config.agent(agent.name());
-    check::model(submission.model.as_deref(), &settings.models)?;
-    if !has_own_credential && app.executor.model == Model::Configured {
-        check::credential(agent, &settings)?;
-    }
-    check::permission_mode(submission.permission_mode.as_deref(), settings.permission_mode.as_deref())?;
-    check::env(&submission.env, agent)?;
-    check::metadata(&submission.metadata)?;
-    check::label("project", submission.project.as_deref())?;
-    check::label("user", submission.user.as_deref())?;
-    let mcp_servers = mcp::servers(&submission.mcp_servers, config)?;
-    let sandbox = sandbox::asked(submission.sandbox.clone(), &config.sandbox)?;
-    let priority = check::priority(submission.priority)?;
-    let lane = check::lane(submission.lane.as_deref(), config)?;
-    let workspace = workspace(app, &submission)?;
-    let session = session(app, caller, agent.name(), submission.resume_session.as_deref()).await?;
-    let (home, session_root) = session.as_ref().map_or((id, id), |session| (session.home, session.session_root));
-    let (of_session, for_whom) = session.map(|session| (session.project, session.user)).unwrap_or_default();
-    let began = if home == id { None } else { began(app, home).await? };
-    let project = workspace.clone().or_else(|| began.clone());
-    let workspace = if home == id { workspace } else { stays(began.as_ref(), workspace)? };
-    let task = Task {
-        agent: agent.name().to_owned(),
-        prompt: submission.prompt,
-        model: submission.model.or_else(|| settings.model.clone()),
-        fork_session: submission.fork_session,
-        on_session_lost: submission.on_session_lost,
-        session_idle_seconds: submission.session_idle_timeout,
-        cache_ttl_seconds,
-        system_prompt: submission.system_prompt,
-        permissions: submission.permissions,
-        mcp_servers,
-        resume_session: submission.resume_session,
-        workspace,
-        repository: submission.repository,
-        limits,
-        tools: with_operators(submission.tools, &settings.allow_tools),
-        sandbox,
-        permission_mode: submission.permission_mode,
-        // Who waits at a door for an answer is not kept waiting for a limit that ends tomorrow.
-        on_limit: if submission.door.is_some() { OnLimit::Fail } else { submission.on_limit },
-        door: submission.door.map(str::to_owned),
-        env: submission.env,
-    };
-    let task = settled(app, task, project)?;
-    secrets::check(app, &task).await?;
-    Ok(NewExecution {
-        id,
-        reserve: reserve(app, &task),
-        task,
-        lane,
-        priority,
-        metadata: submission.metadata,
-        created_by: caller.key.clone(),
-        retry_of: None,
-        retry_when_lost: submission.on_lost == OnLost::Retry,
-        pinned: false,
-        home,
-        session_root,
-        project: submission.project.or(of_session),
-        user: submission.user.or(for_whom),
-        at: app.clock.now(),
-    })
-}
-
-/// What is set aside for a job: the most that it may spend, else what the operator takes for usual.
-fn reserve(app: &App, task: &Task) -> Cost {
-    task.limits.max_cost_usd.unwrap_or(app.config.budgets.reserve)
-}
-
-fn workspace(app: &App, submission: &Submission) -> Result<Option<String>, Refusal> {
-    let places = [submission.workspace.is_some(), submission.repository.is_some(), submission.resume_session.is_some()];
-    if submission.workspace_root.is_none() && places.iter().filter(|named| **named).count() > 1 {
-        let message = "at most one of `workspace`, `repository` and `resumeSession` can say where to work (a session stays where it was)";
-        return Err(Refusal::invalid("workspace", "workspace_conflict", message));
-    }
-    if let Some(repository) = &submission.repository {
-        check::repository(repository, &app.config.repositories)?;
-    }
-    let Some(path) = &submission.workspace else { return Ok(None) };
-    let refused = |message: String| Refusal::invalid("workspace", "workspace_not_allowed", message);
-    let roots = &app.config.workspaces.roots;
-    let resolved = match &submission.workspace_root {
-        Some(root) => {
-            if path.is_empty() {
-                return Err(refused("is empty; leave it out to get a fresh one".to_owned()));
-            }
-            std::fs::create_dir_all(root)
-                .map_err(|error| refused(format!("can't be made: {}: {error}", root.display())))?;
-            let roots = [std::slice::from_ref(root), roots.as_slice()].concat();
-            existing_or_new(&root.join(path).to_string_lossy(), &roots)
-        }
-        None => existing(path, roots),
-    };
-    let resolved = resolved.map_err(|error| refused(error.to_string()))?;
-    let text = resolved.into_os_string().into_string();
-    text.map(Some).map_err(|_| refused("is not UTF-8 once resolved".into()))
-}
-
-/// The task within what its project asks for and what the operator allows. A project that is cloned first, and one that an earlier run
-/// cloned, has its say when the run begins; until then the task has what its caller asked for.
-fn settled(app: &App, task: Task, project: Option<String>) -> Result<Task, Refusal> {
-    let comes_later = task.repository.is_some() || task.resume_session.is_some();
-    let settled = match project {
-        _ if task.repository.is_some() => return Ok(task),
-        Some(project) => project::settle_in(task, Path::new(&project), &app.config),
-        None if comes_later => return Ok(task),
-        None => project::settle(task, None, &app.config).map_err(project::ContainerFileError::from),
-    };
-    settled.map_err(|error| Refusal::invalid("workspace", "invalid_container_file", error.to_string()))
-}
-
-/// The run that began the session to continue. A session belongs to the key that began it: for anybody else it does
-/// not exist.
-async fn session(
-    app: &App,
-    caller: &Caller,
-    agent: &str,
-    session: Option<&str>,
-) -> Result<Option<ExecutionRecord>, Refusal> {
-    let Some(session) = session else { return Ok(None) };
-    let known = app.store.session(agent, session).await?;
-    let may_use =
-        |record: &ExecutionRecord| record.created_by == caller.key || caller.permissions.allow(Permission::Admin);
-    match known.filter(may_use) {
-        Some(record) => Ok(Some(record)),
-        None => Err(Refusal::invalid("resumeSession", "session_not_found", "there is no such session of this agent")),
-    }
-}
-
-/// The operator's directory in which a session began, if it began in one.
-async fn began(app: &App, home: ExecutionId) -> Result<Option<String>, Refusal> {
-    Ok(app.store.execution(home).await?.and_then(|first| first.task.workspace))
-}
-
-/// A session goes on where it began; a workspace that is named all the same has to be that one.
-fn stays(began: Option<&String>, named: Option<String>) -> Result<Option<String>, Refusal> {
-    let Some(named) = named else { return Ok(None) };
-    if began == Some(&named) {
-        return Ok(None);
-    }
-    let message = "is not where the session to continue began; leave it out, a session stays where it was";
-    Err(Refusal::invalid("workspace", "workspace_conflict", message))
-}
-
-fn with_operators(mut tools: ToolPolicy, allowed: &[String]) -> ToolPolicy {
-    tools.allow.extend(allowed.iter().cloned());
-    tools
 }
 
 fn idempotency(request: Request<'_>, body: &[u8]) -> Option<Idempotency> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use legwork_agents::{Agent, Agents, Capabilities};
-use legwork_gateway::model_proxy::fits;
+use legwork_gateway::model_proxy::AllowedModels;
 use legwork_model::{Limits, Repository, Seconds};
 use legwork_runner::workspace::validate_repository;
 use serde_json::{Map, Value};
@@ -233,14 +233,10 @@ pub(super) fn credential(agent: &dyn Agent, settings: &AgentSettings) -> Result<
 }
 
 /// A model that is named is among those that the operator allows, where they allow not all.
-pub(super) fn model(model: Option<&str>, allowed: &[String]) -> Result<(), Refusal> {
-    match model {
-        Some(model) if !allowed.is_empty() && !allowed.iter().any(|allowed| fits(allowed, model)) => {
-            let message = format!("may not be used with this agent; allowed are {}", allowed.join(", "));
-            Err(Refusal::invalid("model", "model_not_allowed", message))
-        }
-        _ => Ok(()),
-    }
+pub(super) fn model(model: Option<&str>, allowed: &AllowedModels) -> Result<(), Refusal> {
+    let Some(allowed) = model.and_then(|model| allowed.without(model)) else { return Ok(()) };
+    let message = format!("may not be used by this agent and project; allowed are {}", allowed.join(", "));
+    Err(Refusal::invalid("model", "model_not_allowed", message))
 }
 
 /// A text that ends up on a command line: never an option, never with control characters.

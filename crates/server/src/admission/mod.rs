@@ -6,6 +6,7 @@ mod budget;
 mod cancel;
 mod check;
 mod cli_args;
+mod judge;
 mod keyring;
 mod order;
 mod refusal;

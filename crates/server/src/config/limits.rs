@@ -1,7 +1,7 @@
 //! Limits of executions.
 
 use legwork_model::{Cost, Limits};
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 /// `[limits]`: what an execution gets that names no limits. The `most_*` are ceilings for what callers may ask.
@@ -22,14 +22,19 @@ pub struct LimitSettings {
     pub max_output_bytes: u64,
     /// Turns of the agent; unlimited where absent.
     pub max_turns: Option<u32>,
-    /// US dollars of a run; unlimited where absent.
-    pub max_cost_usd: Option<f64>,
+    /// US dollars of a run, as a number or `"$2.50"`; unlimited where absent.
+    #[schemars(schema_with = "optional_cost")]
+    pub max_cost_usd: Option<Cost>,
     /// The longest wall-clock time a caller may ask for, in seconds.
     pub most_timeout_seconds: u64,
     /// The most output a caller may ask for, in bytes.
     pub most_output_bytes: u64,
     /// Characters of a prompt at the most.
     pub max_prompt_chars: usize,
+}
+
+fn optional_cost(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": ["number", "string", "null"] })
 }
 
 impl Default for LimitSettings {
@@ -62,7 +67,7 @@ impl LimitSettings {
             exit_seconds: self.exit_seconds,
             max_output_bytes: self.max_output_bytes,
             max_turns: self.max_turns,
-            max_cost_usd: self.max_cost_usd.and_then(Cost::from_dollars),
+            max_cost_usd: self.max_cost_usd,
         }
     }
 }

@@ -9,6 +9,7 @@ use super::Config;
 use super::environment::Environment;
 use super::lanes::default_lanes;
 use super::secret::Secret;
+use super::validate::validate;
 use super::worker_variables;
 use crate::parse::explain_unknown_field;
 use legwork_agents::{Agents, Custom};
@@ -106,7 +107,7 @@ fn overlay_variables(table: &mut Table, environment: &Environment) -> Result<(),
     for (name, value) in environment.with_prefix(PREFIX).filter(|(name, _)| name.contains("__") || *name == "DATA_DIR")
     {
         let mut keys: Vec<String> = name.split("__").map(str::to_ascii_lowercase).collect();
-        if matches!(keys[0].as_str(), "agents" | "lanes") && keys.len() > 1 {
+        if matches!(keys[0].as_str(), "agents" | "lanes" | "projects") && keys.len() > 1 {
             keys[1] = keys[1].replace('_', "-");
         }
         if let Some(secret) = name.strip_prefix("SECRETS__") {
@@ -278,111 +279,6 @@ fn snake_case(name: &str) -> String {
     name.chars().map(letter).collect()
 }
 
-fn has_scheme(url: &Secret, schemes: &[&str]) -> bool {
-    url::Url::parse(url.expose()).is_ok_and(|url| schemes.contains(&url.scheme()))
-}
-
-fn validate(config: &Config) -> Result<(), ConfigError> {
-    let invalid = |setting: &str, message: String| Err(ConfigError::Invalid { setting: setting.to_owned(), message });
-    let is_name = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    if let Some(name) = config.secrets.keys().find(|name| name.is_empty() || !is_name(name)) {
-        return invalid(&format!("secrets.{name}"), "is no name of a secret; use letters, digits and `_`".into());
-    }
-    if let Err(message) = config.secret_store.key() {
-        return invalid("secret_store.master_key", message.into());
-    }
-    for (name, server) in &config.mcp.servers {
-        if server.command.is_some() == server.url.is_some() {
-            return invalid(&format!("mcp.servers.{name}"), "needs either `command` or `url`".into());
-        }
-    }
-    if let Some((name, _)) = config.lanes.iter().find(|(_, lane)| lane.concurrency == 0) {
-        return invalid(&format!("lanes.{name}.concurrency"), "must be at least 1".into());
-    }
-    for (setting, secret) in [
-        ("doors.generate.secret", &config.doors.generate.secret),
-        ("doors.execute.secret", &config.doors.execute.secret),
-    ] {
-        if secret.as_ref().is_some_and(Secret::is_placeholder) {
-            return invalid(setting, "is the `change-me` of an example; make a secret of your own".into());
-        }
-    }
-    let doors = &config.doors;
-    for (setting, lane) in [
-        ("doors.generate.lane", &doors.generate.lane),
-        ("doors.claude_code.lane", &doors.claude_code.lane),
-        ("doors.execute.lane", &doors.execute.lane),
-        ("doors.redis.lane", &doors.redis.lane),
-        ("doors.unified.lane", &doors.unified.lane),
-    ] {
-        if !config.lanes.contains_key(lane) {
-            let known: Vec<_> = config.lanes.keys().map(String::as_str).collect();
-            return invalid(setting, format!("there is no lane `{lane}`; known: {}", known.join(", ")));
-        }
-    }
-    if config.redis.url.as_ref().is_some_and(|url| !has_scheme(url, &["redis", "rediss", "unix", "redis+unix"])) {
-        return invalid("redis.url", "must look like redis://host:6379, or rediss://… for TLS".into());
-    }
-    for (name, agent) in &config.agents {
-        let is_object = |file: &Secret| serde_json::from_str::<serde_json::Map<_, _>>(file.expose()).is_ok();
-        if agent.bare && name != "claude-code" {
-            return invalid(&format!("agents.{name}.bare"), "is a mode of Claude Code; other agents have none".into());
-        }
-        if agent.trust_repository && name != "claude-code" {
-            let setting = format!("agents.{name}.trust_repository");
-            return invalid(&setting, "is for Claude Code; other agents never load what a repository brings".into());
-        }
-        if agent.login_file.as_ref().is_some_and(|file| !is_object(file)) {
-            return invalid(&format!("agents.{name}.login_file"), "is not the JSON object of a login".into());
-        }
-        for (index, credential) in agent.credentials.iter().enumerate() {
-            let setting = format!("agents.{name}.credentials.{}", credential.name);
-            if credential.secrets().iter().filter(|secret| secret.is_some()).count() != 1 {
-                let message = "needs exactly one of `api_key`, `auth_token`, `oauth_token` and `login_file`";
-                return invalid(&setting, message.into());
-            }
-            if credential.weight == 0 || credential.name.is_empty() {
-                return invalid(&setting, "needs a name, and a weight of at least 1".into());
-            }
-            if agent.credentials[..index].iter().any(|other| other.name == credential.name) {
-                return invalid(&setting, "has the name of another one".into());
-            }
-            if credential.login_file.as_ref().is_some_and(|file| !is_object(file)) {
-                return invalid(&format!("{setting}.login_file"), "is not the JSON object of a login".into());
-            }
-        }
-        if let Some(wrong) =
-            agent.base_url.as_ref().filter(|url| url::Url::parse(url).map_or(true, |url| !url.has_host()))
-        {
-            return invalid(&format!("agents.{name}.base_url"), format!("`{wrong}` must look like https://host/path"));
-        }
-    }
-    if doors.unified.db_base_url.as_ref().is_some_and(|url| !has_scheme(url, &["http", "https"])) {
-        return invalid("doors.unified.db_base_url", "must look like https://host/path".into());
-    }
-    if config.log.sentry_dsn.as_ref().is_some_and(|dsn| dsn.expose().parse::<sentry::types::Dsn>().is_err()) {
-        return invalid("log.sentry_dsn", "must look like https://key@host/project".into());
-    }
-    if config.queue.beat_seconds == 0 || config.queue.beat_seconds * 2 > config.queue.lease_seconds {
-        return invalid("queue.beat_seconds", "must be at least 1 and at most half of queue.lease_seconds".into());
-    }
-    if config.limits.max_cost_usd.is_some_and(|cost| legwork_model::Cost::from_dollars(cost).is_none()) {
-        return invalid("limits.max_cost_usd", "must be an amount of dollars such as 2.50".into());
-    }
-    if let Some((setting, message)) = config.budgets.problem() {
-        return invalid(setting, message);
-    }
-    if let Some((setting, message)) = config.sandbox.problem() {
-        return invalid(&setting, message);
-    }
-    if let Some(name) = config.agents.keys().find(|name| config.known_agents.find(name).is_none()) {
-        let known = config.known_agents.names().collect::<Vec<_>>().join(", ");
-        let own = "an agent of your own needs `custom`";
-        return invalid(&format!("agents.{name}"), format!("there is no such agent; known: {known}; {own}"));
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -457,6 +353,14 @@ mod tests {
             (
                 "[queue]\nmax_queued = \"many\"\n",
                 "DIR/legwork.toml: line 2, column 14: invalid type: string \"many\", expected u64",
+            ),
+            (
+                "[limits]\nmax_cost_usd = \"5 EUR\"\n",
+                "DIR/legwork.toml: line 2, column 16: `5 EUR` is not an amount of US dollars",
+            ),
+            (
+                "[projects.site]\nmodel = []\n",
+                "DIR/legwork.toml: line 2, column 1: unknown field `model`, did you mean `models`?",
             ),
             ("[lanes.slow]\nconcurrency = 0\n", "lanes.slow.concurrency: must be at least 1"),
             ("[agents.cluade]\n", "agents.cluade: there is no such agent; known: claude-code"),

@@ -19,6 +19,7 @@ mod limits;
 mod load;
 mod log;
 mod mcp;
+mod projects;
 mod queue;
 mod redis;
 mod rehearsal;
@@ -29,6 +30,7 @@ mod secret;
 mod secret_store;
 mod server;
 mod shutdown;
+mod validate;
 mod warm;
 mod worker_variables;
 mod workspaces;
@@ -37,7 +39,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use legwork_agents::Agents;
-use legwork_gateway::model_proxy::Price;
+use legwork_gateway::model_proxy::{AllowedModels, Price};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -58,6 +60,7 @@ pub use limits::LimitSettings;
 pub use load::{ConfigError, load, resolved};
 pub use log::{LogFormat, LogSettings};
 pub use mcp::{McpServerSettings, McpSettings};
+pub use projects::ProjectSettings;
 pub use queue::QueueSettings;
 pub use redis::RedisSettings;
 pub use rehearsal::RehearsalSettings;
@@ -98,6 +101,8 @@ pub struct Config {
     /// All agents that there are: those that are known, and those that the settings describe.
     #[serde(skip)]
     pub known_agents: Agents,
+    /// What jobs of one project may do, by the name that they give as `project`.
+    pub projects: BTreeMap<String, ProjectSettings>,
     /// The proxy by which agents reach their models.
     pub gateway: GatewaySettings,
     /// What a million tokens of a model cost in US dollars, where the table that comes with this program does not say it, or
@@ -143,6 +148,7 @@ impl Default for Config {
             doors: DoorSettings::default(),
             agents: BTreeMap::new(),
             known_agents: Agents::default(),
+            projects: BTreeMap::new(),
             gateway: GatewaySettings::default(),
             prices: BTreeMap::new(),
             warm: WarmSettings::default(),
@@ -165,6 +171,13 @@ impl Config {
     /// The settings of that agent; the defaults where none are given.
     pub fn agent(&self, name: &str) -> AgentSettings {
         self.agents.get(name).cloned().unwrap_or_default()
+    }
+
+    /// The models that a job of that agent and project may use.
+    pub fn allowed_models(&self, agent: &str, project: Option<&str>) -> AllowedModels {
+        let of_agent = self.agents.get(agent).map(|agent| agent.models.clone());
+        let of_project = project.and_then(|name| self.projects.get(name)).map(|project| project.models.clone());
+        AllowedModels::new(of_agent.into_iter().chain(of_project))
     }
 
     /// The JSON Schema of `legwork.toml`.

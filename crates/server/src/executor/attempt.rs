@@ -93,7 +93,7 @@ impl Executor {
             }
         };
         prepared.home.unplace(&prepared.placed);
-        let kept = Kept { fingerprint, ..self.keep(record.id, prepared.dirs, output, diff).await };
+        let kept = Kept { fingerprint, ..self.keep(record, prepared.dirs, output, diff).await };
         let waiting = self.waits(record, prepared.agent, &outcome, hindrance);
         Some(Done { outcome, kept, hold, waiting })
     }

@@ -174,6 +174,7 @@ impl Executor {
         let stopped = stop.borrow().clone();
         match stopped {
             None | Some(StopReason::Failed(_)) if waiting.is_some() => {
+                self.put_by(record.id, &kept).await;
                 if let Some(waiting) = waiting
                     && self.park(&mut log, &record, &outcome, waiting, talk.heard()).await
                 {

@@ -26,17 +26,31 @@ impl Executor {
     /// Packs what a run leaves, without the service's secrets.
     pub(super) async fn keep(
         &self,
-        id: ExecutionId,
+        record: &ExecutionRecord,
         dirs: RunDirs,
         output: Option<Output>,
         patch: Option<Output>,
     ) -> Kept {
         let in_memory = |output: &Option<Output>| !matches!(output, Some(Output::File(_)));
-        let packing = Packing { mask: self.mask_of(id), dirs, output, patch };
-        if in_memory(&packing.output) && in_memory(&packing.patch) {
+        let packing = Packing { mask: self.mask_of(record.id), dirs, output, patch, has_output: record.parks > 0 };
+        if in_memory(&packing.output) && in_memory(&packing.patch) && !packing.has_output {
             return packing.pack();
         }
         tokio::task::spawn_blocking(move || packing.pack()).await.unwrap_or_default()
+    }
+
+    /// Puts the output of a run that waits where its next attempt adds to it.
+    pub(super) async fn put_by(&self, id: ExecutionId, kept: &Kept) {
+        // What is too large for a row is there already.
+        let Some(output) = kept.output.clone() else { return };
+        let dirs = RunDirs::of(&self.runs, id);
+        let written = tokio::task::spawn_blocking(move || {
+            dirs.create_kept()?;
+            fs::write(packed(&dirs.stdout()), output)
+        });
+        if let Ok(Err(error)) = written.await {
+            tracing::warn!(execution = %id, %error, "what a run printed before it waits can't be kept");
+        }
     }
 
     /// The agent's raw output as kept, without the service's secrets; `None` where nothing is kept.
@@ -46,14 +60,16 @@ impl Executor {
     pub async fn output(&self, execution: &ExecutionRecord) -> Result<Option<Bytes>, StoreError> {
         let kept = self.store.kept(execution.id).await?.output;
         let raw = RunDirs::of(&self.runs, execution.id).stdout();
-        if let Some(output) = unpacked(kept, &packed(&raw)).await {
-            return Ok(Some(output.into()));
+        let packed = unpacked(kept, &packed(&raw)).await;
+        if execution.state.is_finished() && packed.is_some() {
+            return Ok(packed.map(Bytes::from));
         }
-        // It still runs, or its server was killed.
+        // It still runs, or its server was killed. What is packed was printed before it last waited.
         let so_far = tokio::fs::read(raw).await.ok();
-        let so_far = so_far.map(|bytes| self.mask_of(execution.id).apply_to_output_so_far(bytes).into());
+        let so_far = so_far.map(|bytes| self.mask_of(execution.id).apply_to_output_so_far(bytes));
         let runs_here = execution.lease_owner.as_ref() == Some(&self.node);
-        Ok(so_far.or_else(|| runs_here.then(Bytes::new)))
+        let is_known = packed.is_some() || so_far.is_some() || runs_here;
+        Ok(is_known.then(|| [packed.unwrap_or_default(), so_far.unwrap_or_default()].concat().into()))
     }
 
     /// What the run changed, as a git diff; `None` where none is kept.
@@ -136,34 +152,49 @@ struct Packing {
     dirs: RunDirs,
     output: Option<Output>,
     patch: Option<Output>,
+    /// Whether output of an earlier attempt may be packed already.
+    has_output: bool,
 }
 
 impl Packing {
     /// May take a while where there are files.
     fn pack(self) -> Kept {
-        let Self { mask, dirs, output, patch } = self;
+        let Self { mask, dirs, output, patch, has_output } = self;
         type Clean = fn(&Mask, Vec<u8>) -> Vec<u8>;
-        let pack = |output: Option<Output>, clean: Clean, file: &Path| {
-            packed_for_a_row(|bytes| clean(&mask, bytes), output?, file).unwrap_or_else(|error| {
+        let pack = |output: Option<Output>, clean: Clean, file: &Path, before: &[u8]| {
+            packed_for_a_row(|bytes| clean(&mask, bytes), output?, file, before).unwrap_or_else(|error| {
                 tracing::warn!(file = %file.display(), %error, "what a run left can't be packed; it stays where it is");
                 None
             })
         };
+        let before = has_output.then(|| fs::read(packed(&dirs.stdout())).ok()).flatten().unwrap_or_default();
+        // An attempt that printed nothing does not take away what was printed before.
+        let output = output.or_else(|| has_output.then(Output::default));
         let kept = Kept {
-            output: pack(output, Mask::apply_to_output, &dirs.stdout()),
-            patch: pack(patch, Mask::apply_to_patch, &dirs.patch()),
+            output: pack(output, Mask::apply_to_output, &dirs.stdout(), &before),
+            patch: pack(patch, Mask::apply_to_patch, &dirs.patch(), &[]),
             fingerprint: None,
         };
+        if has_output && kept.output.is_some() {
+            let _ = fs::remove_file(packed(&dirs.stdout()));
+        }
         dirs.tidy();
         kept
     }
 }
 
-/// Packs it, and removes its file. What is too large for a row goes into another file.
-fn packed_for_a_row(clean: impl Fn(Vec<u8>) -> Vec<u8>, output: Output, file: &Path) -> io::Result<Option<Vec<u8>>> {
+/// Packs it behind what was packed before, and removes its file. What is too large for a row goes into another file.
+fn packed_for_a_row(
+    clean: impl Fn(Vec<u8>) -> Vec<u8>,
+    output: Output,
+    file: &Path,
+    before: &[u8],
+) -> io::Result<Option<Vec<u8>>> {
     let in_file = matches!(output, Output::File(_));
     let bytes = clean(output.read()?);
     let compressed = if bytes.is_empty() { bytes } else { zstd::bulk::compress(&bytes, LEVEL)? };
+    // Packed pieces after one another are unpacked as one.
+    let compressed = [before, &compressed].concat();
     let fits = compressed.len() <= MOST_IN_A_ROW;
     if !fits {
         fs::write(packed(file), &compressed)?;
@@ -205,10 +236,22 @@ mod tests {
         });
         let large: Vec<u8> = noise.collect();
         fs::write(&file, &large).expect("written");
-        let kept = packed_for_a_row(|bytes| bytes, Output::File(file.clone()), &file).expect("packed");
+        let kept = packed_for_a_row(|bytes| bytes, Output::File(file.clone()), &file, &[]).expect("packed");
         assert_eq!(kept, None);
         assert!(!file.exists(), "the raw output is gone");
         assert_eq!(unpacked(kept, &packed(&file)).await, Some(large));
+    }
+
+    #[tokio::test]
+    async fn what_was_printed_before_a_run_waited_comes_first() {
+        let packed = |text: &str, before: &[u8]| {
+            packed_for_a_row(|bytes| bytes, Output::Memory(text.into()), Path::new("unused"), before)
+                .expect("packed")
+                .expect("small")
+        };
+        let one = packed("one ", &[]);
+        let all = packed("three", &packed("", &packed("two ", &one)));
+        assert_eq!(unpacked(Some(all), Path::new("unused")).await.as_deref(), Some(b"one two three".as_slice()));
     }
 
     #[tokio::test]
@@ -223,6 +266,7 @@ mod tests {
                 |bytes| mask.apply_to_output(bytes),
                 Output::Memory(bytes.to_vec()),
                 Path::new("unused"),
+                &[],
             )
             .expect("packed");
             assert_eq!(unpacked(kept, Path::new("unused")).await.as_deref(), Some(expected));

@@ -352,9 +352,9 @@ impl Executor {
         let setup = self.own_setup(agent, task, secrets, record.id).await?;
         let Some(models) = &self.models else { return Ok((setup, None)) };
         let lease = Lease { id: record.id, fence: record.fence };
-        let allowed = self.config.agent(agent.name()).models;
+        let allowed = self.config.allowed_models(agent.name(), record.project.as_deref());
         let own = self.has_own_credential(secrets);
-        let routed = models.route(agent, &setup, lease, own, &self.model, &allowed)?;
+        let routed = models.route(agent, &setup, lease, own, &self.model, allowed)?;
         Ok(routed.map_or((setup, None), |(setup, route)| (setup, Some(route))))
     }
 

@@ -25,11 +25,13 @@ fn the_defaults_are_what_they_are() {
 #[test]
 fn what_is_shown_can_be_loaded_again() {
     let shown = show(&load_text(
-        "[lanes.slow]\nconcurrency = 1\n[limits]\nmax_turns = 5\nmax_cost_usd = 0.5\n[workspaces]\nroots = ['/srv']\n\
-         [agents.claude-code]\nprogram = '/opt/claude'\n[rehearsal]\nscript = 'a.txt'\n",
+        "[lanes.slow]\nconcurrency = 1\n[limits]\nmax_turns = 5\nmax_cost_usd = '$0.50'\n[workspaces]\nroots = ['/srv']\n\
+         [agents.claude-code]\nprogram = '/opt/claude'\n[projects.site]\nmodels = ['claude-*']\n[rehearsal]\nscript = 'a.txt'\n",
     ));
     assert_eq!(show(&load_text(&shown)), shown);
-    for changed in ["[lanes.slow]", "max_turns = 5", "max_cost_usd = 0.5", "\"/srv\"", "/opt/claude", "a.txt"] {
+    for changed in
+        ["[lanes.slow]", "max_turns = 5", "max_cost_usd = 0.5", "[projects.site]", "\"/srv\"", "/opt/claude", "a.txt"]
+    {
         assert!(shown.contains(changed), "{changed} is not in\n{shown}");
     }
 }

@@ -36,6 +36,35 @@ async fn a_job_is_accepted_at_once_and_looked_at_later() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_model_has_to_be_allowed_for_agent_and_project() {
+    let app = TestApp::with(|config, _| {
+        config.agents.get_mut("claude-code").expect("settings").models = vec!["claude-*".into()];
+        let site = config.projects.entry("site".into()).or_default();
+        site.models = vec!["claude-haiku-*".into(), "gpt-5".into()];
+    })
+    .await;
+    for (project, model, allowed) in [
+        ("site", "claude-opus-5", Some("claude-haiku-*, gpt-5")),
+        ("site", "gpt-5", Some("claude-*")),
+        ("site", "claude-haiku-5", None),
+        ("other", "claude-opus-5", None),
+    ] {
+        let answer =
+            app.post("/v1/executions", &json!({ "prompt": "hello", "project": project, "model": model })).await;
+        match allowed {
+            None => drop(app.ended(answer.expect(202).json()["id"].as_str().expect("an id")).await),
+            Some(allowed) => {
+                let expected = format!(
+                    "422 model_not_allowed [model] model: may not be used by this agent and project; allowed are {allowed}"
+                );
+                assert_eq!(answer.problem(), expected);
+            }
+        }
+    }
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn everything_that_was_asked_for_is_kept() {
     let app = TestApp::with(|config, folder| {
         config.lanes.insert("slow".into(), Default::default());

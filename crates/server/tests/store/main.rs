@@ -4,6 +4,7 @@
 mod database;
 
 mod api_keys;
+mod approvals;
 mod budget_walk;
 mod budgets;
 mod cached;

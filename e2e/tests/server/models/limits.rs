@@ -78,6 +78,8 @@ async fn a_usage_limit_is_waited_for_without_a_slot_and_the_session_goes_on() {
     assert_eq!((&ended["sessionId"], &ended["attempt"]), (&parked["sessionId"], &json!(2)));
     let patch = server.client.get_text(&format!("/v1/executions/{id}/patch")).await;
     assert!(patch.contains("+before"), "what it did before is in its patch: {patch}");
+    let output = server.client.get_text(&format!("/v1/executions/{id}/output")).await;
+    assert_eq!(output.matches("\"subtype\":\"init\"").count(), 2, "what both processes printed: {output}");
     let events = server.client.events(&id).await;
     assert!(events.iter().any(|event| event["kind"] == "waiting"), "{events:#?}");
     assert_eq!(check_history(&server.client, &other).await["state"], "succeeded");
@@ -186,6 +188,34 @@ async fn a_model_that_is_overloaded_is_followed_by_the_next_of_the_list() {
     let changed = events.iter().find(|event| event["data"]["topic"] == "other_way_to_model").expect("it is told");
     assert_eq!(changed["data"]["fields"], json!({"from": "claude-opus-4-8", "to": "claude-haiku-4-5"}));
     assert!(calls(&events).iter().all(|call| call["data"]["model"] == "claude-haiku-4-5"), "{events:#?}");
+    nothing_left(data.path()).await;
+}
+
+#[tokio::test]
+async fn a_project_has_the_models_that_it_may_use() {
+    let data = tempfile::tempdir().expect("a directory");
+    let vendor = Vendor::start().await;
+    let Some(setup) = paying(data.path(), &vendor) else { return };
+    let server = setup
+        .env("LEGWORK_PROJECTS__SITE__MODELS", r#"["claude-haiku-*", "claude-sonnet-4-5"]"#)
+        .env("LEGWORK_AGENTS__CLAUDE_CODE__FALLBACK", r#"["claude-opus-4-8", "claude-haiku-4-5"]"#)
+        .start()
+        .await;
+    // Nobody named a model, so that it is the CLI's own choice, of which nothing is known before it asks.
+    let id = server.client.submit(&json!({ "prompt": "[[say: Hello.]]", "project": "site" })).await;
+    let ended = check_history(&server.client, &id).await;
+    let failed = &ended["outcome"];
+    assert_eq!((&failed["reason"], &failed["apiStatus"]), (&json!("refused_by_policy"), &json!(403)), "{ended:#}");
+    assert!(failed["message"].as_str().is_some_and(|message| message.contains("claude-haiku-*")), "{ended:#}");
+    assert!(vendor.asked().is_empty(), "the vendor was asked");
+
+    // What stands in for a model has to be allowed, too.
+    vendor.overload("claude-sonnet-4-5");
+    let job = json!({ "prompt": "[[say: Hello.]]", "project": "site", "model": "claude-sonnet-4-5" });
+    let id = server.client.submit(&job).await;
+    assert_eq!(check_history(&server.client, &id).await["outcome"]["result"], "Hello.");
+    let other = server.client.submit(&json!({ "prompt": "[[say: Hello.]]", "project": "other" })).await;
+    assert_eq!(check_history(&server.client, &other).await["outcome"]["result"], "Hello.");
     nothing_left(data.path()).await;
 }
 

@@ -46,6 +46,27 @@ async fn a_request_by_redis_cli_is_answered_and_repeated_without_running_again()
     assert_eq!(answers.further().await, None);
 }
 
+#[tokio::test]
+async fn what_there_is_no_budget_for_is_refused() {
+    let Some(redis) = Redis::start().await else { return };
+    let data = tempfile::tempdir().expect("a directory");
+    let server = Setup::scripted(data.path()).env("REDIS_URL", redis.url()).start().await;
+    redis.until_heard_by(1).await;
+    let mut answers = redis.listen().await;
+    let set_budget = async |limit: &str| {
+        let budget = json!({ "scope": "install", "period": "day", "limitUsd": limit });
+        let request = server.client.request("PUT", "/v1/budgets").json(&budget);
+        assert!(request.send().await.expect("an answer").status().is_success());
+    };
+    set_budget("$0.10").await;
+    redis.publish(r#"{"id":"1","prompt":"text hello"}"#).await;
+    let refused = answers.answer().await;
+    assert_eq!((&refused["id"], &refused["code"]), (&json!("1"), &json!("BUDGET_EXCEEDED")), "{refused}");
+    set_budget("$10").await;
+    redis.publish(r#"{"id":"2","prompt":"text hello"}"#).await;
+    assert_eq!(answers.answer().await["result"], "hello");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn three_servers_run_each_request_once_and_answer_it_once() {
     let (Some(redis), Some(database)) = (Redis::start().await, cluster::database().await) else { return };

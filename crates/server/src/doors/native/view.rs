@@ -32,6 +32,9 @@ pub struct ExecutionView {
     /// The session that it continues.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resume_session: Option<String>,
+    /// Seconds within which the outcome of an equal job stands for its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_ttl: Option<u64>,
     /// When it is stopped.
     pub limits: Limits,
     /// Tools it may or may not use.
@@ -92,6 +95,7 @@ impl ExecutionView {
             workspace: task.workspace,
             repository: task.repository,
             resume_session: task.resume_session,
+            cache_ttl: task.cache_ttl_seconds,
             limits: task.limits,
             tools: task.tools,
             project: record.project,

@@ -5,11 +5,11 @@ use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use legwork_gateway::model_proxy::{Admission, Pool};
-use legwork_model::{Clock, EventBody, Metered, Outcome, Waiting};
+use legwork_model::{Clock, EventBody, Failure, FailureReason, Metered, Outcome, Verdict, Waiting};
 use legwork_runner::StopReason;
 use tokio::sync::{mpsc, watch};
 
-use super::books::{BooksOf, Keeper};
+use super::books::{BooksOf, Closed, Keeper};
 use crate::executor::Executor;
 use crate::executor::prepared::Prepared;
 use crate::store::{ExecutionRecord, RecordedEvent};
@@ -30,11 +30,16 @@ pub(in crate::executor) struct Access {
 }
 
 impl Access {
-    /// Ends it; what the requests took stands in the outcome.
-    /// Gives what keeps the run from its models, if anything does.
+    /// Ends it; what the requests took stands in the outcome. Gives what keeps the run from its models, if anything does.
     pub(in crate::executor) async fn close(self, outcome: &mut Outcome) -> Option<Waiting> {
         drop(self.admission);
-        let (metered, hindrance) = self.keeper.close().await;
+        let Closed { metered, hindrance, not_allowed } = self.keeper.close().await;
+        if let (Some(why), Verdict::Failed(failure)) = (not_allowed, &mut outcome.verdict)
+            && matches!(failure.reason, FailureReason::CredentialsRejected | FailureReason::ApiError)
+        {
+            // What the agent takes a 403 for is not what it was.
+            *failure = Failure { api_status: failure.api_status, ..Failure::new(FailureReason::RefusedByPolicy, why) };
+        }
         outcome.metered = (metered.calls > 0).then(|| Box::new(beside_reported(metered, outcome)));
         hindrance
     }

@@ -57,6 +57,18 @@ struct State {
     /// Whether an answer could not be put on record.
     is_broken: bool,
     hindrance: Option<Waiting>,
+    /// Why the last request was refused, where that was for its model.
+    not_allowed: Option<String>,
+}
+
+/// What is known at the end of a run.
+pub(super) struct Closed {
+    /// What all its requests took.
+    pub(super) metered: Metered,
+    /// What keeps it from making more, if anything does.
+    pub(super) hindrance: Option<Waiting>,
+    /// Why its last request was refused, where that was for its model.
+    pub(super) not_allowed: Option<String>,
 }
 
 /// Puts the answers of a run on record, one after the other.
@@ -92,15 +104,16 @@ impl Keeper {
         self.sheet.state().hindrance
     }
 
-    /// Puts what is still open on record; tells what all requests took, and what keeps the run from making more, if anything.
-    pub(super) async fn close(self) -> (Metered, Option<Waiting>) {
+    /// Puts what is still open on record.
+    pub(super) async fn close(self) -> Closed {
         // What the agent was reading when it ended is cut off by then.
         if !self.sheet.is_settled().await {
             tracing::error!(execution = %self.sheet.of.id, "requests of a run are not on record");
         }
         drop(self.writing);
-        let state = self.sheet.state();
-        (state.metered, state.hindrance)
+        let mut state = self.sheet.state();
+        let not_allowed = state.not_allowed.take();
+        Closed { metered: state.metered, hindrance: state.hindrance, not_allowed }
     }
 }
 
@@ -256,6 +269,7 @@ impl Books for Sheet {
             metered.imputed |= answered.imputed;
             // Whatever kept the run from its models is over.
             state.hindrance = None;
+            state.not_allowed = None;
         }
         self.open.send_modify(|open| *open += 1);
         if self.lines.send(answered).is_err() {
@@ -269,6 +283,12 @@ impl Books for Sheet {
             let message = format!("The usage limit of the model's API is reached until {}.", held.until);
             self.stop(Failure { api_status: Some(429), ..Failure::new(FailureReason::UsageLimit, message) });
         }
+    }
+
+    fn not_allowed(&self, model: &str, allowed: &[String]) {
+        // An agent may ask for another model then; only where it gives up is this why.
+        let allowed = allowed.join(", ");
+        self.state().not_allowed = Some(format!("The run may not use the model `{model}`; allowed are {allowed}."));
     }
 
     fn unpriced(&self, model: &str) {

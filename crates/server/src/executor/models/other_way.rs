@@ -2,6 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
+use legwork_gateway::model_proxy::AllowedModels;
 use legwork_model::{EventBody, FailureReason, Outcome, Task, Verdict, WaitReason};
 
 use super::Access;
@@ -58,7 +59,9 @@ impl Access {
                 if !is_held && !fails {
                     return None;
                 }
-                OtherWay::Model(next_model(&config.agent(prepared.agent.name()).fallback, &prepared.task)?)
+                let fallback = config.agent(prepared.agent.name()).fallback;
+                let route = prepared.route.as_ref()?;
+                OtherWay::Model(next_model(fallback, &prepared.task, &route.models)?)
             }
             _ => return None,
         };
@@ -67,8 +70,9 @@ impl Access {
     }
 }
 
-/// The model of the list after the present one; the first, where that is not in it.
-fn next_model(fallback: &[String], task: &Task) -> Option<String> {
+/// The next model of the list after the present one that may be used; the first, where that is not in it.
+fn next_model(fallback: Vec<String>, task: &Task, allowed: &AllowedModels) -> Option<String> {
     let present = fallback.iter().position(|model| Some(model) == task.model.as_ref());
-    fallback.get(present.map_or(0, |present| present + 1)).cloned()
+    let mut rest = fallback.into_iter().skip(present.map_or(0, |present| present + 1));
+    rest.find(|model| allowed.without(model).is_none())
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use legwork_agents::{Agent, Credential, Setup};
-use legwork_gateway::model_proxy::Pool;
+use legwork_gateway::model_proxy::{AllowedModels, Pool};
 use legwork_model::{FailureReason, ModelApi, Verdict};
 use url::Url;
 
@@ -22,7 +22,7 @@ pub(in crate::executor) struct Route {
     pub(super) api_path: &'static str,
     pub(super) upstream: Url,
     pub(super) pool: Arc<Pool>,
-    pub(super) models: Vec<String>,
+    pub(super) models: AllowedModels,
     pub(super) priced_as: Option<&'static str>,
 }
 
@@ -44,7 +44,7 @@ impl Models {
         lease: Lease,
         own: bool,
         model: &Model,
-        models: &[String],
+        models: AllowedModels,
     ) -> Result<Option<(Setup, Route)>, Verdict> {
         let (Some(credential), Some(endpoint)) = (&setup.credential, agent.model_endpoint(setup)) else {
             return Ok(None);
@@ -67,15 +67,7 @@ impl Models {
         let base_url = format!("http://{}{}", self.address, agent.api_path());
         let setup = Setup { credential: Some(shown), base_url: Some(base_url), ..setup.clone() };
         let priced_as = (*model != Model::Configured).then_some(STAND_IN);
-        let route = Route {
-            token,
-            api: endpoint.api,
-            api_path: agent.api_path(),
-            upstream,
-            pool,
-            models: models.to_vec(),
-            priced_as,
-        };
+        let route = Route { token, api: endpoint.api, api_path: agent.api_path(), upstream, pool, models, priced_as };
         Ok(Some((setup, route)))
     }
 }

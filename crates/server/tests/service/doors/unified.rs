@@ -117,6 +117,20 @@ async fn fields_tell_the_two_contracts_apart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_there_is_no_budget_for_is_refused() {
+    let app = app().await;
+    let budget = json!({ "scope": "install", "period": "day", "limitUsd": "$0.10" });
+    app.call("PUT", "/v1/budgets").json(&budget).send().await.expect(200);
+    let refused = request(&app, &json!({})).send().await;
+    let problem = refused.json();
+    assert_eq!((refused.status.as_u16(), &problem["code"]), (402, &json!("budget_exceeded")), "{problem}");
+    assert_eq!(problem["resetsAt"], "2026-03-02T00:00:00.000Z");
+    let refusals = app.call("GET", "/v1/budgets/refusals").send().await.expect(200).json();
+    assert_eq!(refusals["refusals"].as_array().map(Vec::len), Some(1), "{refusals}");
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn malformed_requests() {
     let app = TestApp::with(|config, folder| config.doors.unified.workspace_dir = folder.join("workspaces")).await;
     let workspaces = app.folder().join("workspaces");
