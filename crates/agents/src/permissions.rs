@@ -15,18 +15,30 @@ pub(crate) struct Wanted {
     risk: Risk,
     /// What rules with a pattern look at.
     details: Vec<String>,
+    /// The call that it would be.
+    call: Option<String>,
 }
 
 impl Wanted {
     /// A use that is about one thing, or about nothing that a pattern could fit.
     pub(crate) fn new(tool: String, input: Value, risk: impl Fn(&str, &Value) -> Risk) -> Self {
         let details = detail(&input).map(str::to_owned).into_iter().collect();
-        Self { risk: risk(&tool, &input), tool, input, details }
+        Self { risk: risk(&tool, &input), tool, input, details, call: None }
+    }
+
+    /// The same, as the call that events know by this id.
+    pub(crate) fn of_call(self, call: Option<String>) -> Self {
+        Self { call, ..self }
     }
 
     /// The same, but about these things.
     pub(crate) fn about(self, details: Vec<String>) -> Self {
         Self { details, ..self }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn call(&self) -> Option<&str> {
+        self.call.as_deref()
     }
 
     pub(crate) fn risk(&self) -> Risk {
@@ -53,10 +65,12 @@ pub(crate) struct Decision {
 }
 
 impl Decision {
-    /// What is told of it. As with an agent's own rules, of the mode's only what they refuse.
-    pub(crate) fn event(self, id: String, tool: String) -> Option<EventBody> {
+    /// What is told of it. As with an agent's own rules, of the mode's only what they refuse. It is told by the id of the
+    /// call, or by that of the request where the agent does not say which call it is for.
+    pub(crate) fn event(self, request: String, wanted: Wanted) -> Option<EventBody> {
         let Self { allowed, by_policy } = self;
         let by = by_policy.then(|| "policy".to_owned());
+        let (id, tool) = (wanted.call.unwrap_or(request), wanted.tool);
         (by_policy || !allowed).then_some(EventBody::PermissionDecision { id, tool, allowed, by })
     }
 }
@@ -94,8 +108,8 @@ impl<A> Permissions<A> {
     /// Asks somebody, who knows the request by `id`.
     pub(crate) fn ask(&mut self, id: String, wanted: Wanted, to_answer: A) -> EventBody {
         self.asked.insert(id.clone(), to_answer);
-        let Wanted { tool, input, risk, .. } = wanted;
-        EventBody::PermissionRequest { id, tool, input, risk: Some(risk) }
+        let Wanted { tool, input, risk, call: tool_call_id, .. } = wanted;
+        EventBody::PermissionRequest { id, tool, input, risk: Some(risk), tool_call_id }
     }
 
     /// A request is answered or withdrawn. `None` where it is not open any more.

@@ -138,6 +138,7 @@ pub enum EventBody {
         parent_tool_call_id: Option<String>,
     },
     /// The agent asks for a permission.
+    #[schema(rename_all = "camelCase")]
     PermissionRequest {
         /// Joins the request to its decision.
         id: String,
@@ -148,6 +149,9 @@ pub enum EventBody {
         /// What the call may do.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         risk: Option<Risk>,
+        /// The tool call that it is for, where the agent says it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tool_call_id: Option<String>,
     },
     /// A permission was given or refused.
     PermissionDecision {

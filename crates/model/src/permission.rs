@@ -65,6 +65,25 @@ pub enum Risk {
     Dangerous,
 }
 
+impl Risk {
+    /// As it is written in JSON and in the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Execute => "execute",
+            Self::Network => "network",
+            Self::Dangerous => "dangerous",
+        }
+    }
+
+    /// The class of that name.
+    pub fn parse(name: &str) -> Option<Self> {
+        let all = [Self::Read, Self::Write, Self::Execute, Self::Network, Self::Dangerous];
+        all.into_iter().find(|risk| risk.as_str() == name)
+    }
+}
+
 /// A call of a tool, as far as rules look at it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ToolUse<'a> {

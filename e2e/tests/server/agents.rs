@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use super::lab::{Client, Server, Setup, check_history, nothing_left};
+use super::tool_uses::tool_uses;
 use super::warm::{metric, until_waiting};
 
 /// A rehearsing server over the real programs; `None` (said aloud) where there are none.
@@ -138,6 +139,9 @@ async fn decide(client: &Client, case: &Case) {
     let decided: Vec<_> = events.iter().filter(|event| event["kind"] == "permission_decision").collect();
     let by_people = decided.iter().filter(|event| event["data"]["by"] == "local").count();
     assert_eq!(by_people, 2, "{}: {decided:#?}", case.agent);
+    let uses = tool_uses(client, &id).await;
+    let by_people: Vec<_> = uses.iter().filter_map(|one| one.strip_suffix(" local")?.split(' ').nth(1)).collect();
+    assert_eq!((uses.len(), by_people), (2, vec!["allowed", "denied"]), "{}: {uses:?}", case.agent);
 }
 
 async fn nth_request(client: &Client, id: &str, number: usize) -> Value {

@@ -27,5 +27,6 @@ mod secrets;
 mod sentry;
 mod shutdown;
 mod survival;
+mod tool_uses;
 mod unified;
 mod warm;

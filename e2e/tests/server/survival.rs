@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::claude::rehearsing;
 use super::conversations::{nth, of_kind, say, send};
 use super::lab::{Server, Setup, check_history, nothing_left};
+use super::tool_uses::tool_uses;
 
 fn surviving(setup: Setup) -> Setup {
     setup.env("LEGWORK_RUNS__DETACH", "true").env("LEGWORK_SHUTDOWN__DRAIN_SECONDS", "0")
@@ -174,6 +175,7 @@ async fn what_the_agent_asked_before_can_be_decided_after() {
     assert_eq!(execution["outcome"]["result"], "done", "{execution:#}");
     let events = second.client.events(&id).await;
     assert_eq!(of_kind(&events, "permission_request").len(), 1, "{events:#?}");
+    assert_eq!(tool_uses(&second.client, &id).await, ["Bash allowed local", "Read allowed policy"]);
 }
 
 #[tokio::test]

@@ -132,9 +132,9 @@ impl Run {
     fn permission_request(&mut self, asked: ControlRequest, decoded: &mut Vec<Decoded>) {
         let ControlRequest { request_id: id, request: CanUseTool { tool_name: tool, input, tool_use_id } } = asked;
         let risk = Some(risk(&tool, &input));
-        self.calls.extend(tool_use_id.map(|call| (id.clone(), call)));
+        self.calls.extend(tool_use_id.clone().map(|call| (id.clone(), call)));
         self.asked.insert(id.clone(), input.clone());
-        push(decoded, EventBody::PermissionRequest { id, tool, input, risk });
+        push(decoded, EventBody::PermissionRequest { id, tool, input, risk, tool_call_id: tool_use_id });
     }
 
     /// The program asks before each use of a tool. What rules say it is told at once; where they say that somebody is to be

@@ -19,7 +19,7 @@ use crate::permissions::{Permissions, Wanted, name_of};
 pub(super) struct Approvals {
     /// With the id to answer to.
     permissions: Permissions<(Value, Kind)>,
-    changes: Changes,
+    announced: Announced,
 }
 
 impl Approvals {
@@ -29,27 +29,27 @@ impl Approvals {
 
     /// An item began, which may be what a request is about.
     pub(super) fn announced(&mut self, item: &Fields) {
-        if let (Some(Value::String(id)), Some(changes)) = (item.get("id"), item.get("changes")) {
-            self.changes.insert(id.clone(), changes.clone());
+        if let (Some(Value::String(id)), true) = (item.get("id"), item.contains_key("changes") || is_mcp_call(item)) {
+            self.announced.insert(id.clone(), item.clone());
         }
     }
 
     /// An item came to its end.
     pub(super) fn done(&mut self, item: &Fields) {
         if let Some(Value::String(id)) = item.get("id") {
-            self.changes.remove(id);
+            self.announced.remove(id);
         }
     }
 
     /// The program asks something. It waits for the answer, so there has to be one.
     pub(super) fn requested(&mut self, method: String, id: Value, params: Fields, decoded: &mut Vec<Decoded>) {
-        let Some(Ask { wanted, kind }) = Ask::read(&method, &params, &self.changes) else {
+        let Some(Ask { wanted, kind }) = Ask::read(&method, &params, &self.announced) else {
             return not_offered(method, &id, params, decoded);
         };
         // Without a policy there is nobody to decide what is beyond its sandbox.
         match self.permissions.decide(&wanted, false) {
             Some(decision) => {
-                decoded.extend(decision.event(name_of(&id), wanted.tool).map(Decoded::Event));
+                decoded.extend(decision.event(name_of(&id), wanted).map(Decoded::Event));
                 input(decoded, requests::answer(&id, &kind.answer(decision.allowed)));
             }
             None => push(decoded, self.permissions.ask(name_of(&id), wanted, (id, kind))),
@@ -105,15 +105,19 @@ enum Kind {
     Grant(Value),
 }
 
-/// The changes that were announced, by the id of their item: the request for their permission only names that.
-type Changes = BTreeMap<String, Value>;
+/// The items that were announced, by their ids, of which requests do not say all: the changes that one is for are in its item
+/// alone, and which call of an MCP server it is for can only be told from the item.
+type Announced = BTreeMap<String, Fields>;
 
 impl Ask {
     /// `None` for a request that asks for no permission, or not in a form that is known.
-    fn read(method: &str, params: &Fields, changes: &Changes) -> Option<Self> {
+    fn read(method: &str, params: &Fields, announced: &Announced) -> Option<Self> {
         let text = |name: &str| params.get(name).and_then(Value::as_str);
-        let asks_for =
-            |tool: &str, input: Value, kind: Kind| Self { wanted: Wanted::new(tool.to_owned(), input, risk), kind };
+        let item = text("itemId").map(str::to_owned);
+        let asks_for = |tool: &str, input: Value, kind: Kind| {
+            let wanted = Wanted::new(tool.to_owned(), input, risk).of_call(item.clone());
+            Self { wanted, kind }
+        };
         match method {
             "item/commandExecution/requestApproval" => Some(match text("command") {
                 Some(command) => asks_for("command_execution", command_input(command, text("cwd")), Kind::Decision),
@@ -124,10 +128,11 @@ impl Ask {
                 }
             }),
             "item/fileChange/requestApproval" => {
-                let changes = changes.get(text("itemId")?).cloned().unwrap_or_default();
+                let changes = announced.get(text("itemId")?).and_then(|item| item.get("changes"));
+                let changes = changes.cloned().unwrap_or_default();
                 let input = json!({"changes": changes, "grantRoot": params.get("grantRoot")});
-                let wanted = Wanted::new("file_change".to_owned(), input, risk).about(changed_paths(&changes));
-                Some(Self { wanted, kind: Kind::Decision })
+                let Self { wanted, kind } = asks_for("file_change", input, Kind::Decision);
+                Some(Self { wanted: wanted.about(changed_paths(&changes)), kind })
             }
             "item/permissions/requestApproval" => {
                 let wanted = params.get("permissions")?.clone();
@@ -137,12 +142,26 @@ impl Ask {
                 let meta = params.get("_meta")?;
                 // Else the server itself wants to know something, which nobody is there for.
                 (meta["codex_approval_kind"] == "mcp_tool_call").then_some(())?;
-                let tool = mcp_tool(text("serverName")?, meta["tool_name"].as_str()?);
-                Some(asks_for(&tool, meta["tool_params"].clone(), Kind::Elicitation))
+                let (server, tool, input) = (text("serverName")?, meta["tool_name"].as_str()?, &meta["tool_params"]);
+                let Self { wanted, kind } = asks_for(&mcp_tool(server, tool), input.clone(), Kind::Elicitation);
+                Some(Self { wanted: wanted.of_call(mcp_call(announced, server, tool, input)), kind })
             }
             _ => None,
         }
     }
+}
+
+fn is_mcp_call(item: &Fields) -> bool {
+    item.get("type").is_some_and(|kind| kind == "mcpToolCall")
+}
+
+/// The call that was announced with just that.
+fn mcp_call(announced: &Announced, server: &str, tool: &str, input: &Value) -> Option<String> {
+    let is_it = |item: &Fields| {
+        let has = |name: &str, wanted: &Value| item.get(name).unwrap_or(&Value::Null) == wanted;
+        is_mcp_call(item) && has("server", &server.into()) && has("tool", &tool.into()) && has("arguments", input)
+    };
+    announced.iter().find(|(_, item)| is_it(item)).map(|(id, _)| id.clone())
 }
 
 impl Kind {
@@ -171,8 +190,13 @@ mod tests {
 
     fn read(method: &str, params: Value) -> Option<Ask> {
         let Value::Object(params) = params else { panic!("not an object") };
-        let changes = Changes::from([("c1".to_owned(), json!([{"path": "src/a.rs"}, {"path": "/etc/b"}]))]);
-        Ask::read(method, &params, &changes)
+        let change = json!({"changes": [{"path": "src/a.rs"}, {"path": "/etc/b"}]});
+        let call = json!({"type": "mcpToolCall", "server": "a", "tool": "add", "arguments": {"a": 1}});
+        let items = [("c1", change), ("m1", call)].map(|(id, item)| {
+            let Value::Object(item) = item else { panic!("not an object") };
+            (id.to_owned(), item)
+        });
+        Ask::read(method, &params, &Announced::from(items))
     }
 
     #[test]
@@ -194,6 +218,15 @@ mod tests {
         let rules = r#"{"rules":[{"action":"deny","risk":"dangerous"},{"action":"allow","pattern":"git status*"}]}"#;
         assert_eq!(ask.wanted.decided_by(&policy(rules)), PermissionAction::Deny);
         assert_eq!(ask.wanted.input["command"], "git status && rm -rf x");
+    }
+
+    #[test]
+    fn a_call_of_an_mcp_server_is_known_by_what_it_is() {
+        for (tool, input, call) in [("add", 1, Some("m1")), ("add", 2, None), ("sub", 1, None)] {
+            let meta = json!({"codex_approval_kind": "mcp_tool_call", "tool_name": tool, "tool_params": {"a": input}});
+            let ask = read("mcpServer/elicitation/request", json!({"serverName": "a", "_meta": meta})).expect("an ask");
+            assert_eq!(ask.wanted.call(), call, "{tool} {input}");
+        }
     }
 
     #[test]

@@ -275,7 +275,7 @@ impl Run {
         let wanted = wanted(asked);
         match self.permissions.decide(&wanted, false) {
             Some(decision) => {
-                decoded.extend(decision.event(id.clone(), wanted.tool).map(Decoded::Event));
+                decoded.extend(decision.event(id.clone(), wanted).map(Decoded::Event));
                 input(decoded, requests::reply(&id, decision.allowed, ""));
             }
             None => push(decoded, self.permissions.ask(id, wanted, ())),

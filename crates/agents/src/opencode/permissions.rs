@@ -32,9 +32,9 @@ fn looking(others: &str, more: Option<&str>) -> Value {
 
 /// What is asked for. It is about the whole command where there is one; the program's own patterns are the parts of it.
 pub(super) fn wanted(asked: PermissionAsked) -> Wanted {
-    let PermissionAsked { permission, patterns, metadata, .. } = asked;
+    let PermissionAsked { permission, patterns, metadata, tool, .. } = asked;
     let details = metadata["command"].as_str().map_or(patterns, |command| vec![command.to_owned()]);
-    Wanted::new(permission, metadata, risk).about(details)
+    Wanted::new(permission, metadata, risk).about(details).of_call(tool.map(|tool| tool.call))
 }
 
 #[cfg(test)]

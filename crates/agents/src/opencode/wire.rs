@@ -168,4 +168,13 @@ pub(super) struct PermissionAsked {
     pub patterns: Vec<String>,
     #[serde(default)]
     pub metadata: Value,
+    #[serde(default)]
+    pub tool: Option<AskedFor>,
+}
+
+/// The call that a permission is asked for.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct AskedFor {
+    #[serde(rename = "callID")]
+    pub call: String,
 }

@@ -56,6 +56,7 @@ pub fn router(doors: Doors) -> Router {
         .nest("/v1/executions", native::routes())
         .route("/v1/agents", get(native::agents::list))
         .nest("/v1/approvals", native::approvals::routes())
+        .route("/v1/tool-uses", get(native::tool_uses::list))
         .nest("/v1/budgets", native::budgets::routes())
         .route("/v1/usage", get(native::usage::usage))
         .route("/generate", post(generate::generate))

@@ -4,7 +4,9 @@ mod follow;
 mod hub;
 mod redaction;
 mod run_log;
+mod tool_uses;
 
 pub use follow::follow;
 pub use hub::{Hub, Signal, Subscription};
 pub use run_log::{Appended, RunLog};
+pub(crate) use tool_uses::digest;

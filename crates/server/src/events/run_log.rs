@@ -3,17 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use legwork_agents::Agent;
 use legwork_model::{Clock, EventBody, Outcome, Timestamp, Waiting};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::hub::{Hub, Signal};
 use super::redaction::Redaction;
+use super::tool_uses::{OF_TOOLS, ToolUses};
 use crate::mask::Mask;
 use crate::store::append::{Append, Fenced, Lease};
 use crate::store::finish::{Finish, finished_event};
 use crate::store::kept::Kept;
 use crate::store::park::Park;
+use crate::store::tool_uses::ToolUseNews;
 use crate::store::{ExecutionRecord, NewEvent, RecordedEvent, Store, StoreError};
 
 /// Events of one append at the most.
@@ -44,6 +47,7 @@ pub struct RunLog {
     pending: Vec<NewEvent>,
     session_id: Option<String>,
     turns: Turns,
+    tool_uses: ToolUses,
     /// Whether the agent said something that is not known.
     has_drifted: bool,
 }
@@ -91,18 +95,26 @@ pub enum Appended {
 }
 
 impl RunLog {
-    /// The log of the run that holds `lease`, whose last event so far is number `last_seq`.
-    pub fn new(store: Store, hub: Hub, clock: Arc<dyn Clock>, mask: Mask, lease: Lease, last_seq: u64) -> Self {
+    /// The log of the run of `agent` that `record` is of.
+    pub fn new(
+        store: Store,
+        hub: Hub,
+        clock: Arc<dyn Clock>,
+        mask: Mask,
+        record: &ExecutionRecord,
+        agent: Option<&'static dyn Agent>,
+    ) -> Self {
         Self {
             store,
             hub,
             clock,
             redaction: Redaction::new(mask),
-            lease,
-            last_seq,
+            lease: Lease { id: record.id, fence: record.fence },
+            last_seq: record.last_seq,
             pending: Vec::new(),
             session_id: None,
             turns: Turns::default(),
+            tool_uses: ToolUses::new(agent, record.task.permissions.is_some()),
             has_drifted: false,
         }
     }
@@ -113,6 +125,11 @@ impl RunLog {
         self.turns.number = recorded.iter().filter_map(|event| event.turn).max().unwrap_or_default();
         let last = recorded.iter().rev().find(|event| TURN_MARKS.contains(&event.kind.as_str()));
         self.turns.ended = last.is_some_and(|event| event.kind == "turn_ended");
+        // What was decided about their uses of tools is on record with them.
+        let of_tools = recorded.iter().filter(|event| OF_TOOLS.contains(&event.kind.as_str()));
+        for event in of_tools.filter_map(|event| event.decode().ok()) {
+            self.tool_uses.told_by(event.seq, &event.body);
+        }
         // A secret may have begun in what was told last.
         for event in recorded.iter().rev().take(RECENT).rev().filter_map(|event| event.decode().ok()) {
             self.redaction.take(event.at, event.body);
@@ -142,9 +159,19 @@ impl RunLog {
         for (at, body) in events {
             let mut event = NewEvent::new(at, &body);
             event.turn = self.turns.of(&body);
+            event.tool_use = self.news_of_tool_use(&body);
             event.data = capped(self.redaction.mask().apply_to_json(event.data), &body);
             self.pending.push(event);
         }
+    }
+
+    fn news_of_tool_use(&mut self, body: &EventBody) -> Option<Box<ToolUseNews>> {
+        let seq = self.last_seq + self.pending.len() as u64 + 1;
+        let mut news = self.tool_uses.told_by(seq, body)?;
+        if let ToolUseNews::Begun { tool, .. } = &mut news {
+            *tool = self.redaction.mask().apply(std::mem::take(tool));
+        }
+        Some(Box::new(news))
     }
 
     /// The agent says something that its adapter does not know: a newer version may speak otherwise.

@@ -5,11 +5,10 @@ use std::collections::BTreeMap;
 use legwork_agents::Order;
 use legwork_model::{EventBody, ExecutionId, Risk};
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 use tokio::time::{Duration, Instant};
 
 use super::execute::Executor;
-use crate::app::hex;
+use crate::events::digest;
 use crate::store::approvals::{Approval, ApprovalState, Ask, Expire};
 
 /// What the database takes of the name of a tool.
@@ -31,6 +30,17 @@ struct Open {
     expired: bool,
 }
 
+/// What an agent asks.
+#[derive(Debug)]
+pub(super) struct Question {
+    /// The agent's id of it.
+    pub(super) request: String,
+    pub(super) tool: String,
+    pub(super) input: Value,
+    pub(super) risk: Option<Risk>,
+    pub(super) tool_call_id: Option<String>,
+}
+
 /// A question that nobody decided.
 #[derive(Debug)]
 pub(super) struct Expired {
@@ -50,19 +60,17 @@ impl Approvals {
         &mut self,
         executor: &Executor,
         execution: ExecutionId,
-        request: String,
-        tool: String,
-        input: Value,
-        risk: Option<Risk>,
+        question: Question,
     ) -> Result<EventBody, Order> {
+        let Question { request, tool, input, risk, tool_call_id } = question;
         let now = executor.clock.now();
-        let id = format!("apr_{}", &hash(&[&execution.to_string(), &request, &now.to_string()])[..26]);
+        let id = format!("apr_{}", &digest(&[&execution.to_string(), &request, &now.to_string()])[..26]);
         let approval = Approval {
             id: id.clone(),
             execution_id: execution,
             request: request.clone(),
             tool: tool.chars().take(TOOL_CHARS).collect(),
-            digest: hash(&[&tool, &input.to_string()]),
+            digest: digest(&[&tool, &input.to_string()]),
             input: executor.masked_value(execution, &input),
             risk: risk.unwrap_or(Risk::Dangerous),
             state: ApprovalState::Pending,
@@ -79,7 +87,7 @@ impl Approvals {
         let until = Instant::now() + self.patience;
         let open = Open { approval: id.clone(), tool: tool.clone(), until, expired: false };
         self.open.insert(request, open);
-        Ok(EventBody::PermissionRequest { id, tool, input, risk })
+        Ok(EventBody::PermissionRequest { id, tool, input, risk, tool_call_id })
     }
 
     /// A question that an earlier server process put on record, and whose answer the agent did not get. It may have been decided
@@ -134,14 +142,4 @@ impl Approvals {
         }
         expired
     }
-}
-
-/// SHA-256 over texts, each ended by a zero byte, in hex.
-fn hash(texts: &[&str]) -> String {
-    let mut hash = Sha256::new();
-    for text in texts {
-        hash.update(text.as_bytes());
-        hash.update([0]);
-    }
-    hex(&hash.finalize())
 }

@@ -146,8 +146,8 @@ impl Executor {
             self.hub.clone(),
             Arc::clone(&self.clock),
             self.mask_of(record.id),
-            lease,
-            record.last_seq,
+            &record,
+            self.config.known_agents.find(&record.task.agent),
         );
         let survivor = match survivor {
             Some(taken) => match self.recorded(record.id).await {

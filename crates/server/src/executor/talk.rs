@@ -10,7 +10,7 @@ use legwork_runner::{Instruction, RunDirs, StopReason};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Duration, Instant, sleep_until};
 
-use super::approvals::Approvals;
+use super::approvals::{Approvals, Question};
 use super::bells::Bell;
 use super::execute::Executor;
 use super::seat::Seat;
@@ -180,8 +180,9 @@ impl<'a> Talk<'a> {
             self.session = Some(session.clone());
         }
         let event = match event {
-            EventBody::PermissionRequest { id, tool, input, risk } => {
-                match self.approvals.ask(self.executor, self.id, id, tool, input, risk).await {
+            EventBody::PermissionRequest { id: request, tool, input, risk, tool_call_id } => {
+                let question = Question { request, tool, input, risk, tool_call_id };
+                match self.approvals.ask(self.executor, self.id, question).await {
                     Ok(asked) => asked,
                     Err(refused) => {
                         let _ = orders.send(Instruction::Order(refused)).await;

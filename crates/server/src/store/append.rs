@@ -6,6 +6,7 @@ use sea_orm::{ActiveValue, ColumnTrait, DbErr, EntityTrait, QueryFilter};
 
 use super::entity::{event, execution};
 use super::record::NewEvent;
+use super::tool_uses::record_tool_uses;
 use super::transaction::Transaction;
 use super::write::Write;
 
@@ -100,6 +101,7 @@ pub(super) async fn insert_events(
             turn: ActiveValue::Set(event.turn.and_then(|turn| i32::try_from(turn).ok())),
         });
         tx.execute(event::Entity::insert_many(rows)).await?;
+        record_tool_uses(tx, id, last + 1, now).await?;
         last += i64::try_from(now.len()).unwrap_or(i64::MAX);
         rest = later;
     }

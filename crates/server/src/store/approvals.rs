@@ -87,14 +87,13 @@ impl Write for Ask {
 
     async fn apply(&self, tx: &Transaction<'_>) -> Result<(), DbErr> {
         let asked = &self.0;
-        let risk = serde_json::to_value(asked.risk).map_err(|error| DbErr::Custom(error.to_string()))?;
         let row = approval::ActiveModel {
             id: ActiveValue::Set(asked.id.clone()),
             execution_id: ActiveValue::Set(asked.execution_id.to_string()),
             request_id: ActiveValue::Set(asked.request.clone()),
             tool: ActiveValue::Set(asked.tool.clone()),
             input: ActiveValue::Set(asked.input.to_string()),
-            risk: ActiveValue::Set(risk.as_str().unwrap_or_default().to_owned()),
+            risk: ActiveValue::Set(asked.risk.as_str().to_owned()),
             digest: ActiveValue::Set(asked.digest.clone()),
             state: ActiveValue::Set(asked.state.as_str().to_owned()),
             created_at: ActiveValue::Set(asked.created_at.as_millis()),
@@ -231,8 +230,7 @@ impl TryFrom<approval::Model> for Approval {
             execution_id: row.execution_id.parse().map_err(|_| unreadable("an execution id", &row.execution_id))?,
             request: row.request_id,
             input: serde_json::from_str(&row.input).map_err(|error| StoreError::unreadable("an input", &error))?,
-            risk: serde_json::from_value(Value::String(row.risk.clone()))
-                .map_err(|_| unreadable("a risk", &row.risk))?,
+            risk: Risk::parse(&row.risk).ok_or_else(|| unreadable("a risk", &row.risk))?,
             state: ApprovalState::parse(&row.state).ok_or_else(|| unreadable("a state", &row.state))?,
             id: row.id,
             tool: row.tool,

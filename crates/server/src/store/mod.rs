@@ -35,6 +35,7 @@ pub mod quota;
 pub mod record;
 pub mod secrets;
 pub mod sessions;
+pub mod tool_uses;
 pub mod usage;
 
 pub use connect::Store;

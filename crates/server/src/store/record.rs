@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use super::append::recordable_session;
 use super::entity::{event, execution};
 use super::error::StoreError;
+use super::tool_uses::ToolUseNews;
 
 /// One execution as recorded.
 #[derive(Debug, Clone)]
@@ -152,6 +153,8 @@ pub struct NewEvent {
     pub data: String,
     /// The turn of the agent that it belongs to, from 1.
     pub turn: Option<u32>,
+    /// What it tells of a use of a tool.
+    pub tool_use: Option<Box<ToolUseNews>>,
 }
 
 impl NewEvent {
@@ -160,7 +163,7 @@ impl NewEvent {
         // Bodies hold strings, numbers and JSON values only, which always serialise.
         let json = serde_json::to_string(body).unwrap_or_default();
         let data = serde_json::from_str(&json).map_or("{}", |Written { data }| data.get());
-        Self { at, kind: body.kind(), data: data.to_owned(), turn: None }
+        Self { at, kind: body.kind(), data: data.to_owned(), turn: None, tool_use: None }
     }
 }
 

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 /// Words in the prompt: `many` says 300 things, `fail` ends with an error, `silent` ends without a result, `write`
-/// changes files, `secret` tells its API key, `token` its variable `TOKEN` (also to a file beside
+/// changes files, `tool` reads a file with a tool, `secret` tells its API key, `token` its variable `TOKEN` (also to a file beside
 /// the gate), `gate` waits in the middle until the test opens the gate, `hang` waits
 /// for ever.
 const SCRIPT: &str = r#"#!/bin/sh
@@ -27,6 +27,11 @@ case $prompt in
 *fail*) error=true ;;
 *silent*) exit 0 ;;
 *write*) echo new >new.txt; text written ;;
+*tool*)
+    printf '{"type":"assistant","session_id":"%s","parent_tool_use_id":null,"message":{"id":"m","type":"message",' "$session"
+    printf '"role":"assistant","model":"scripted","content":[{"type":"tool_use","id":"t1","name":"Read","input":{"file_path":"a"}}]}}\n'
+    printf '{"type":"user","session_id":"%s","parent_tool_use_id":null,"message":{"role":"user",' "$session"
+    printf '"content":[{"type":"tool_result","tool_use_id":"t1","content":"1"}]}}\n' ;;
 *token*) printf %s "$TOKEN" >GATE.token; text "the token is $TOKEN" ;;
 *secret*) text "the key is $ANTHROPIC_API_KEY" ;;
 *gate*) text before; read -r token <GATE; text after ;;

@@ -99,6 +99,9 @@ async fn real_answers_are_as_described() {
     }
     answers.push(("get /v1/executions", app.get("/v1/executions?limit=2").await));
     answers.push(("get /v1/executions", app.get("/v1/executions?limit=0").await));
+    app.run("tool").await;
+    answers.push(("get /v1/tool-uses", app.get("/v1/tool-uses").await));
+    answers.push(("get /v1/tool-uses", app.get("/v1/tool-uses?tools=Bash").await));
     answers.push(("get /v1/executions/{id}", app.get(&path("exe_1", "")).await));
     answers.push(("post /v1/executions", app.post("/v1/executions", &json!({ "prompt": "" })).await));
     answers.push(("post /v1/executions", app.call("POST", "/v1/executions").body("x").send().await));

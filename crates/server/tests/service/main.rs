@@ -24,3 +24,4 @@ mod sessions;
 mod settings;
 mod submitting;
 mod taking_over;
+mod tool_uses;

@@ -20,3 +20,4 @@ mod opening;
 mod payloads;
 mod random_walk;
 mod secrets;
+mod tool_uses;

@@ -146,13 +146,13 @@ impl Conversation {
         // Some agents do not tell of a call before they ask whether they may make it.
         self.tools.introduce(&told, self.dialect, &mut self.speech, decoded);
         let input = tools::input(&told, self.dialect);
-        let wanted = Wanted::new((self.dialect.tool)(&told), input, self.dialect.risk);
+        let wanted = Wanted::new((self.dialect.tool)(&told), input, self.dialect.risk).of_call(Some(told.tool_call_id));
         let mode_allows = allowed_by_mode(self.job.mode.as_deref(), &self.job.tools, &wanted);
         let asked = Asked { id, options };
         match self.permissions.decide(&wanted, mode_allows) {
             Some(decision) => {
                 decoded.push(asked.answer(decision.allowed));
-                decoded.extend(decision.event(told.tool_call_id, wanted.tool).map(Decoded::Event));
+                decoded.extend(decision.event(name_of(&asked.id), wanted).map(Decoded::Event));
             }
             None => push(decoded, self.permissions.ask(name_of(&asked.id), wanted, asked)),
         }

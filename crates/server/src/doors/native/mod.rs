@@ -14,6 +14,7 @@ pub mod output;
 pub mod patch;
 pub mod retry;
 mod stream;
+pub mod tool_uses;
 pub mod usage;
 mod view;
 

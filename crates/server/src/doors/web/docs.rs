@@ -30,6 +30,7 @@ use crate::doors::{claude_code, execute, generate, native, redis, web};
         native::approvals::list,
         native::approvals::one,
         native::approvals::decide,
+        native::tool_uses::list,
         native::budgets::list::list,
         native::budgets::put::put,
         native::budgets::remove::remove,

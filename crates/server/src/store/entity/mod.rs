@@ -19,3 +19,4 @@ pub(super) mod quota_call;
 pub(super) mod reservation;
 pub(super) mod secret;
 pub(super) mod session;
+pub(super) mod tool_use;

@@ -49,7 +49,7 @@ pub(super) fn bytes(backend: DbBackend, name: &'static str) -> ColumnDef {
 }
 
 /// On SQLite: the rows are in their key's index, and in nothing else.
-fn without_rowid(backend: DbBackend) -> &'static str {
+pub(super) fn without_rowid(backend: DbBackend) -> &'static str {
     if backend == DbBackend::Sqlite { "WITHOUT ROWID" } else { "" }
 }
 

@@ -10,6 +10,7 @@ mod m0004_secrets;
 mod m0005_budgets;
 mod m0006_waiting;
 mod m0007_cache;
+mod m0008_tool_uses;
 
 pub(super) struct Migrator;
 
@@ -23,6 +24,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0005_budgets::Migration),
             Box::new(m0006_waiting::Migration),
             Box::new(m0007_cache::Migration),
+            Box::new(m0008_tool_uses::Migration),
         ]
     }
 }
