@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Component, Path, PathBuf};
+use std::time::SystemTime;
 
 use crate::dirs::RunDirs;
 
@@ -12,38 +13,53 @@ const MOST_BYTES: u64 = 32 * 1024 * 1024;
 const MOST_DEPTH: usize = 8;
 
 impl RunDirs {
-    /// The files of a session in `places`, directories relative to the home, as a tar archive: those that have its id in their
-    /// name or are in a directory that has, each as `clean` gives it back. `None` where there are none, where they are too large, and
-    /// where `clean` gives one not back.
+    /// Whether there are files of a session in `places`: those that [`pack_session`](Self::pack_session) takes, however large.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn has_session(&self, places: &[&str], mark: &str) -> io::Result<bool> {
+        Ok(!self.session_files(places, mark)?.is_empty())
+    }
+
+    fn session_files(&self, places: &[&str], mark: &str) -> io::Result<Vec<PathBuf>> {
+        let mut files = Vec::new();
+        for place in places {
+            collect(&self.home().join(place), mark, false, MOST_DEPTH, &mut files)?;
+        }
+        files.sort();
+        Ok(files)
+    }
+
+    /// The files of a session in `places`, directories relative to the home, as a tar archive: those that have its `mark` in their
+    /// name or are in a directory that has, each as `clean` gives it back. `None` where there are none, where they are too large,
+    /// where `clean` gives one not back, and where one was written to meanwhile: they are of use as a whole alone.
     ///
     /// # Errors
     /// What the file system says.
     pub fn pack_session(
         &self,
         places: &[&str],
-        session: &str,
+        mark: &str,
         clean: impl Fn(Vec<u8>) -> Option<Vec<u8>>,
     ) -> io::Result<Option<Vec<u8>>> {
         let home = self.home();
-        let mut files = Vec::new();
-        for place in places {
-            collect(&home.join(place), session, false, MOST_DEPTH, &mut files)?;
-        }
-        files.sort();
-        let size: u64 = files.iter().map(|file| fs::metadata(file).map_or(0, |file| file.len())).sum();
+        let files = self.session_files(places, mark)?;
+        let before = states(&files);
+        let size: u64 = before.iter().flatten().map(|(size, _)| size).sum();
         if files.is_empty() || size > MOST_BYTES {
             return Ok(None);
         }
         let mut archive = tar::Builder::new(Vec::new());
-        for file in files {
+        for file in &files {
             let Ok(name) = file.strip_prefix(&home) else { continue };
-            let Some(contents) = clean(fs::read(&file)?) else { return Ok(None) };
+            let Some(contents) = clean(fs::read(file)?) else { return Ok(None) };
             let mut header = tar::Header::new_gnu();
-            header.set_metadata(&fs::metadata(&file)?);
+            header.set_metadata(&fs::metadata(file)?);
             header.set_size(contents.len() as u64);
             archive.append_data(&mut header, name, contents.as_slice())?;
         }
-        archive.into_inner().map(Some)
+        let archive = archive.into_inner()?;
+        Ok((states(&files) == before).then_some(archive))
     }
 
     /// Lays the files of a session where an agent looks for them.
@@ -68,8 +84,14 @@ impl RunDirs {
     }
 }
 
+/// How large files are and when they were written to; `None` for those that are not there.
+fn states(files: &[PathBuf]) -> Vec<Option<(u64, SystemTime)>> {
+    let state = |file: &PathBuf| fs::metadata(file).and_then(|file| Ok((file.len(), file.modified()?))).ok();
+    files.iter().map(state).collect()
+}
+
 /// The files below `dir` that belong to a session; all of them where `dir` itself does. Links are not followed.
-fn collect(dir: &Path, session: &str, inside: bool, depth: usize, files: &mut Vec<PathBuf>) -> io::Result<()> {
+fn collect(dir: &Path, mark: &str, inside: bool, depth: usize, files: &mut Vec<PathBuf>) -> io::Result<()> {
     let entries = match fs::read_dir(dir) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -77,10 +99,10 @@ fn collect(dir: &Path, session: &str, inside: bool, depth: usize, files: &mut Ve
     };
     for entry in entries {
         let entry = entry?;
-        let belongs = inside || entry.file_name().to_string_lossy().contains(session);
+        let belongs = inside || entry.file_name().to_string_lossy().contains(mark);
         let kind = entry.file_type()?;
         if kind.is_dir() && depth > 0 {
-            collect(&entry.path(), session, belongs, depth - 1, files)?;
+            collect(&entry.path(), mark, belongs, depth - 1, files)?;
         } else if kind.is_file() && belongs {
             files.push(entry.path());
         }
@@ -121,7 +143,23 @@ mod tests {
         assert!(kept.into_iter().all(there));
         assert!(![".a/x/s2.jsonl", ".a/other", "secret-s1"].into_iter().any(there));
         assert_eq!(from.pack_session(&places, "s9", Some).expect("packed"), None);
+        assert_eq!(["s1", "s9"].map(|mark| to.has_session(&places, mark).expect("looked")), [true, false]);
         assert!(to.unpack_session(&[".c"], &archive).is_err(), "only where sessions are");
+    }
+
+    #[test]
+    fn a_session_that_is_written_to_does_not_travel_and_is_there_all_the_same() {
+        let runs = tempfile::tempdir().expect("a directory");
+        let dirs = run_dirs(runs.path(), 1);
+        write(&dirs, ".a/s1.db");
+        write(&dirs, ".a/s1.db-wal");
+        let writes = |contents: Vec<u8>| {
+            fs::write(dirs.home().join(".a/s1.db-wal"), "more of it").expect("written");
+            Some(contents)
+        };
+        assert_eq!(dirs.pack_session(&[".a"], "s1", writes).expect("packed"), None);
+        assert!(dirs.has_session(&[".a"], "s1").expect("looked"));
+        assert!(dirs.pack_session(&[".a"], "s1", Some).expect("packed").is_some());
     }
 
     #[test]

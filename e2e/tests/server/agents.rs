@@ -31,6 +31,8 @@ struct Case {
     shell: Option<&'static str>,
     /// Whether the job's permissions have to allow it.
     permitted: bool,
+    /// The directory of its home in which it keeps its sessions, and what else it remembers of them.
+    memory: &'static str,
 }
 
 impl Case {
@@ -159,6 +161,32 @@ async fn nth_request(client: &Client, id: &str, number: usize) -> Value {
     }
 }
 
+/// What it wrote down of a session is gone, and the model hears of all that was said before all the same: after a single turn,
+/// and after a conversation.
+async fn travel(client: &Client, case: &Case, data: &Path) {
+    let first = run(client, case, json!({ "prompt": "[[long: 80000]]" })).await;
+    let (home, session) = (data.join("runs").join(id(&first)), first["sessionId"].clone());
+    let mut heard = input_tokens(&first);
+    // In a conversation Gemini writes over what it has of a session that began in the same minute.
+    let idle = if case.agent == "gemini" { Value::Null } else { json!(1) };
+    for mut job in
+        [json!({ "prompt": "[[long: 80000]]", "sessionIdleTimeout": idle }), json!({ "prompt": "[[say: again]]" })]
+    {
+        std::fs::remove_dir_all(home.join(case.memory)).expect("it has written it down");
+        job["resumeSession"] = session.clone();
+        let again = run(client, case, job).await;
+        assert_eq!((&again["state"], &again["sessionId"]), (&json!("succeeded"), &session), "{again:#}");
+        assert!(input_tokens(&again) > heard + 15_000, "{heard}, then {again:#}");
+        heard = input_tokens(&again);
+    }
+}
+
+/// What the model was told, also what it was told before.
+fn input_tokens(execution: &Value) -> u64 {
+    let usage = &execution["outcome"]["metered"]["usage"];
+    ["inputTokens", "cacheReadTokens"].iter().filter_map(|kind| usage[kind].as_u64()).sum()
+}
+
 async fn all(case: Case) {
     let data = tempfile::tempdir().expect("a directory");
     let Some(server) = server(data.path()).await else { return };
@@ -167,27 +195,28 @@ async fn all(case: Case) {
     cancel(client, &case).await;
     converse(client, &case).await;
     decide(client, &case).await;
+    travel(client, &case, data.path()).await;
     nothing_left(data.path()).await;
 }
 
 #[tokio::test]
 async fn gemini_does_what_every_agent_does() {
-    all(Case { agent: "gemini", shell: Some("run_shell_command"), permitted: false }).await;
+    all(Case { agent: "gemini", shell: Some("run_shell_command"), permitted: false, memory: ".gemini" }).await;
 }
 
 #[tokio::test]
 async fn copilot_does_what_every_agent_does() {
-    all(Case { agent: "copilot", shell: Some("shell"), permitted: false }).await;
+    all(Case { agent: "copilot", shell: Some("shell"), permitted: false, memory: ".copilot" }).await;
 }
 
 #[tokio::test]
 async fn codex_does_what_every_agent_does() {
-    all(Case { agent: "codex", shell: None, permitted: false }).await;
+    all(Case { agent: "codex", shell: None, permitted: false, memory: ".codex" }).await;
 }
 
 #[tokio::test]
 async fn opencode_does_what_every_agent_does() {
-    all(Case { agent: "opencode", shell: None, permitted: true }).await;
+    all(Case { agent: "opencode", shell: None, permitted: true, memory: ".local/share/opencode" }).await;
 }
 
 #[tokio::test]
@@ -197,7 +226,7 @@ async fn codex_and_gemini_wait_for_their_jobs() {
         let Some(setup) = rehearsing(data.path()) else { return };
         let server = setup.env("LEGWORK_WARM__MOST", "1").env("LEGWORK_WARM__RESERVE_MEMORY_MB", "0").start().await;
         let client = &server.client;
-        let case = Case { agent, shell: None, permitted: false };
+        let case = Case { agent, shell: None, permitted: false, memory: "" };
         // Gemini speaks the protocol in which it can wait in conversations alone.
         let job = json!({ "prompt": "[[write: a.txt | 1]] [[say: done]]", "sessionIdleTimeout": 1 });
         run(client, &case, job.clone()).await;

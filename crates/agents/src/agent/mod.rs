@@ -100,10 +100,16 @@ pub trait Agent: Send + Sync {
         &[]
     }
 
-    /// Directories of its home in which it keeps its sessions, in files or directories that have the session's id in their
-    /// name. With these files a session can be continued elsewhere at the same working directory.
+    /// Directories of its home in which it keeps its sessions, in files or directories that have the session's
+    /// [mark](Self::session_mark) in their name. With these files a session can be continued elsewhere at the same working
+    /// directory.
     fn session_dirs(&self) -> &'static [&'static str] {
         &[]
+    }
+
+    /// What the names of a session's files have in them.
+    fn session_mark<'a>(&self, session: &'a str) -> &'a str {
+        session
     }
 
     /// What to start for `task`. Leaves out what `task.env` sets of the reserved names.

@@ -66,7 +66,7 @@ impl Agent for Copilot {
             max_turns: false,
             max_cost: false,
             warm: false,
-            sessions_travel: false,
+            sessions_travel: true,
         }
     }
 

@@ -92,7 +92,7 @@ impl Agent for Gemini {
             max_turns: true,
             max_cost: false,
             warm: true,
-            sessions_travel: false,
+            sessions_travel: true,
         }
     }
 
@@ -127,6 +127,11 @@ impl Agent for Gemini {
     /// name.
     fn session_dirs(&self) -> &'static [&'static str] {
         &[".gemini/tmp"]
+    }
+
+    /// They are called like `session-2026-11-22T03-30-aabc76e7.jsonl`.
+    fn session_mark<'a>(&self, session: &'a str) -> &'a str {
+        session.get(..8).unwrap_or(session)
     }
 
     fn launch(&self, task: &Task, setup: &Setup) -> Launch {

@@ -80,8 +80,7 @@ impl Agent for OpenCode {
             max_cost: false,
             // It reads the key of the model's API when it starts.
             warm: false,
-            // They are in one database.
-            sessions_travel: false,
+            sessions_travel: true,
         }
     }
 
@@ -120,6 +119,15 @@ impl Agent for OpenCode {
 
     fn credential_files(&self) -> &'static [&'static str] {
         &[launch::LOGIN_FILE, launch::CONFIG_FILE]
+    }
+
+    fn session_dirs(&self) -> &'static [&'static str] {
+        &[".local/share/opencode"]
+    }
+
+    /// All sessions of a home are in one database, with its log beside it.
+    fn session_mark<'a>(&self, _: &'a str) -> &'a str {
+        "opencode.db"
     }
 
     fn launch(&self, task: &Task, setup: &Setup) -> Launch {

@@ -16,13 +16,13 @@ const LEVEL: i32 = 3;
 impl Executor {
     /// Keeps the files of a session as they are now. Where that fails, it can be continued on this machine alone.
     pub(super) async fn keep_session(&self, agent: &'static dyn Agent, home: &RunDirs, session_id: &str) {
-        let (places, dirs, session) = (agent.session_dirs(), home.clone(), session_id.to_owned());
-        if session.is_empty() || !places.iter().any(|place| home.home().join(place).is_dir()) {
+        let (places, dirs, mark) = (agent.session_dirs(), home.clone(), agent.session_mark(session_id).to_owned());
+        if mark.is_empty() || !places.iter().any(|place| home.home().join(place).is_dir()) {
             return;
         }
         let mask = self.mask.of_all();
         let pack = move || {
-            let archive = dirs.pack_session(places, &session, |file| without_secrets(&mask, file))?;
+            let archive = dirs.pack_session(places, &mark, |file| without_secrets(&mask, file))?;
             archive.map(|archive| zstd::bulk::compress(&archive, LEVEL)).transpose()
         };
         let packed = tokio::task::spawn_blocking(pack).await;
@@ -45,8 +45,9 @@ impl Executor {
         home: &RunDirs,
         session_id: &str,
     ) -> Result<(), StoreError> {
-        let (places, dirs, session) = (agent.session_dirs(), home.clone(), session_id.to_owned());
-        let is_there = move || dirs.pack_session(places, &session, Some).is_ok_and(|files| files.is_some());
+        let (places, dirs, mark) = (agent.session_dirs(), home.clone(), agent.session_mark(session_id).to_owned());
+        // Where that can't be told, nothing is written over.
+        let is_there = move || dirs.has_session(places, &mark).unwrap_or(true);
         if places.is_empty() || tokio::task::spawn_blocking(is_there).await.unwrap_or(true) {
             return Ok(());
         }
