@@ -2,8 +2,11 @@
 
 use serde_json::json;
 
+use super::agents;
 use super::claude::rehearsing;
+use super::conversations::of_kind;
 use super::lab::{check_history, nothing_left, program};
+use super::tool_uses::tool_uses;
 
 const SECRET: &str = "mark-4242-secret";
 
@@ -81,4 +84,75 @@ async fn a_repository_that_is_trusted_may_bring_its_own_server() {
         events.iter().any(|event| event["data"]["output"].as_str().is_some_and(|text| text.contains("The sum is 5")));
     assert!(sum, "{events:#?}");
     nothing_left(data.path()).await;
+}
+
+/// What differs between agents: how their model calls the tools of servers, and how events and rules name them.
+struct Case {
+    agent: &'static str,
+    called: fn(&str) -> String,
+    named: fn(&str) -> String,
+}
+
+/// Two servers, of the job and of the operator, which both may be used; then one of them that a rule forbids.
+async fn calls_servers_as_far_as_rules_let_it(case: Case) {
+    let data = tempfile::tempdir().expect("a directory");
+    let Some(setup) = agents::rehearsing(data.path()) else { return };
+    let adding = program("adding-mcp-server");
+    let own = format!("{{ operators = {{ command = {adding:?}, env = {{ MARK = \"${{MARK}}\" }} }} }}");
+    let server = setup.env("LEGWORK_SECRETS__MARK", SECRET).env("LEGWORK_MCP__SERVERS", own).start().await;
+    let client = &server.client;
+    let call = |server: &str, a| format!("[[tool: {} | {{\"a\": {a}, \"b\": 3}}]]", (case.called)(server));
+    for (allowed, sums) in [(&["mine", "operators"][..], &["5", "9; the mark is ***"][..]), (&["mine"], &["5"])] {
+        let rule = |server: &&str| json!({ "action": "allow", "tool": (case.named)(server) });
+        let job = json!({
+            "agent": case.agent,
+            "prompt": format!("{} {} [[say: done]]", call("mine", 2), call("operators", 6)),
+            "mcpServers": { "mine": { "command": adding }, "operators": {} },
+            "permissions": { "rules": allowed.iter().map(rule).collect::<Vec<_>>(), "default": "deny" },
+            "limits": { "timeoutSeconds": 60 },
+        });
+        let id = client.submit(&job).await;
+        let execution = check_history(client, &id).await;
+        // Copilot ends its turn where it is refused something.
+        assert_eq!(execution["state"], "succeeded", "{execution:#}");
+        let events = client.events(&id).await;
+        let calls: Vec<_> = of_kind(&events, "tool_call").iter().map(|event| event["data"]["input"].clone()).collect();
+        assert_eq!(calls, [json!({ "a": 2, "b": 3 }), json!({ "a": 6, "b": 3 })], "{}: {events:#?}", case.agent);
+        let results = of_kind(&events, "tool_result");
+        let outputs: Vec<_> = results.iter().filter_map(|event| event["data"]["output"].as_str()).collect();
+        let told: Vec<_> = outputs.iter().filter(|output| output.contains("The sum is")).collect();
+        assert_eq!(told.len(), sums.len(), "{}: {events:#?}", case.agent);
+        assert!(told.iter().zip(sums).all(|(told, sum)| told.contains(&format!("sum is {sum}"))), "{told:?}");
+        let decided = |server: &&str| if allowed.contains(server) { "allowed" } else { "denied" };
+        let expected =
+            ["mine", "operators"].map(|server| format!("{} {} policy", (case.named)(server), decided(&server)));
+        assert_eq!(tool_uses(client, &id).await, expected);
+        assert!(!format!("{events:#?}{execution:#}").contains(SECRET));
+    }
+    nothing_left(data.path()).await;
+}
+
+#[tokio::test]
+async fn codex_calls_servers_as_far_as_rules_let_it() {
+    let called = |server: &str| format!("mcp__{server}::add");
+    let named = |server: &str| format!("mcp__{server}__add");
+    calls_servers_as_far_as_rules_let_it(Case { agent: "codex", called, named }).await;
+}
+
+#[tokio::test]
+async fn gemini_calls_servers_as_far_as_rules_let_it() {
+    let named = |server: &str| format!("mcp_{server}_add");
+    calls_servers_as_far_as_rules_let_it(Case { agent: "gemini", called: named, named }).await;
+}
+
+#[tokio::test]
+async fn copilot_calls_servers_as_far_as_rules_let_it() {
+    let named = |server: &str| format!("{server}-add");
+    calls_servers_as_far_as_rules_let_it(Case { agent: "copilot", called: named, named }).await;
+}
+
+#[tokio::test]
+async fn opencode_calls_servers_as_far_as_rules_let_it() {
+    let named = |server: &str| format!("{server}_add");
+    calls_servers_as_far_as_rules_let_it(Case { agent: "opencode", called: named, named }).await;
 }

@@ -13,10 +13,18 @@ use crate::lines::push;
 use crate::mcp;
 use crate::speech::Speech;
 
-/// The tool calls of a conversation, and whether each has its result.
+/// The tool calls of a conversation.
 #[derive(Debug, Default)]
 pub(super) struct Tools {
-    known: BTreeMap<String, bool>,
+    known: BTreeMap<String, Known>,
+}
+
+/// A call that was told of.
+#[derive(Debug, Default)]
+struct Known {
+    tool: String,
+    /// Whether it has its result.
+    ended: bool,
 }
 
 impl Tools {
@@ -30,11 +38,16 @@ impl Tools {
     ) -> bool {
         let new = !self.known.contains_key(&told.tool_call_id);
         if new {
-            self.known.insert(told.tool_call_id.clone(), false);
+            self.known.insert(told.tool_call_id.clone(), Known { tool: (dialect.tool)(told), ended: false });
             speech.interrupted(decoded);
             push(decoded, call(told, dialect));
         }
         new
+    }
+
+    /// The tool of a call, as it was first told of: Copilot leaves out the MCP server when it asks for a permission.
+    pub(super) fn tool(&self, told: &ToolFields, dialect: &Dialect) -> String {
+        self.known.get(&told.tool_call_id).map_or_else(|| (dialect.tool)(told), |known| known.tool.clone())
     }
 
     /// Takes what the agent tells of a call.
@@ -46,9 +59,9 @@ impl Tools {
         decoded: &mut Vec<Decoded>,
     ) {
         let new = self.introduce(told, dialect, speech, decoded);
-        let ended = self.known.entry(told.tool_call_id.clone()).or_default();
-        if is_over(told) && !*ended {
-            *ended = true;
+        let known = self.known.entry(told.tool_call_id.clone()).or_default();
+        if is_over(told) && !known.ended {
+            known.ended = true;
             push(decoded, result(told));
         } else if !new {
             push(decoded, progress(told));
@@ -89,6 +102,9 @@ pub(super) fn input(told: &ToolFields, dialect: &Dialect) -> Value {
     if !told.raw_input.is_null() {
         return told.raw_input.clone();
     }
+    if let Some(input) = stated(told) {
+        return input;
+    }
     let is_command = dialect.command_is_title && told.kind.as_deref() == Some("execute");
     let mut input = Map::new();
     if let Some(title) = &told.title {
@@ -104,6 +120,12 @@ pub(super) fn input(told: &ToolFields, dialect: &Dialect) -> Value {
         }
     }
     Value::Object(input)
+}
+
+/// Gemini tells what it calls a tool of an MCP server with as a text, until there is a result.
+fn stated(told: &ToolFields) -> Option<Value> {
+    let texts = told.content.iter().filter(|_| !is_over(told)).filter_map(|item| item["content"]["text"].as_str());
+    texts.filter_map(|text| serde_json::from_str(text).ok()).find(Value::is_object)
 }
 
 fn output(told: &ToolFields) -> String {

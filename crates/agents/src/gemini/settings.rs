@@ -16,12 +16,20 @@ pub(super) const LOGIN_FILE: &str = ".gemini/oauth_creds.json";
 /// What it tells its model beside its own system prompt, in every project.
 const MEMORY_FILE: &str = ".gemini/GEMINI.md";
 
+/// Its rules. It lets tools of MCP servers be used without asking, where it was told that it may start these servers at all.
+const RULES_FILE: &str = ".gemini/policies/legwork.toml";
+
+/// Above what the program makes of its arguments, and below what it makes of `tools.deny`.
+const RULES: &str = "[[rule]]\ntoolName = \"mcp_*\"\ndecision = \"ask_user\"\npriority = 350\nmodes = [\"default\"]\n";
+
 /// All files that it needs.
 pub(super) fn files(task: &Task, setup: &Setup) -> Vec<PlacedFile> {
     let login = setup.credential.as_ref().and_then(Credential::login).map(|file| placed(LOGIN_FILE, file));
     let memory = task.system_prompt.as_ref().map(|text| placed(MEMORY_FILE, text));
     let settings = placed(SETTINGS_FILE, settings(task, setup).to_string());
-    std::iter::once(settings).chain(login).chain(memory).collect()
+    // With a policy it has to ask.
+    let rules = task.permissions.as_ref().map(|_| placed(RULES_FILE, RULES));
+    std::iter::once(settings).chain(login).chain(memory).chain(rules).collect()
 }
 
 fn settings(task: &Task, setup: &Setup) -> Value {

@@ -181,3 +181,30 @@ fn agents_are_found_by_name() {
     }
     assert!(!agent("cursor").verified() && agent("gemini").verified() && agent("copilot").verified());
 }
+
+#[test]
+fn gemini_asks_before_it_uses_a_server_where_somebody_decides() {
+    let rules = |permissions: Option<PermissionPolicy>| {
+        let launch = agent("gemini").launch(&Task { permissions, ..task() }, &setup());
+        launch.files.into_iter().find(|file| file.path.ends_with("policies/legwork.toml")).map(|file| file.contents)
+    };
+    assert!(rules(None).is_none());
+    let rules = rules(Some(PermissionPolicy::default())).expect("a file");
+    assert!(rules.contains("toolName = \"mcp_*\"\ndecision = \"ask_user\""), "{rules}");
+}
+
+#[test]
+fn the_files_of_a_session_are_known_by_their_names() {
+    let session = "6e26dbd6-d267-4ae2-979f-bbc25242bda4";
+    for (name, mark) in [
+        ("claude-code", session),
+        ("codex", session),
+        ("copilot", session),
+        ("gemini", "6e26dbd6"),
+        ("opencode", "opencode.db"),
+    ] {
+        assert!(agent(name).capabilities().sessions_travel && !agent(name).session_dirs().is_empty(), "{name}");
+        assert_eq!(agent(name).session_mark(session), mark, "{name}");
+    }
+    assert_eq!(agent("gemini").session_mark("s1"), "s1");
+}

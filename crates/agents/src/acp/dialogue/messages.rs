@@ -146,7 +146,8 @@ impl Conversation {
         // Some agents do not tell of a call before they ask whether they may make it.
         self.tools.introduce(&told, self.dialect, &mut self.speech, decoded);
         let input = tools::input(&told, self.dialect);
-        let wanted = Wanted::new((self.dialect.tool)(&told), input, self.dialect.risk).of_call(Some(told.tool_call_id));
+        let tool = self.tools.tool(&told, self.dialect);
+        let wanted = Wanted::new(tool, input, self.dialect.risk).of_call(Some(told.tool_call_id));
         let mode_allows = allowed_by_mode(self.job.mode.as_deref(), &self.job.tools, &wanted);
         let asked = Asked { id, options };
         match self.permissions.decide(&wanted, mode_allows) {

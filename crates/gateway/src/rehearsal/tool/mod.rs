@@ -140,7 +140,12 @@ impl Toolbox {
                     Expected::Fields { .. } => Input::Object(input.clone()),
                 },
             },
-            None => ToolCall { name: name.to_owned(), namespace: None, input: Input::Object(input.clone()) },
+            // Codex keeps the tools of MCP servers back until they are searched for, and takes calls of them all the same.
+            None => ToolCall {
+                name: own.to_owned(),
+                namespace: group.map(str::to_owned),
+                input: Input::Object(input.clone()),
+            },
         }
     }
 }

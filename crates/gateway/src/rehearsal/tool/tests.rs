@@ -120,6 +120,8 @@ fn tools_that_a_script_names_are_taken_at_its_word() {
     let search = named(r#"tool: search | {"q":"x"}"#);
     assert_eq!((search.name.as_str(), search.namespace.as_deref()), ("search", Some("mcp__docs")));
     assert_eq!(search, named(r#"tool: mcp__docs::search | {"q":"x"}"#));
+    let hidden = named(r#"tool: mcp__hidden::add | {"a":1}"#);
+    assert_eq!((hidden.name.as_str(), hidden.namespace.as_deref()), ("add", Some("mcp__hidden")));
     assert_eq!(named(r#"tool: apply_patch | {"input":"p"}"#).input, Input::Text("p".to_owned()));
     assert_eq!(named(r#"tool: Missing | {"a":1}"#).input.to_json(), json!({ "a": 1 }));
 }
