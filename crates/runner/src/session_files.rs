@@ -21,6 +21,23 @@ impl RunDirs {
         Ok(!self.session_files(places, mark)?.is_empty())
     }
 
+    /// Leaves one of the files of a session, the largest, and gives it that name. Only those count that end as it does, from the
+    /// mark on.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn settle_session(&self, places: &[&str], mark: &str, name: &str) -> io::Result<()> {
+        let ending = name.find(mark).map_or(name, |at| &name[at..]);
+        let mut files = self.session_files(places, mark)?;
+        files.retain(|file| file.to_string_lossy().ends_with(ending));
+        files.sort_by_key(|file| fs::metadata(file).map_or(0, |file| file.len()));
+        let Some(largest) = files.pop() else { return Ok(()) };
+        for file in files {
+            fs::remove_file(file)?;
+        }
+        fs::rename(&largest, largest.with_file_name(name))
+    }
+
     fn session_files(&self, places: &[&str], mark: &str) -> io::Result<Vec<PathBuf>> {
         let mut files = Vec::new();
         for place in places {
@@ -160,6 +177,25 @@ mod tests {
         assert_eq!(dirs.pack_session(&[".a"], "s1", writes).expect("packed"), None);
         assert!(dirs.has_session(&[".a"], "s1").expect("looked"));
         assert!(dirs.pack_session(&[".a"], "s1", Some).expect("packed").is_some());
+    }
+
+    #[test]
+    fn a_session_of_one_file_gets_its_name() {
+        let runs = tempfile::tempdir().expect("a directory");
+        let dirs = run_dirs(runs.path(), 1);
+        for path in
+            [".a/b/2026-s1.jsonl", ".a/b/2026-longer-s1.jsonl", ".a/b/2026-s2.jsonl", ".a/s1/log-of-a-tool.jsonl"]
+        {
+            write(&dirs, path);
+        }
+        for _ in 0..2 {
+            dirs.settle_session(&[".a"], "s1", "1970-s1.jsonl").expect("settled");
+        }
+        dirs.settle_session(&[".a"], "s3", "1970-s3.jsonl").expect("nothing to settle");
+        let left = dirs.session_files(&[".a"], "").expect("looked");
+        let expected = [".a/b/1970-s1.jsonl", ".a/b/2026-s2.jsonl", ".a/s1/log-of-a-tool.jsonl"];
+        assert_eq!(left, expected.map(|path| dirs.home().join(path)));
+        assert_eq!(fs::read_to_string(&left[0]).expect("read"), "2026-longer-s1.jsonl");
     }
 
     #[test]

@@ -112,6 +112,12 @@ pub trait Agent: Send + Sync {
         session
     }
 
+    /// What the one file of a session is to be called when its program continues it, where that matters.
+    fn session_file(&self, session: &str) -> Option<String> {
+        let _ = session;
+        None
+    }
+
     /// What to start for `task`. Leaves out what `task.env` sets of the reserved names.
     fn launch(&self, task: &Task, setup: &Setup) -> Launch;
 

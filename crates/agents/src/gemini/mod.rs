@@ -134,6 +134,12 @@ impl Agent for Gemini {
         session.get(..8).unwrap_or(session)
     }
 
+    /// As a conversation it begins a file for a session that it continues, writes over one of the same minute by that, and
+    /// removes both files when it starts again: it takes the new one, which nothing is said in, for broken.
+    fn session_file(&self, session: &str) -> Option<String> {
+        Some(format!("session-1970-01-01T00-00-{}.jsonl", self.session_mark(session)))
+    }
+
     fn launch(&self, task: &Task, setup: &Setup) -> Launch {
         if task.is_conversation() {
             self.server(task, setup)

@@ -207,4 +207,6 @@ fn the_files_of_a_session_are_known_by_their_names() {
         assert_eq!(agent(name).session_mark(session), mark, "{name}");
     }
     assert_eq!(agent("gemini").session_mark("s1"), "s1");
+    assert_eq!(agent("gemini").session_file(session).as_deref(), Some("session-1970-01-01T00-00-6e26dbd6.jsonl"));
+    assert_eq!(agent("codex").session_file(session), None);
 }

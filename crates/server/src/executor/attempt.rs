@@ -191,6 +191,9 @@ impl Executor {
                 Err(back) => lines = back,
             }
         }
+        if let Some(session) = &prepared.task.resume_session {
+            self.settle_session(prepared.agent, &prepared.home, session).await;
+        }
         let (attempt, dialogue) = prepared.start(so_far)?;
         Ok(self.runner.run(attempt, Wires { dialogue, lines }).await)
     }

@@ -60,6 +60,16 @@ impl Executor {
         }
         Ok(())
     }
+
+    /// Makes the files of a session such as its program takes them up.
+    pub(super) async fn settle_session(&self, agent: &'static dyn Agent, home: &RunDirs, session: &str) {
+        let Some(name) = agent.session_file(session) else { return };
+        let (places, dirs, mark) = (agent.session_dirs(), home.clone(), agent.session_mark(session).to_owned());
+        let settle = move || dirs.settle_session(places, &mark, &name);
+        if let Ok(Err(error)) = tokio::task::spawn_blocking(settle).await {
+            tracing::warn!(%error, "the files of a session can't be settled");
+        }
+    }
 }
 
 /// What an agent wrote down of what it read. A database of its own would be broken by it: such a session stays where it is.
