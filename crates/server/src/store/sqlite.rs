@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::types::ValueRef;
 use rusqlite::{CachedStatement, Connection, ErrorCode, OpenFlags, Row};
 use sea_orm::{
@@ -30,6 +31,8 @@ impl SqliteWriter {
             connection.busy_timeout(patience)?;
             connection.pragma_update(None, "synchronous", "FULL")?;
             connection.pragma_update(None, "foreign_keys", false)?;
+            // Else a statement with `LIMIT ?` is compiled anew each time, as its plan might be another for another number.
+            connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
             connection.set_prepared_statement_cache_capacity(PREPARED);
             Ok(connection)
         };
@@ -178,5 +181,29 @@ fn failed(error: rusqlite::Error) -> DbErr {
             | ErrorCode::ParameterOutOfRange,
         ) => DbErr::Query(message),
         Some(_) => DbErr::Conn(message),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::StatementStatus;
+    use sea_orm::DbBackend;
+
+    use super::*;
+
+    #[test]
+    fn a_statement_is_compiled_once_whatever_its_values_are() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("a.db");
+        Connection::open(&file).and_then(|db| db.execute_batch("CREATE TABLE numbers (one)")).expect("a database");
+        let writer = SqliteWriter::open(&file, Duration::from_secs(1)).expect("a connection");
+        let connection = writer.connection();
+        for limit in 1..5 {
+            let statement =
+                Statement::from_sql_and_values(DbBackend::Sqlite, "SELECT one FROM numbers LIMIT ?", [limit.into()]);
+            let mut prepared = prepare(&connection, &statement).expect("prepared");
+            assert!(prepared.raw_query().next().expect("an answer").is_none());
+            assert_eq!(prepared.get_status(StatementStatus::RePrepare), 0);
+        }
     }
 }
