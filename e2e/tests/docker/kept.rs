@@ -100,6 +100,30 @@ pub(crate) async fn another_configuration_is_another_container(world: Arc<World>
     world.docker.put_away().await;
 }
 
+/// Also one that a job has made, and settings that were replaced outside between two jobs.
+pub(crate) async fn what_git_obeys_is_guarded_in_every_job(world: Arc<World>) {
+    let session = Session::new(&world);
+    assert_eq!(
+        session.run("run mkdir -p .git/hooks && echo made >.git/config && cat .git/config").await.texts(),
+        ["made"]
+    );
+    let change = "run echo evil >.git/config; echo evil >.git/hooks/pre-commit; mv .git away; echo new >.git/index; cat .git/config";
+    for settings in ["made", "replaced"] {
+        let git = session.home.join("work/.git");
+        std::fs::write(git.join("new"), settings).expect("written");
+        std::fs::rename(git.join("new"), git.join("config")).expect("replaced");
+        let done = session.run(change).await;
+        let said = done.texts()[0];
+        assert!(said.contains("busy") && said.starts_with(settings), "{said}");
+        assert_eq!(std::fs::read_to_string(git.join("config")).expect("it"), settings);
+        assert_eq!(std::fs::read_to_string(git.join("index")).expect("it"), "new\n");
+        assert_eq!(std::fs::read_dir(git.join("hooks")).expect("it").count(), 0);
+    }
+    let container = session.container();
+    assert!(session.run("text again").await.texts() == ["again"] && session.container() == container);
+    world.docker.put_away().await;
+}
+
 pub(crate) async fn a_job_that_takes_too_much_takes_its_container_along(world: Arc<World>) {
     let session = Session::new(&world);
     let little = |attempt: &mut Attempt| attempt.confinement.resources.memory = ByteSize::new(64 << 20);

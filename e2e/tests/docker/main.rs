@@ -64,6 +64,7 @@ const SCENARIOS: &[(&str, Scenario)] = &scenarios! {
         a_container_serves_one_job_after_the_other,
         nothing_of_a_job_is_left_for_the_next,
         another_configuration_is_another_container,
+        what_git_obeys_is_guarded_in_every_job,
         a_job_that_takes_too_much_takes_its_container_along,
         a_container_that_is_not_wanted_is_put_away,
         an_uplink_of_each_job,

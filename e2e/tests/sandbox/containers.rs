@@ -23,7 +23,7 @@ async fn the_proxy_in_containers_of_podman() {
 }
 
 async fn check(kind: Kind, rows: impl Iterator<Item = Row>) {
-    let engine = match Engine::start(kind, &["/usr/bin/python3", "/usr/bin/curl"]) {
+    let engine = match Engine::start(kind, &["/usr/bin/python3", "/usr/bin/curl", "/usr/bin/git"]) {
         Ok(engine) => engine,
         Err(reason) => return eprintln!("SKIPPED  attacks from inside containers of {kind:?}: {reason}"),
     };

@@ -11,6 +11,7 @@ as_each_user! {
 }
 
 in_containers! {
+    row_26_what_git_obeys_later_can_not_be_changed_but_work_can_be_committed,
     row_26_nothing_is_written_outside_of_the_runs_directories,
     row_27_a_link_leads_nowhere_from_inside_and_is_not_followed_from_outside,
 }
@@ -18,7 +19,7 @@ in_containers! {
 async fn row_26_what_git_obeys_later_can_not_be_changed_but_work_can_be_committed(attacker: Attacker) {
     let lab = Lab::new(attacker);
     // A repository as a clone leaves it.
-    let init = lab.shell("git init -q -b main . && git config user.name a && git config user.email a@b && mkdir -p .git/hooks && git commit -q --allow-empty -m first").await;
+    let init = lab.shell("git init -q --template= -b main . && git config user.name a && git config user.email a@b && mkdir -p .git/hooks && git commit -q --allow-empty -m first").await;
     assert_eq!(init.output, "");
     let before = std::fs::read_to_string(lab.dirs.work().join(".git/config")).expect("a configuration");
     let script = r#"
@@ -34,7 +35,7 @@ attempt("config removed", lambda: os.unlink(".git/config"))
 attempt("fsmonitor", lambda: str(run("git config core.fsmonitor ./evil")))
 attempt("repository away", lambda: os.rename(".git", "away"))
 attempt("workspace away", lambda: os.rename(os.getcwd(), os.getcwd() + "-away"))
-attempt("hard link", lambda: os.link("/usr/bin/env", "env"))
+attempt("hard link", lambda: os.link("/bin/cat", "cat"))
 "#;
     lab.python(script).await.check(&[
         ("commit", "True"),

@@ -14,6 +14,7 @@ mod control_group;
 mod limited;
 
 mod program;
+mod repository;
 pub(crate) mod spawn;
 mod spawn_error;
 

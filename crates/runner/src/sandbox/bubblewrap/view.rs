@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::super::repository::Repository;
 use super::super::spawn::Spawn;
 use super::super::{Confinement, Network, SpawnError};
 use super::mount::{Access, Mount};
@@ -10,9 +11,6 @@ use super::system::{Person, seals, system};
 
 /// Directories in memory hold no more than this, also where the memory of the run has no limit.
 const TEMPORARY: u64 = 1024 * 1024 * 1024;
-
-/// What in a repository is run or obeyed by git outside, by whoever works in it later.
-const OBEYED_BY_GIT: &[&str] = &["hooks", "config", "config.worktree"];
 
 /// What a run sees.
 pub(super) fn view(spawn: &Spawn, confinement: &Confinement, user: u32) -> Result<Vec<Mount>, SpawnError> {
@@ -50,19 +48,12 @@ fn of_the_run(program: &[PathBuf], directory: &PathBuf, confinement: &Confinemen
 }
 
 /// The repositories in `writable` and in the working directory, whose hooks and settings stay as they are, and which can't be
-/// replaced as a whole. An agent that put a link there in an earlier run is not followed.
+/// replaced as a whole.
 fn obeyed_later(writable: &Path, directory: &Path) -> Vec<Mount> {
-    let mut repositories = vec![writable.join(".git")];
-    if directory.starts_with(writable) && directory != writable {
-        repositories.push(directory.join(".git"));
-    }
-    let is_real = |path: &PathBuf| std::fs::symlink_metadata(path).is_ok_and(|file| !file.is_symlink());
     let mut mounts = Vec::new();
-    for git in repositories.into_iter().filter(|git| is_real(git) && git.is_dir()) {
-        let obeyed = OBEYED_BY_GIT.iter().map(|name| git.join(name)).filter(is_real);
-        let obeyed: Vec<_> = obeyed.map(|path| Mount::Visible(path, Access::Read)).collect();
+    for Repository { git, obeyed } in Repository::all_in(writable, directory) {
         mounts.push(Mount::Visible(git, Access::Write));
-        mounts.extend(obeyed);
+        mounts.extend(obeyed.into_iter().map(|path| Mount::Visible(path, Access::Read)));
     }
     mounts
 }
@@ -92,16 +83,5 @@ mod tests {
                 visible("/data/runs/1/work/deeper", Access::Write),
             ]
         );
-    }
-
-    #[test]
-    fn a_repository_is_protected_but_not_by_way_of_links() {
-        let place = tempfile::tempdir().expect("a directory");
-        let git = place.path().join("work/.git");
-        std::fs::create_dir_all(git.join("hooks")).expect("made");
-        std::os::unix::fs::symlink("/etc/passwd", git.join("config")).expect("linked");
-        let mounts = obeyed_later(place.path(), &place.path().join("work"));
-        let hooks = Mount::Visible(git.join("hooks"), Access::Read);
-        assert_eq!(mounts, [Mount::Visible(git, Access::Write), hooks]);
     }
 }

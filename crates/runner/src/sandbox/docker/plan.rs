@@ -8,6 +8,7 @@ use legwork_agents::Launch;
 use legwork_model::WorkspaceMount;
 
 use super::DockerError;
+use crate::sandbox::repository::Repository;
 use crate::sandbox::{Confinement, Resources};
 
 /// A container, before there is one.
@@ -115,6 +116,40 @@ pub(super) fn mounts(
     writable.chain(readable).collect()
 }
 
+/// What of the repositories inside has to stay as it is: `.git` can't be replaced as a whole, and what git obeys in it can't be
+/// changed. Nor can the working directory be moved out of the way. What is read-only as a whole, or a copy, needs none of that.
+pub(super) fn guards(
+    confinement: &Confinement,
+    workspace: &Path,
+    directory: &Path,
+    socket: &Path,
+) -> Result<Vec<Mounted>, DockerError> {
+    let is_plain = confinement.container.workspace == WorkspaceMount::Rw;
+    let writable = confinement.writable.iter().filter(|writable| is_plain || *writable != workspace);
+    let repositories = writable.flat_map(|writable| Repository::all_in(writable, directory));
+    let mut guards = Vec::new();
+    if is_plain && directory != workspace && is_really_in(directory, workspace) {
+        guards.push((directory.to_owned(), false));
+    }
+    for Repository { git, obeyed } in repositories.filter(|found| is_plain || !found.git.starts_with(workspace)) {
+        guards.push((git, false));
+        guards.extend(obeyed.into_iter().map(|path| (path, true)));
+    }
+    guards.sort();
+    guards.dedup();
+    let mounted = |(path, read_only): (PathBuf, bool)| {
+        let path = checked(&path, socket)?;
+        Ok(Mounted { source: path.clone(), target: path, read_only })
+    };
+    guards.into_iter().map(mounted).collect()
+}
+
+/// Whether no link leads there from `outer`.
+fn is_really_in(inner: &Path, outer: &Path) -> bool {
+    let (Ok(real), Ok(rest)) = (std::fs::canonicalize(outer), inner.strip_prefix(outer)) else { return false };
+    std::fs::canonicalize(inner).is_ok_and(|inner| inner == real.join(rest))
+}
+
 /// Where the engine, the system, and other services of the machine are spoken to.
 const NEVER: [&str; 5] = ["/proc", "/sys", "/dev", "/run", "/var/run"];
 
@@ -136,6 +171,8 @@ fn checked(directory: &Path, socket: &Path) -> Result<String, DockerError> {
 
 #[cfg(test)]
 mod tests {
+    use legwork_model::Container;
+
     use super::*;
 
     const SOCKET: &str = "/srv/engine/docker.sock";
@@ -158,6 +195,26 @@ mod tests {
             let error = variable(name, value).expect_err("refused").to_string();
             assert!(!error.contains("s3cret"), "{error}");
         }
+    }
+
+    #[test]
+    fn repositories_are_guarded_where_they_could_be_changed_for_later() {
+        let place = tempfile::tempdir().expect("a directory");
+        let (home, work) = (place.path().to_owned(), place.path().join("work"));
+        std::fs::create_dir_all(work.join(".git/hooks")).expect("made");
+        let writable = vec![home, work.clone()];
+        let guarded = |how| {
+            let container = Container { workspace: how, ..Container::default() };
+            let confinement = Confinement { writable: writable.clone(), container, ..Confinement::default() };
+            guards(&confinement, &work, &work, Path::new(SOCKET)).expect("guards")
+        };
+        let guard = |path: &str, read_only| {
+            let path = work.join(path).to_string_lossy().into_owned();
+            Mounted { source: path.clone(), target: path, read_only }
+        };
+        assert_eq!(guarded(WorkspaceMount::Rw), [guard(".git", false), guard(".git/hooks", true)]);
+        assert_eq!(guarded(WorkspaceMount::Ro), []);
+        assert_eq!(guarded(WorkspaceMount::Copy), []);
     }
 
     #[test]

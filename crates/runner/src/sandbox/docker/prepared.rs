@@ -10,7 +10,7 @@ use tokio::task::spawn_blocking;
 
 use super::belongings::{self, Belongings};
 use super::labels;
-use super::plan::{self, Plan, Reach};
+use super::plan::{self, Mounted, Plan, Reach};
 use super::{DockerError, DockerSettings};
 use crate::cookie::Cookie;
 use crate::sandbox::{Confinement, Network, Start, Uplink};
@@ -22,8 +22,8 @@ pub(super) struct Prepared {
     pub(super) cookie: Cookie,
     pub(super) name: String,
     pub(super) labels: HashMap<String, String>,
-    /// What may be changed.
-    directories: Vec<PathBuf>,
+    confinement: Confinement,
+    socket: PathBuf,
     workspace: PathBuf,
     copy: Option<PathBuf>,
     pub(super) uplink: Option<Arc<dyn Uplink>>,
@@ -76,7 +76,8 @@ impl Prepared {
             cookie: cookie.clone(),
             name,
             labels,
-            directories: confinement.writable.clone(),
+            confinement: confinement.clone(),
+            socket: settings.socket.clone(),
             workspace: workspace.to_owned(),
             copy,
             uplink,
@@ -87,9 +88,19 @@ impl Prepared {
         })
     }
 
+    /// Looks which repositories there are now, and has them guarded.
+    pub(super) fn guard(&mut self) -> Result<(), DockerError> {
+        let directory = Path::new(&self.plan.directory);
+        let guards = plan::guards(&self.confinement, &self.workspace, directory, &self.socket)?;
+        let is_new = |guard: &Mounted| !self.plan.mounts.iter().any(|mounted| mounted.target == guard.target);
+        let guards: Vec<_> = guards.into_iter().filter(is_new).collect();
+        self.plan.mounts.extend(guards);
+        Ok(())
+    }
+
     /// Makes its directories as they have to be inside.
     pub(super) async fn belongings(&self) -> Result<Belongings, DockerError> {
-        let (directories, workspace) = (self.directories.clone(), self.workspace.clone());
+        let (directories, workspace) = (self.confinement.writable.clone(), self.workspace.clone());
         let (user, copy) = (self.plan.user, self.copy.clone());
         let prepared = spawn_blocking(move || Belongings::prepare(directories, user, &workspace, copy)).await;
         prepared.map_err(std::io::Error::other).flatten().map_err(DockerError::Files)

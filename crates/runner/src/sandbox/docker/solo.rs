@@ -32,6 +32,7 @@ pub(super) async fn start(
 ) -> Result<Running, DockerError> {
     let main = if prepared.uplink.is_some() { Main::AgentWhenTold } else { Main::Agent };
     let bridging = bridging(&mut prepared)?;
+    prepared.guard()?;
     let body = body(&prepared.plan, main, std::mem::take(&mut prepared.labels), known.is_podman);
     let mut belongings = prepared.belongings().await?;
     let created = create(known, images, &prepared.name, &body).await;

@@ -9,6 +9,7 @@ mod ending;
 mod job;
 
 use std::collections::{BTreeMap, HashMap};
+use std::os::unix::fs::MetadataExt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -24,6 +25,7 @@ use super::engine::Known;
 use super::error::words;
 use super::images::Images;
 use super::labels;
+use super::plan::Mounted;
 use super::prepared::Prepared;
 use crate::sandbox::Running;
 
@@ -97,8 +99,11 @@ impl Kept {
         name: &str,
         prepared: &mut Prepared,
     ) -> Result<(), DockerError> {
+        // Not before it is its turn: the former job may have made a repository.
+        prepared.guard()?;
         let wanted = body(&prepared.plan, Main::Holder, HashMap::new(), known.is_podman);
         let shape = serde_json::to_value(&wanted).map(|shape| shape.to_string()).unwrap_or_default();
+        let shape = shape + &identities(&prepared.plan.mounts);
         if let Some(holder) = turn.as_mut() {
             if holder.shape == shape && matches!(holder.room.0.pid().await, Ok(Some(_))) {
                 holder.jobs += 1;
@@ -135,6 +140,15 @@ impl Kept {
         places.retain(|_, place| Arc::strong_count(place) > 1 || !is_empty(place));
         Arc::clone(places.entry(name.to_owned()).or_default())
     }
+}
+
+/// What the mounts of a container are of. What was replaced since outside, as git does with its settings, is not mounted any more.
+fn identities(mounts: &[Mounted]) -> String {
+    let identity = |mounted: &Mounted| {
+        let found = std::fs::metadata(&mounted.source);
+        found.map_or_else(|_| " gone".to_owned(), |found| format!(" {}:{}", found.dev(), found.ino()))
+    };
+    mounts.iter().map(identity).collect()
 }
 
 /// Lets the next one in; a container that nobody wants for a while is put away.
