@@ -25,6 +25,7 @@ pub mod supervisor;
 mod bridge;
 mod deadlines;
 mod event_queue;
+mod multiplex;
 mod network;
 mod pause;
 mod pipes;
@@ -36,7 +37,9 @@ pub use dirs::RunDirs;
 pub use output::Output;
 pub use process_tree::Leftover;
 pub use runner::{Ended, Graces, Runner};
-pub use sandbox::docker::{BuiltImage, Docker, DockerError, DockerSettings, Images, Progress};
+pub use sandbox::docker::{
+    BuiltImage, Docker, DockerError, DockerSettings, Images, Progress,
+};
 pub use sandbox::{Confinement, Network, Resources, Uplink, Works};
 pub use stop::StopReason;
 pub use survivors::{Resumed, Resumption, Survivor, TakenUp};

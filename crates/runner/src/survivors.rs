@@ -117,7 +117,7 @@ impl Runner {
         let output = Recorder::new(stdout_path, limits.max_output_bytes, None)?;
         let sandbox = self.sandbox(confinement.kind).map_err(|_| io::Error::from(io::ErrorKind::Unsupported))?;
         let again = Again { started, printed: history.printed, complained: history.complained };
-        let adopted = Adopted { again, cookie: &taken.cookie, confinement: &confinement };
+        let adopted = Adopted { again, place: history.place, cookie: &taken.cookie, confinement: &confinement };
         let adopted = sandbox.adopt(adopted).await.map_err(|error| io::Error::other(error.to_string()))?;
         let Again { started, printed, complained } = adopted;
         let Started { process, stdin, stdout, stderr } = started;

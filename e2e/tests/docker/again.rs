@@ -16,11 +16,14 @@ use crate::lab::{Done, Going, Lab, PATIENCE, World, dialogue};
 
 /// A runner whose runs outlive it.
 fn lasting(world: &World) -> Runner {
+    lasting_on(world, &Docker::new(world.settings()))
+}
+
+fn lasting_on(world: &World, docker: &Docker) -> Runner {
     let test = std::env::current_exe().expect("a test has a path");
     let found = test.ancestors().skip(1).take(3).map(|dir| dir.join("legwork")).find(|path| path.is_file());
     let legwork = found.expect("legwork is built");
-    let docker = Docker::new(world.settings());
-    world.other(&docker).with_supervisor(legwork, vec!["supervise".into()], world.data.path().join("supervisors"))
+    world.other(docker).with_supervisor(legwork, vec!["supervise".into()], world.data.path().join("supervisors"))
 }
 
 /// A run that outlives its server, for as long without one.
@@ -147,32 +150,150 @@ pub(crate) async fn a_run_that_ended_meanwhile_is_told_from_the_beginning(world:
     assert!(twice.taken_up(&runner).await.is_none(), "it is told once");
 }
 
-/// Its input is open as long as somebody may have something to say, server or not.
-pub(crate) async fn what_is_said_after_a_restart_is_heard(world: Arc<World>) {
-    let lab = lasting_lab(&world, "text before", PATIENCE, |lab| lab.attempt.idle = Some(PATIENCE));
+/// The same in containers that are kept; those stay, with what they have, for the next job.
+pub(crate) async fn a_job_in_a_kept_container_goes_on_without_its_server(world: Arc<World>) {
+    let script =
+        "garbage\nconnect 127.0.0.1:3128\nrun while ! [ -e go ]; do sleep 0.02; done; cat go\nconnect 127.0.0.1:3128";
+    let kept = |lab: &mut Lab| lab.attempt.confinement.container.keep = Some("mine".into());
+    let lab = lasting_lab(&world, script, PATIENCE, |lab| {
+        kept(lab);
+        lab.attempt.confinement.network = without_a_route("first");
+    });
+    let mut known = Known::of(&lab);
+    let (dirs, cookie) = (lab.dirs.home(), known.cookie.clone());
+    killed_meanwhile(&world, lab).await;
+    let container = world.engine().containers();
+    let docker = Docker::new(world.settings());
+    assert_eq!(docker.sweep(&[cookie]).await.expect("swept"), Vec::<String>::new(), "its run lives");
+
+    known.resumption.confinement.network = without_a_route("again");
+    let work = known.work.clone();
+    let runner = lasting_on(&world, &docker);
+    let (again, by) = (known.taken_up(&runner).await.expect("it is there").0, runner.clone());
+    std::fs::write(work.join("go"), "went on").expect("written");
+    let done = again.end().await;
+    assert_eq!(done.texts(), ["first", "went on", "again"], "from the beginning on");
+    assert!(done.output.windows(3).any(|bytes| bytes == b"\x00\xff\xfe"), "byte for byte");
+    assert_eq!(done.outcome.exit.and_then(|exit| exit.code), Some(0));
+    assert_eq!(std::os::unix::fs::MetadataExt::uid(&std::fs::metadata(&work).expect("it")), 0, "it is ours again");
+
+    let next = lasting_lab(&world, "run echo next", PATIENCE, |lab| {
+        kept(lab);
+        lab.attempt.workspace = work;
+        lab.attempt.confinement.writable = vec![dirs.clone(), dirs.join("work")];
+        lab.attempt.confinement.network = without_a_route("next");
+    });
+    next.start(&by).end().await.texts();
+    assert_eq!(world.engine().containers(), container, "it serves the next job");
+    assert_eq!(docker.sweep(&[]).await.expect("swept"), Vec::<String>::new(), "it is this server's now");
+    docker.put_away().await;
+}
+
+pub(crate) async fn a_job_in_a_kept_container_that_ended_meanwhile_is_told_from_the_beginning(world: Arc<World>) {
+    let lab =
+        lasting_lab(&world, "text before\nflood 2MB\nspawn detached sleeper m\ntext after\nexit 3", PATIENCE, |lab| {
+            lab.attempt.launch.stdin.open_until_turn_ends = false;
+            lab.attempt.confinement.container.keep = Some("mine".into());
+        });
+    let (known, twice) = (Known::of(&lab), Known::of(&lab));
+    killed_meanwhile(&world, lab).await;
+    let id = world.engine().containers().remove(0);
+    while processes(&world, &id).contains("stream-json") {
+        tokio::task::yield_now().await;
+    }
+    let docker = Docker::new(world.settings());
+    let runner = lasting_on(&world, &docker);
+    let done = known.end(&runner).await;
+    assert_eq!(done.outcome.exit.and_then(|exit| exit.code), Some(3));
+    assert!(done.output.len() > 2_000_000);
+    assert!(twice.taken_up(&runner).await.is_none(), "it is told once");
+    let left = processes(&world, &id);
+    assert!(!left.contains("sleeper"), "{left}");
+    docker.put_away().await;
+}
+
+fn processes(world: &World, container: &str) -> String {
+    world.engine().docker(&["exec", container, "sh", "-c", "cat /proc/[0-9]*/cmdline | tr '\\0' ' ' | cat"])
+}
+
+pub(crate) async fn a_kept_container_that_nobody_comes_for_ends(world: Arc<World>) {
+    let lab = lasting_lab(&world, "text before\nhang", Duration::from_millis(200), |lab| {
+        lab.attempt.confinement.container.keep = Some("mine".into());
+    });
     let known = Known::of(&lab);
     killed_meanwhile(&world, lab).await;
-    let (mut going, orders) = known.taken_up(&lasting(&world)).await.expect("it is there");
+    let id = world.engine().containers().remove(0);
+    world.engine().docker(&["wait", &id]);
+    let runner = lasting(&world);
+    assert!(known.taken_up(&runner).await.is_none());
+    assert_eq!(Docker::new(world.settings()).sweep(&[]).await.expect("swept"), ["mine"]);
+}
+
+/// Whoever comes learns how it ended.
+pub(crate) async fn a_job_in_a_kept_container_ends_in_time_without_a_server(world: Arc<World>) {
+    let lab = lasting_lab(&world, "text before\nspawn detached sleeper m\nhang", PATIENCE, |lab| {
+        lab.attempt.confinement.container.keep = Some("mine".into());
+        let hard_limit = Duration::from_millis(500);
+        lab.attempt.survival = Survival::Kept(Keep { memo: b"memo".to_vec(), hard_limit, unattended: PATIENCE });
+    });
+    let known = Known::of(&lab);
+    killed_meanwhile(&world, lab).await;
+    let id = world.engine().containers().remove(0);
+    world.engine().docker(&["wait", &id]);
+    let done = known.end(&lasting(&world)).await;
+    assert!(done.output.windows(6).any(|bytes| bytes == b"before"), "{:?}", done.outcome);
+    done.failure();
+    assert_eq!(world.engine().containers(), Vec::<String>::new());
+}
+
+/// Its input is open as long as somebody may have something to say, server or not.
+pub(crate) async fn what_is_said_after_a_restart_is_heard(world: Arc<World>) {
+    heard_after_a_restart(world, None).await;
+}
+
+pub(crate) async fn what_is_said_in_a_kept_container_after_a_restart_is_heard(world: Arc<World>) {
+    heard_after_a_restart(world, Some("mine".into())).await;
+}
+
+async fn heard_after_a_restart(world: Arc<World>, keep: Option<String>) {
+    let lab = lasting_lab(&world, "text before", PATIENCE, |lab| {
+        lab.attempt.idle = Some(PATIENCE);
+        lab.attempt.confinement.container.keep = keep;
+    });
+    let known = Known::of(&lab);
+    killed_meanwhile(&world, lab).await;
+    let docker = Docker::new(world.settings());
+    let (mut going, orders) = known.taken_up(&lasting_on(&world, &docker)).await.expect("it is there");
     assert_eq!(going.until_text().await, "before");
     orders.send(Instruction::Order(Order::Message("text after".into()))).await.expect("taken");
     assert_eq!(going.until_text().await, "after");
     orders.send(Instruction::Leave).await.expect("taken");
     assert_eq!(going.end().await.outcome.verdict, Verdict::Succeeded);
+    docker.put_away().await;
 }
 
 pub(crate) async fn a_server_that_leaves_leaves_its_containers(world: Arc<World>) {
-    let lab =
-        lasting_lab(&world, "text before\nrun while ! [ -e go ]; do sleep 0.02; done\ntext after", PATIENCE, |_| {});
+    for keep in [None, Some("mine".to_owned())] {
+        left_by_a_server(&world, keep).await;
+    }
+}
+
+async fn left_by_a_server(world: &World, keep: Option<String>) {
+    let script = "text before\nrun while ! [ -e go ]; do sleep 0.02; done\ntext after";
+    let lab = lasting_lab(world, script, PATIENCE, |lab| lab.attempt.confinement.container.keep = keep);
     let known = Known::of(&lab);
-    let leaving = lasting(&world);
+    let (docker, next) = (Docker::new(world.settings()), Docker::new(world.settings()));
+    let leaving = lasting_on(world, &docker);
     let mut going = lab.start(&leaving);
     going.until_text().await;
     leaving.supervisor().expect("there is one").leave();
     going.stop.send_replace(Some(StopReason::Leave));
     assert!(going.ended.await.expect("no panic").goes_on);
+    docker.put_away().await;
     assert_eq!(world.engine().containers().len(), 1);
     std::fs::write(known.work.join("go"), "").expect("written");
-    assert_eq!(known.end(&lasting(&world)).await.texts(), ["before", "", "after"]);
+    assert_eq!(known.end(&lasting_on(world, &next)).await.texts(), ["before", "", "after"]);
+    next.put_away().await;
 }
 
 pub(crate) async fn a_run_that_nobody_comes_for_ends(world: Arc<World>) {

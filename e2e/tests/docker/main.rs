@@ -73,7 +73,12 @@ const SCENARIOS: &[(&str, Scenario)] = &scenarios! {
     again {
         a_run_goes_on_without_its_server,
         a_run_that_ended_meanwhile_is_told_from_the_beginning,
+        a_job_in_a_kept_container_goes_on_without_its_server,
+        a_job_in_a_kept_container_that_ended_meanwhile_is_told_from_the_beginning,
+        a_kept_container_that_nobody_comes_for_ends,
+        a_job_in_a_kept_container_ends_in_time_without_a_server,
         what_is_said_after_a_restart_is_heard,
+        what_is_said_in_a_kept_container_after_a_restart_is_heard,
         a_server_that_leaves_leaves_its_containers,
         a_run_that_nobody_comes_for_ends,
         a_sweep_removes_the_dead_and_nothing_else,

@@ -38,7 +38,10 @@ impl Node {
     async fn let_go(&self, server: &Server, id: &str) {
         let placed = nth(&server.client, id, "workspace", 1).await;
         let work = placed["data"]["path"].as_str().expect("a path");
-        std::fs::write(Path::new(work).join("go"), "went on").expect("written");
+        let work = Path::new(work);
+        std::fs::write(work.join("written"), "went on").expect("written");
+        // It is there with all that is in it.
+        std::fs::rename(work.join("written"), work.join("go")).expect("renamed");
     }
 }
 
@@ -55,12 +58,16 @@ fn texts(events: &[Value]) -> Vec<&str> {
 
 /// It was one attempt, each thing was told once, and no container is left.
 async fn went_on(engine: &Engine, server: &Server, id: &str, expected: &[&str]) {
+    told_once(server, id, expected).await;
+    assert_eq!(engine.containers(), Vec::<String>::new());
+}
+
+async fn told_once(server: &Server, id: &str, expected: &[&str]) {
     let execution = check_history(&server.client, id).await;
     assert_eq!((&execution["state"], &execution["attempt"]), (&json!("succeeded"), &json!(1)), "{execution:#}");
     let events = server.client.events(id).await;
     assert_eq!(texts(&events), expected, "{events:#?}");
     assert_eq!(of_kind(&events, "claimed").len(), 1);
-    assert_eq!(engine.containers(), Vec::<String>::new());
 }
 
 #[tokio::test]
@@ -74,7 +81,9 @@ async fn containers_and_their_servers() {
     whoever_interrupts_a_server_ends_its_containers(&engine).await;
     a_conversation_goes_on(&engine).await;
     a_time_limit_goes_on(&engine).await;
-    a_kept_container_is_lost_with_its_server(&engine).await;
+    a_job_in_a_kept_container_goes_on(&engine).await;
+    a_conversation_in_a_kept_container_goes_on(&engine).await;
+    a_time_limit_in_a_kept_container_goes_on(&engine).await;
     images_are_built_listed_and_removed(&engine).await;
 }
 
@@ -161,21 +170,73 @@ async fn a_time_limit_goes_on(engine: &Engine) {
     assert_eq!(engine.containers(), Vec::<String>::new());
 }
 
-async fn a_kept_container_is_lost_with_its_server(engine: &Engine) {
+async fn a_job_in_a_kept_container_goes_on(engine: &Engine) {
+    let node = Node::new(engine);
+    let first = node.start().await;
+    let prompt = format!("stderr hm\ntext one\n{WAIT}\n{ASK}\nwrite a.txt changed\nspawn detached sleeper m\ntext two");
+    let sandbox = json!({ "allowedDomains": [], "container": { "keep": "mine" } });
+    let id = first.client.submit(&json!({ "prompt": prompt, "sandbox": sandbox })).await;
+    first.client.until_event(&id, "text").await;
+    let containers = engine.containers();
+    assert_eq!(containers.len(), 1);
+    first.kill().await;
+    let second = node.start().await;
+    second.kill().await;
+    let third = node.start().await;
+    node.let_go(&third, &id).await;
+    let asked = "HTTP/1.1 407 Proxy Authentication Required";
+    told_once(&third, &id, &["one", "went on", asked, "two"]).await;
+    let events = third.client.events(&id).await;
+    assert_eq!(of_kind(&events, "stderr").len(), 1, "{events:#?}");
+    let output = third.client.get_text(&format!("/v1/executions/{id}/output")).await;
+    assert!(output.contains("one") && output.contains("two"), "the output is whole: {output}");
+    assert_eq!(engine.containers(), containers, "it is kept for the next job");
+    let left = engine.docker(&["top", &containers[0]]);
+    assert!(!left.contains("sleeper") && !left.contains("agent"), "nothing of the job is left: {left}");
+    put_away(engine, third).await;
+}
+
+async fn a_conversation_in_a_kept_container_goes_on(engine: &Engine) {
     let node = Node::new(engine);
     let first = node.start().await;
     let sandbox = json!({ "container": { "keep": "mine" } });
-    let id = first.client.submit(&json!({ "prompt": "text one\nhang", "sandbox": sandbox })).await;
+    let job = json!({ "prompt": "text one", "sessionIdleTimeout": 20, "sandbox": sandbox });
+    let id = first.client.submit(&job).await;
+    nth(&first.client, &id, "turn_ended", 1).await;
+    first.kill().await;
+    let second = node.start().await;
+    say(&second.client, &id, "text two").await;
+    nth(&second.client, &id, "turn_ended", 2).await;
+    second.kill().await;
+    let third = node.start().await;
+    say(&third.client, &id, "text three").await;
+    nth(&third.client, &id, "turn_ended", 3).await;
+    third.signal(Signal::TERM);
+    assert_eq!(third.ended().await, Some(0));
+    let last = node.start().await;
+    told_once(&last, &id, &["one", "two", "three"]).await;
+    put_away(engine, last).await;
+}
+
+async fn a_time_limit_in_a_kept_container_goes_on(engine: &Engine) {
+    let node = Node::new(engine);
+    let first = node.start().await;
+    let sandbox = json!({ "container": { "keep": "mine" } });
+    let job = json!({ "prompt": "text one\nhang", "limits": { "timeoutSeconds": 3 }, "sandbox": sandbox });
+    let id = first.client.submit(&job).await;
     first.client.until_event(&id, "text").await;
     first.kill().await;
     let second = node.start().await;
     let execution = check_history(&second.client, &id).await;
-    assert_eq!(execution["outcome"]["reason"], "lost", "{execution:#}");
-    let deadline = tokio::time::Instant::now() + super::lab::PATIENCE;
-    while !engine.containers().is_empty() {
-        assert!(tokio::time::Instant::now() < deadline, "it is swept");
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
+    assert_eq!(execution["outcome"]["reason"], "timeout", "{execution:#}");
+    put_away(engine, second).await;
+}
+
+/// A server that ends has no use for what it keeps.
+async fn put_away(engine: &Engine, server: Server) {
+    server.signal(Signal::TERM);
+    assert_eq!(server.ended().await, Some(0));
+    assert_eq!(engine.containers(), Vec::<String>::new());
 }
 
 /// `legwork images`, as a person calls it.

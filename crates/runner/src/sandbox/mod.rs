@@ -82,6 +82,8 @@ pub(crate) struct Start<'a> {
 /// A run that went on without a server, as its supervisor has it.
 pub(crate) struct Adopted<'a> {
     pub(crate) again: Again,
+    /// Where the sandbox finds it again, where it wanted that to be known.
+    pub(crate) place: Option<String>,
     pub(crate) cookie: &'a Cookie,
     pub(crate) confinement: &'a Confinement,
 }

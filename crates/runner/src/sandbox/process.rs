@@ -34,7 +34,7 @@ impl Sandbox for Plain {
 
     fn adopt<'a>(&'a self, adopted: Adopted<'a>) -> BoxFuture<'a, Result<Again, SpawnError>> {
         Box::pin(async move {
-            let Adopted { mut again, cookie, confinement } = adopted;
+            let Adopted { mut again, cookie, confinement, .. } = adopted;
             let group = self.control_groups.create(cookie, &confinement.resources)?;
             again.started.process = limited(again.started.process, group);
             Ok(again)

@@ -48,6 +48,19 @@ pub struct Hold {
     to: Speaker,
 }
 
+/// A process that somebody else started, to be left to a supervisor: its input, and the right to end it.
+pub(crate) struct HandedOver {
+    pub(crate) pid: u32,
+    pub(crate) handle: OwnedFd,
+    /// The process to kill for an end of all of the run, where that is another.
+    pub(crate) first: Option<OwnedFd>,
+    pub(crate) connection: OwnedFd,
+    /// Bytes of either stream to keep, where they come over the connection as well.
+    pub(crate) most_output: Option<u64>,
+    /// Where it is found again.
+    pub(crate) place: Option<String>,
+}
+
 /// A run that is taken up again.
 pub(crate) struct Found {
     pub(crate) started: Started,
@@ -82,19 +95,15 @@ impl Link {
         }
     }
 
-    /// Leaves the input of a process that somebody else started to the supervisor, and the right to end it: `handle` is a
-    /// handle of that process.
-    pub(crate) async fn hold(
-        supervisor: &Arc<Supervisor>,
-        cookie: &Cookie,
-        pid: u32,
-        input: OwnedFd,
-        handle: OwnedFd,
-    ) -> io::Result<Started> {
+    /// Leaves a process that somebody else started to the supervisor.
+    pub(crate) async fn hold(supervisor: &Arc<Supervisor>, cookie: &Cookie, handed: HandedOver) -> io::Result<Started> {
+        let HandedOver { pid, handle, first, connection, most_output, place } = handed;
         let stream = supervisor.connect().await?;
         let mut bytes = Vec::new();
-        put_message(&mut bytes, &Request::Hold(Box::new(Held { version: VERSION, cookie: cookie.clone(), pid })));
-        gate::send(&stream, &bytes, &[input.as_fd(), handle.as_fd()]).await?;
+        let held = Held { version: VERSION, cookie: cookie.clone(), pid, most_output, place };
+        put_message(&mut bytes, &Request::Hold(Box::new(held)));
+        let files: Vec<_> = [&connection, &handle].into_iter().chain(&first).map(AsFd::as_fd).collect();
+        gate::send(&stream, &bytes, &files).await?;
         let mut frames = Frames::default();
         match first_answer(&stream, &mut frames).await? {
             Answer::Started { pid } => {

@@ -10,14 +10,15 @@ use serde::{Deserialize, Serialize};
 use crate::cookie::Cookie;
 
 /// Raised when a supervisor of another version would misunderstand what it is told.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 
 /// What a server says.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Request {
     /// Start a program; the files it gets come along. First on a connection.
     Start(Box<Program>),
-    /// Hold a run whose process is a child of somebody else; its input and a handle of it come along. First on a connection.
+    /// Hold a run whose process is a child of somebody else. Its input comes along, a handle of it, and where all of the run ends
+    /// with another process, a handle of that. First on a connection.
     Hold(Box<Held>),
     /// Take up the run with this cookie. First on a connection.
     Attach(Cookie),
@@ -91,12 +92,17 @@ pub(super) struct Program {
     pub(super) most_output: u64,
 }
 
-/// A process that somebody else started, and keeps the output of.
+/// A process that somebody else started.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Held {
     pub(super) version: u32,
     pub(super) cookie: Cookie,
     pub(super) pid: u32,
+    /// Bytes of either stream that are kept, where what it prints comes over the connection of its input; after that it is
+    /// left unread. Absent where somebody else keeps it.
+    pub(super) most_output: Option<u64>,
+    /// Where whoever started it finds it again.
+    pub(super) place: Option<String>,
 }
 
 /// What its standard input is.
@@ -143,4 +149,7 @@ pub(crate) struct History {
     /// The same of standard error.
     #[serde(default)]
     pub(crate) complained: u64,
+    /// Where somebody else finds it who started it.
+    #[serde(default)]
+    pub(crate) place: Option<String>,
 }

@@ -25,5 +25,5 @@ pub use message::{Keep, Note};
 pub use serve::supervise;
 
 pub use link::Hold;
-pub(crate) use link::{Found, Link};
+pub(crate) use link::{Found, HandedOver, Link};
 pub(crate) use wire::Speaker;

@@ -95,7 +95,7 @@ impl House {
             }
             Heard::Greeting(connection, Request::Hold(held)) => {
                 let cookie = held.cookie.clone();
-                self.watch(cookie, |log| async move { ward::hold(&held, connection, &log).await });
+                self.watch(cookie, |log| async move { ward::hold(*held, connection, &log).await });
             }
             Heard::Greeting(connection, Request::Attach(cookie)) => match self.runs.get(&cookie) {
                 Some((_, run)) => drop(run.send(connection)),

@@ -3,7 +3,6 @@
 use std::future::Future;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -14,7 +13,7 @@ use legwork_model::Exit;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
-use super::foreign::Foreign;
+use super::foreign;
 use super::frame::{Frame, broken, put_message};
 use super::gate;
 use super::log::Log;
@@ -36,6 +35,8 @@ const FAR: Duration = Duration::from_secs(24 * 60 * 60);
 pub(super) struct Ward {
     process: Box<dyn Process>,
     pid: u32,
+    /// Where it is found again by somebody else who started it.
+    place: Option<String>,
     stdin: Stdin,
     pipes: Pipes,
     said: Said,
@@ -68,35 +69,30 @@ pub(super) async fn start(
     log: &Path,
 ) -> Option<Ward> {
     let most = program.most_output;
-    let logs = || [Log::new(log.with_extension("out"), most), Log::new(log.with_extension("err"), most)];
     let started = match spawn_of(program, std::mem::take(&mut connection.files)) {
         Ok(spawn) => Starter::Here(Arc::clone(registry)).start(spawn).await,
         Err(error) => Err(error),
     };
     match started {
-        Ok(started) => Some(Ward::new(started, logs(), connection)),
+        Ok(started) => Some(Ward::new(started, logs(log, most), connection)),
         Err(error) => refuse(connection, &error).await,
     }
 }
 
-/// Holds what somebody else started: its input, what the server leaves about it, and the right to end it. What it prints is
-/// kept by whoever started it.
-pub(super) async fn hold(held: &Held, mut connection: Connection, log: &Path) -> Option<Ward> {
-    match held_by(held, std::mem::take(&mut connection.files)) {
-        Ok(started) => Some(Ward::new(started, [Log::new(log.into(), 0), Log::new(log.into(), 0)], connection)),
+/// Holds what somebody else started: its input, what the server leaves about it, and the right to end it; and what it prints,
+/// unless that is kept by whoever started it.
+pub(super) async fn hold(held: Held, mut connection: Connection, log: &Path) -> Option<Ward> {
+    match foreign::held(&held, std::mem::take(&mut connection.files)) {
+        Ok(started) => {
+            let ward = Ward::new(started, logs(log, held.most_output.unwrap_or(0)), connection);
+            Some(Ward { place: held.place, ..ward })
+        }
         Err(error) => refuse(connection, &error).await,
     }
 }
 
-fn held_by(held: &Held, files: Vec<OwnedFd>) -> io::Result<Started> {
-    let mut files = files.into_iter();
-    let (Some(input), Some(handle), VERSION) = (files.next(), files.next(), held.version) else {
-        return Err(broken("the supervisor is of another version, or a file did not come along"));
-    };
-    let input = UnixStream::from(input);
-    input.set_nonblocking(true)?;
-    let stdin = Stdin::passed_over(tokio::net::UnixStream::from_std(input)?);
-    Ok(Started { process: Box::new(Foreign::new(held.pid, handle)?), stdin, stdout: None, stderr: None })
+fn logs(log: &Path, most: u64) -> [Log; 2] {
+    ["out", "err"].map(|stream| Log::new(log.with_extension(stream), most))
 }
 
 async fn refuse(connection: Connection, error: &io::Error) -> Option<Ward> {
@@ -146,6 +142,7 @@ impl Ward {
         Self {
             process,
             pid,
+            place: None,
             stdin,
             pipes: Pipes::new(stdout, stderr),
             said: Said { out, err, out_ended, err_ended, exit: None, ended: 0 },
@@ -276,7 +273,8 @@ impl Ward {
         let memo = self.kept.as_ref().map(|(keep, _)| keep.memo.clone()).unwrap_or_default();
         let (notes, printed, complained) = (self.notes.clone(), self.said.out.len(), self.said.err.len());
         let mut first = Vec::new();
-        let history = History { pid: self.pid, memo, elapsed, notes, printed, complained };
+        let place = self.place.clone();
+        let history = History { pid: self.pid, memo, elapsed, notes, printed, complained, place };
         put_message(&mut first, &Answer::Attached(Box::new(history)));
         self.server = Some(Teller::new(connection, first));
     }

@@ -98,7 +98,7 @@ impl Sandbox for Bubblewrap {
 
     fn adopt<'a>(&'a self, adopted: Adopted<'a>) -> BoxFuture<'a, Result<Again, SpawnError>> {
         Box::pin(async move {
-            let Adopted { again, cookie, confinement } = adopted;
+            let Adopted { again, cookie, confinement, .. } = adopted;
             let Again { started, printed, complained } = again;
             let group = self.control_groups.create(cookie, &confinement.resources)?;
             let process = match first_inside(started.process.as_ref()) {

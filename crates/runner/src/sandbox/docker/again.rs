@@ -13,34 +13,45 @@ use super::belongings::Belongings;
 use super::container::{Contained, Inside, Room, Sought, watched};
 use super::engine::Known;
 use super::error::words;
+use super::kept::Whereabouts;
 use super::labels::{self, equal, filter};
 use super::plan::User;
 use super::streams::divided;
 use super::{Docker, DockerError, uplink};
 use crate::cookie::Cookie;
 use crate::pipes::Source;
-use crate::sandbox::{Adopted, Again, Network};
+use crate::sandbox::{Adopted, Again, Network, Uplink};
 use crate::starter::Started;
 
 impl Docker {
-    /// Goes on with the run of a container that an earlier server process started, with its output from the beginning on. It
-    /// may have ended meanwhile.
+    /// Goes on with the run of a container that an earlier server process started. It may have ended meanwhile.
     pub(super) async fn attach_again(&self, adopted: Adopted<'_>) -> Result<Again, DockerError> {
-        let Adopted { again: Again { started, .. }, cookie, confinement } = adopted;
+        let Adopted { again, place, cookie, confinement } = adopted;
         let known = self.0.engine.known().await?;
+        let uplink = match &confinement.network {
+            Network::Own(uplink) => Some(Arc::clone(uplink)),
+            Network::Machine => None,
+        };
+        match place {
+            None => self.run_again(known, again.started, cookie, uplink).await,
+            Some(place) => self.job_again(known, again, &Whereabouts::read(&place)?, uplink).await,
+        }
+    }
+
+    /// A run that is a container, with its output from the beginning on.
+    async fn run_again(
+        &self,
+        known: &Known,
+        started: Started,
+        cookie: &Cookie,
+        uplink: Option<Arc<dyn Uplink>>,
+    ) -> Result<Again, DockerError> {
         let refused = |error| DockerError::Engine(words(&error));
         let id = self.container_of(known, cookie).await?;
         let found = known.inspect(&id).await.map_err(refused)?;
         let user = user_of(&found);
         let room = Room::new(known.clone(), id, user, self.belongings_of(&found, user));
-        let pid = room.0.pid().await.map_err(refused)?;
-        let uplink = match &confinement.network {
-            Network::Own(uplink) => Some(Arc::clone(uplink)),
-            Network::Machine => None,
-        };
-        if let (Some(uplink), Some(pid)) = (&uplink, pid) {
-            uplink::open(pid, uplink).await.map_err(DockerError::Namespace)?;
-        }
+        let pid = opened_again(&room, uplink.as_ref()).await?;
         let (printed, complained) = printed(&room.0).await.map_err(refused)?;
         let (stdout, stderr) = output(&room.0);
         let end = watched(known, &room.0.id);
@@ -48,6 +59,22 @@ impl Docker {
         let process = Box::new(Contained { room, end, pid, sought, failure, held, _uplink: uplink });
         let started = Started { process, stdin: started.stdin, stdout: Some(stdout), stderr: Some(stderr) };
         Ok(Again { started, printed, complained })
+    }
+
+    /// A job in a container that an earlier server kept.
+    async fn job_again(
+        &self,
+        known: &Known,
+        again: Again,
+        at: &Whereabouts,
+        uplink: Option<Arc<dyn Uplink>>,
+    ) -> Result<Again, DockerError> {
+        let found = known.inspect(&at.container).await.map_err(|error| DockerError::Engine(words(&error)))?;
+        let belongings = self.belongings_of(&found, at.user());
+        let room = Room::new(known.clone(), at.container.clone(), at.user(), Belongings::default());
+        opened_again(&room, uplink.as_ref()).await?;
+        let labels = found.config.and_then(|config| config.labels).unwrap_or_default();
+        Ok(self.0.kept.again(room, at, &labels, belongings, uplink, again).await)
     }
 
     async fn container_of(&self, known: &Known, cookie: &Cookie) -> Result<String, DockerError> {
@@ -67,6 +94,15 @@ impl Docker {
             sources.partition(|source| source.starts_with(&self.0.settings.copies));
         Belongings::found(directories, user, copies.pop())
     }
+}
+
+/// Opens the way out again, where the container still runs. Gives its first process.
+async fn opened_again(room: &Room, uplink: Option<&Arc<dyn Uplink>>) -> Result<Option<u32>, DockerError> {
+    let pid = room.0.pid().await.map_err(|error| DockerError::Engine(words(&error)))?;
+    if let (Some(uplink), Some(pid)) = (uplink, pid) {
+        uplink::open(pid, uplink).await.map_err(DockerError::Namespace)?;
+    }
+    Ok(pid)
 }
 
 /// How many bytes the engine has of its standard output, and of its standard error.

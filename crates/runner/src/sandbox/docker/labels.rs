@@ -15,6 +15,8 @@ pub(super) const UNTIL: &str = "legwork.until";
 pub(super) const KEEP: &str = "legwork.keep";
 /// The server process that keeps it.
 pub(super) const SERVER: &str = "legwork.server";
+/// What it was made of, as a hash.
+pub(super) const SHAPE: &str = "legwork.shape";
 /// The base and the script of an image that was built here, as a hash.
 pub(super) const BUILT: &str = "legwork.built";
 /// The base of such an image.

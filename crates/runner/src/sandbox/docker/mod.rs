@@ -85,7 +85,7 @@ impl Docker {
         let prepared = Prepared::new(start, image, &self.0.settings)?;
         match keep {
             None => solo::start(known, &self.0.images, prepared, starter).await,
-            Some(name) => self.0.kept.start(known, &self.0.images, &name, prepared).await,
+            Some(name) => self.0.kept.start(known, &self.0.images, &name, prepared, starter).await,
         }
     }
 }

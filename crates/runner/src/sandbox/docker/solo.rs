@@ -21,7 +21,7 @@ use crate::network::RunNetwork;
 use crate::sandbox::{Process, Running};
 use crate::starter::Starter;
 use crate::stdin::{Stdin, StdinFeed};
-use crate::supervisor::Link;
+use crate::supervisor::{HandedOver, Link};
 
 /// Creates it, listens, starts it, opens the way out, and lets the agent go.
 pub(super) async fn start(
@@ -101,8 +101,10 @@ async fn fed(
 ) -> io::Result<(Stdin, Option<Box<dyn Process>>)> {
     match (starter, pid, room.0.first()) {
         (Starter::Supervised(supervisor, _), Some(pid), Some(first)) => {
-            let input = input.into_std()?.into();
-            let held = Link::hold(supervisor, cookie, pid, input, first?).await?;
+            let connection = input.into_std()?.into();
+            // What it prints, the engine keeps.
+            let handed = HandedOver { pid, handle: first?, first: None, connection, most_output: None, place: None };
+            let held = Link::hold(supervisor, cookie, handed).await?;
             Ok((held.stdin, Some(held.process)))
         }
         _ => Ok((Stdin::passed_over(input), None)),

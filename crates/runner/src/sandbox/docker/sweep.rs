@@ -13,7 +13,7 @@ use crate::cookie::Cookie;
 
 impl Docker {
     /// Removes the containers of this node whose run is not among `live` or should long be over, and those that were
-    /// kept by an earlier server; and copies of workspaces that nobody has. Says which runs and kept containers they
+    /// kept by an earlier server and have none; and copies of workspaces that nobody has. Says which runs and kept containers they
     /// were of. What another node made stays.
     ///
     /// # Errors
@@ -43,7 +43,8 @@ impl Docker {
     fn is_left(&self, container: &ContainerSummary, live: &[Cookie]) -> bool {
         let label = |name: &str| label(container, name);
         if label(labels::KEEP).is_some() {
-            return label(labels::SERVER) != Some(self.0.kept.server());
+            let id = container.id.as_deref().unwrap_or_default();
+            return !self.0.kept.has(id, label(labels::SERVER)) && !is_named_after(container, live);
         }
         let lives = label(labels::RUN).is_some_and(|run| live.iter().any(|cookie| cookie.as_str() == run));
         let until = label(labels::UNTIL).and_then(|until| until.parse().ok()).unwrap_or(i64::MAX);
@@ -58,6 +59,12 @@ impl Docker {
             }
         }
     }
+}
+
+/// Whether a run that lives goes on in it.
+fn is_named_after(container: &ContainerSummary, live: &[Cookie]) -> bool {
+    let names = container.names.iter().flatten().map(|name| name.trim_start_matches('/'));
+    names.into_iter().any(|name| live.iter().any(|cookie| name == name_of(cookie)))
 }
 
 fn label<'a>(container: &'a ContainerSummary, name: &str) -> Option<&'a str> {

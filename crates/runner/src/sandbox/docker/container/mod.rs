@@ -1,9 +1,9 @@
 //! One container, from its creation to its removal.
 
 mod ask;
+mod connection;
 mod create;
 mod ending;
-mod input;
 mod process;
 mod watch;
 
@@ -18,9 +18,9 @@ use bollard::query_parameters::RemoveContainerOptionsBuilder;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use tokio::time::Instant;
 
+pub(super) use connection::{input, started};
 pub(super) use create::create;
 pub(super) use ending::Sought;
-pub(super) use input::input;
 pub(super) use process::Contained;
 pub(super) use watch::{End, exit_of, watched};
 

@@ -5,17 +5,28 @@
 //! removed, and so are its processes; where that can't be done the container is not kept. Where the root can be written,
 //! what a job changes there is there for the next: that is what such a container is kept for.
 
-mod ending;
-mod job;
+mod start;
 
-use std::collections::{BTreeMap, HashMap};
+mod job;
+mod program;
+
+mod ending;
+
+mod again;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::os::unix::fs::MetadataExt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use bollard::models::ContainerCreateBody;
+use bollard::query_parameters::RenameContainerOptionsBuilder;
 use legwork_model::Ids;
+use sha2::{Digest, Sha256};
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::sleep;
+
+pub(super) use program::Whereabouts;
 
 use super::DockerError;
 use super::belongings::Belongings;
@@ -28,6 +39,7 @@ use super::labels;
 use super::plan::Mounted;
 use super::prepared::Prepared;
 use crate::sandbox::Running;
+use crate::starter::Starter;
 
 /// The containers that this server keeps.
 #[derive(Debug)]
@@ -35,6 +47,8 @@ pub(super) struct Kept {
     sleep_after: Duration,
     /// Tells them from those of an earlier server of this node.
     server: String,
+    /// Those of an earlier server that are this one's now.
+    taken_over: Mutex<BTreeSet<String>>,
     places: Mutex<BTreeMap<String, Place>>,
 }
 
@@ -46,7 +60,7 @@ type Turn = OwnedMutexGuard<Option<Holder>>;
 #[derive(Debug)]
 struct Holder {
     room: Room,
-    /// What it was made of, to the last word.
+    /// What it was made of, to the last word, as a hash.
     shape: String,
     jobs: u64,
 }
@@ -54,12 +68,7 @@ struct Holder {
 impl Kept {
     pub(super) fn new(sleep_after: Duration) -> Self {
         let server = Ids::from_system().secret().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        Self { sleep_after, server, places: Mutex::default() }
-    }
-
-    /// What a container that this server keeps has for [`labels::SERVER`].
-    pub(super) fn server(&self) -> &str {
-        &self.server
+        Self { sleep_after, server, taken_over: Mutex::default(), places: Mutex::default() }
     }
 
     /// Runs a job in the container of this name, once it is the job's turn.
@@ -69,6 +78,7 @@ impl Kept {
         images: &Images,
         name: &str,
         mut prepared: Prepared,
+        starter: &Starter,
     ) -> Result<Running, DockerError> {
         if name.is_empty() || name.len() > 200 || name.contains(char::is_control) {
             return Err(DockerError::Refused("such a name to be kept by".to_owned()));
@@ -77,7 +87,7 @@ impl Kept {
         self.settle(&mut turn, known, images, name, &mut prepared).await?;
         // Not before it is its turn: the former job may have the same directories.
         let belongings = prepared.belongings().await?;
-        job::start(turn, prepared, belongings, self.sleep_after).await
+        start::start(turn, prepared, belongings, self.sleep_after, starter).await
     }
 
     /// Removes all of them, each when its job is done.
@@ -102,17 +112,16 @@ impl Kept {
         // Not before it is its turn: the former job may have made a repository.
         prepared.guard()?;
         let wanted = body(&prepared.plan, Main::Holder, HashMap::new(), known.is_podman);
-        let shape = serde_json::to_value(&wanted).map(|shape| shape.to_string()).unwrap_or_default();
-        let shape = shape + &identities(&prepared.plan.mounts);
+        let shape = shape_of(&wanted, &prepared.plan.mounts);
         if let Some(holder) = turn.as_mut() {
-            if holder.shape == shape && matches!(holder.room.0.pid().await, Ok(Some(_))) {
+            if holder.shape == shape && holder.is_ready_for(&prepared.name).await {
                 holder.jobs += 1;
                 return Ok(());
             }
             holder.room.0.remove().await;
             **turn = None;
         }
-        let labels = self.labels(name, std::mem::take(&mut prepared.labels));
+        let labels = self.labels(name, &shape, std::mem::take(&mut prepared.labels));
         let body = body(&prepared.plan, Main::Holder, labels, known.is_podman);
         let id = create(known, images, &prepared.name, &body).await?;
         let room = Room::new(known.clone(), id, prepared.plan.user, Belongings::default());
@@ -125,11 +134,12 @@ impl Kept {
     }
 
     /// It outlives the run that it was made for.
-    fn labels(&self, name: &str, mut labels: HashMap<String, String>) -> HashMap<String, String> {
+    fn labels(&self, name: &str, shape: &str, mut labels: HashMap<String, String>) -> HashMap<String, String> {
         labels.remove(labels::RUN);
         labels.remove(labels::UNTIL);
         labels.insert(labels::KEEP.to_owned(), name.to_owned());
         labels.insert(labels::SERVER.to_owned(), self.server.clone());
+        labels.insert(labels::SHAPE.to_owned(), shape.to_owned());
         labels
     }
 
@@ -140,6 +150,24 @@ impl Kept {
         places.retain(|_, place| Arc::strong_count(place) > 1 || !is_empty(place));
         Arc::clone(places.entry(name.to_owned()).or_default())
     }
+}
+
+impl Holder {
+    /// Whether it still runs. From now on it has the name of a run, so that whoever knows the run knows that it is needed.
+    async fn is_ready_for(&self, name: &str) -> bool {
+        let inside = &self.room.0;
+        let options = RenameContainerOptionsBuilder::default().name(name).build();
+        matches!(inside.pid().await, Ok(Some(_)))
+            && inside.known.docker.rename_container(&inside.id, options).await.is_ok()
+    }
+}
+
+/// All that makes a container another one.
+fn shape_of(wanted: &ContainerCreateBody, mounts: &[Mounted]) -> String {
+    // Sorted, as the fields of the engine's own types are not.
+    let words = serde_json::to_value(wanted).map(|shape| shape.to_string()).unwrap_or_default();
+    let digest = Sha256::new().chain_update(words).chain_update(identities(mounts)).finalize();
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// What the mounts of a container are of. What was replaced since outside, as git does with its settings, is not mounted any more.
