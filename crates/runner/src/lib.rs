@@ -38,7 +38,7 @@ pub use output::Output;
 pub use process_tree::Leftover;
 pub use runner::{Ended, Graces, Runner};
 pub use sandbox::docker::{
-    BuiltImage, Docker, DockerError, DockerSettings, Images, Progress,
+    BuiltImage, Docker, DockerError, DockerSettings, Images, Progress, SeccompError, SeccompProfile,
 };
 pub use sandbox::{Confinement, Network, Resources, Uplink, Works};
 pub use stop::StopReason;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use legwork_model::{ByteSize, Cpus, FailureReason};
+use legwork_runner::{Docker, DockerSettings};
 
 use crate::lab::{Lab, World};
 
@@ -35,6 +36,31 @@ pub(crate) async fn processors(world: Arc<World>) {
     let lab = Lab::with(&world, script, |attempt| attempt.confinement.resources.cpus = Cpus::new(500));
     let done = lab.run(&world).await;
     assert!(done.texts()[0].starts_with("50000"), "{:?}", done.texts());
+}
+
+/// The operator's filter, in ordinary and in kept containers; without one that can be read nothing runs.
+pub(crate) async fn system_calls(world: Arc<World>) {
+    let file = world.data.path().join("profile.json");
+    let rule = r#"{"names":["mkdir","mkdirat"],"action":"SCMP_ACT_ERRNO","errnoRet":95}"#;
+    std::fs::write(&file, format!(r#"{{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{rule}]}}"#)).expect("written");
+    let docker = Docker::new(DockerSettings { seccomp_profile: Some(file.clone()), ..world.settings() });
+    let runner = world.other(&docker);
+    let lab = |keep: Option<&str>| {
+        Lab::with(&world, "run mkdir a; cat /proc/self/status", |attempt| {
+            attempt.confinement.container.keep = keep.map(str::to_owned);
+        })
+    };
+    for keep in [None, Some("mine")] {
+        let done = lab(keep).start(&runner).end().await;
+        let said = done.texts()[0];
+        assert!(said.contains("not supported") && said.contains("Seccomp:\t2"), "{said}");
+    }
+    docker.put_away().await;
+    std::fs::write(&file, "{}").expect("written");
+    let done = lab(None).start(&runner).end().await;
+    let (reason, message) = done.failure();
+    assert_eq!(reason, FailureReason::SandboxUnavailable);
+    assert!(message.contains("profile.json"), "{message}");
 }
 
 /// A disk full of temporary files, open files, core dumps.

@@ -50,7 +50,7 @@ const SCENARIOS: &[(&str, Scenario)] = &scenarios! {
         a_run_that_is_given_up_is_ended,
     }
     workspace { it_can_be_changed, it_can_be_read, it_can_be_a_copy }
-    limits { memory, processes, processors, files }
+    limits { memory, processes, processors, system_calls, files }
     attacks {
         without_a_route_there_is_nothing_but_the_uplink,
         sockets_of_the_machine_are_not_there,

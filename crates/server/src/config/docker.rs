@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use legwork_runner::SeccompProfile;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +23,9 @@ pub struct DockerSettings {
     pub images: Vec<String>,
     /// The id of the user that processes run as; never 0.
     pub user: u32,
+    /// A JSON file with a filter of system calls as Docker has them, which takes the place of the engine's own in the containers of
+    /// runs. Nobody else can set it.
+    pub seccomp_profile: Option<PathBuf>,
     /// How long a container that is kept for further jobs runs without one, such as `10m`.
     #[serde(with = "duration")]
     #[schemars(with = "String")]
@@ -39,6 +43,7 @@ impl Default for DockerSettings {
             image: "legwork-agents:latest".into(),
             images: Vec::new(),
             user: 1000,
+            seccomp_profile: None,
             sleep_after: Duration::from_secs(600),
             setup_allowed: false,
             writable_root_allowed: false,
@@ -67,6 +72,9 @@ impl DockerSettings {
             if let Err(problem) = image_pattern(pattern) {
                 return Some((format!("sandbox.docker.images[{at}]"), format!("`{pattern}` {problem}")));
             }
+        }
+        if let Some(Err(problem)) = self.seccomp_profile.as_deref().map(SeccompProfile::read) {
+            return Some(("sandbox.docker.seccomp_profile".into(), problem.to_string()));
         }
         let root =
             || ("sandbox.docker.user".into(), "must not be 0, which is root; take another id, such as 1000".into());

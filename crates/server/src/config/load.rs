@@ -389,6 +389,10 @@ mod tests {
             ("[sandbox]\nreadable = [\"opt\"]\n", "sandbox.readable[0]: must be an absolute path"),
             ("[sandbox.docker]\nimage = \"--privileged\"\n", "sandbox.docker.image: `--privileged` begins with `-`"),
             ("[sandbox.docker]\nimages = [\"*\"]\n", "sandbox.docker.images[0]: `*` is no name of an image"),
+            (
+                "[sandbox.docker]\nseccomp_profile = \"/nowhere/profile.json\"\n",
+                "sandbox.docker.seccomp_profile: failed to read /nowhere/profile.json: No such file",
+            ),
             ("[sandbox.docker]\nuser = 0\n", "sandbox.docker.user: must not be 0, which is root"),
             (
                 "[sandbox.docker]\nsleep_after = \"600\"\n",

@@ -83,7 +83,7 @@ fn host_config(plan: &Plan, is_agent: bool, is_podman: bool) -> HostConfig {
         init: Some(true),
         privileged: Some(false),
         cap_drop: Some(vec!["ALL".to_owned()]),
-        security_opt: Some(vec!["no-new-privileges".to_owned()]),
+        security_opt: Some(security(plan, is_podman)),
         readonly_rootfs: Some(plan.read_only_root),
         ipc_mode: Some("private".to_owned()),
         cgroupns_mode: Some(HostConfigCgroupnsModeEnum::PRIVATE),
@@ -109,6 +109,12 @@ fn host_config(plan: &Plan, is_agent: bool, is_podman: bool) -> HostConfig {
         auto_remove: Some(false),
         ..HostConfig::default()
     }
+}
+
+/// Without a filter of the operator's, the engine has its own.
+fn security(plan: &Plan, is_podman: bool) -> Vec<String> {
+    let seccomp = plan.seccomp.as_ref().map(|profile| profile.option(is_podman));
+    std::iter::once("no-new-privileges".to_owned()).chain(seccomp).collect()
 }
 
 fn mount(mounted: &Mounted) -> Mount {
@@ -159,6 +165,7 @@ mod tests {
             tmp_bytes: 1024,
             resources: Resources { memory: ByteSize::new(2 << 30), cpus: Cpus::new(1500), pids: Some(256) },
             network: Reach::Nothing { has_ipv6: true },
+            seccomp: None,
         }
     }
 

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use bollard::errors::Error;
 use legwork_model::FailureReason;
 
+use super::SeccompError;
+
 /// Why there is no container, or no image.
 #[derive(Debug, thiserror::Error)]
 pub enum DockerError {
@@ -51,6 +53,9 @@ pub enum DockerError {
         /// What the engine said.
         message: String,
     },
+    /// The operator's filter of system calls is not to be had any more.
+    #[error("The filter of system calls of containers is not to be had: {0}.")]
+    Seccomp(#[from] SeccompError),
     /// Something would not arrive as it was meant.
     #[error("A container can't be given {0}.")]
     Refused(String),
@@ -91,6 +96,7 @@ impl DockerError {
             | Self::Slow { .. }
             | Self::Setup { .. }
             | Self::Gone
+            | Self::Seccomp(_)
             | Self::Namespace(_) => FailureReason::SandboxUnavailable,
             Self::ImageName(_)
             | Self::Refused(_)

@@ -17,6 +17,7 @@ mod body;
 mod labels;
 mod plan;
 mod prepared;
+mod seccomp;
 
 mod kept;
 mod solo;
@@ -40,6 +41,7 @@ use legwork_model::SandboxKind;
 
 pub use error::DockerError;
 pub use images::{BuiltImage, Images, Progress};
+pub use seccomp::{SeccompError, SeccompProfile};
 pub use settings::DockerSettings;
 
 use super::{Adopted, Again, Running, Sandbox, SpawnError, Start, Works};

@@ -7,7 +7,7 @@ use std::path::{Component, Path, PathBuf};
 use legwork_agents::Launch;
 use legwork_model::WorkspaceMount;
 
-use super::DockerError;
+use super::{DockerError, SeccompProfile};
 use crate::sandbox::repository::Repository;
 use crate::sandbox::{Confinement, Resources};
 
@@ -24,6 +24,7 @@ pub(super) struct Plan {
     pub(super) tmp_bytes: u64,
     pub(super) resources: Resources,
     pub(super) network: Reach,
+    pub(super) seccomp: Option<SeccompProfile>,
 }
 
 /// The network of a container.

@@ -11,7 +11,7 @@ use tokio::task::spawn_blocking;
 use super::belongings::{self, Belongings};
 use super::labels;
 use super::plan::{self, Mounted, Plan, Reach};
-use super::{DockerError, DockerSettings};
+use super::{DockerError, DockerSettings, SeccompProfile};
 use crate::cookie::Cookie;
 use crate::sandbox::{Confinement, Network, Start, Uplink};
 
@@ -63,6 +63,7 @@ impl Prepared {
             tmp_bytes: settings.tmp_bytes,
             resources: confinement.resources,
             network: reach(uplink.is_some(), settings),
+            seccomp: settings.seccomp_profile.as_deref().map(SeccompProfile::read).transpose()?,
         };
         let until = settings.clock.now().as_millis().saturating_add(millis(time_limit));
         let labels = HashMap::from([

@@ -26,6 +26,8 @@ pub struct DockerSettings {
     pub copies: PathBuf,
     /// What `/tmp` of a container may hold.
     pub tmp_bytes: u64,
+    /// A file with a filter of system calls, which takes the place of the engine's own in containers of runs.
+    pub seccomp_profile: Option<PathBuf>,
     /// How long an image may take to be pulled. Nothing is pulled where absent.
     pub pull: Option<Duration>,
     /// How long a setup script may take.
@@ -48,6 +50,7 @@ impl DockerSettings {
             build_network: None,
             copies: copies.into(),
             tmp_bytes: 512 << 20,
+            seccomp_profile: None,
             pull: Some(Duration::from_secs(300)),
             build: Duration::from_secs(900),
             sleep_after: Duration::from_secs(600),

@@ -22,6 +22,7 @@ pub fn docker(settings: &Settings, node: &str, data_dir: &Path) -> Docker {
         socket: settings.socket.clone(),
         image: Some(settings.image.clone()),
         user: settings.user,
+        seccomp_profile: settings.seccomp_profile.clone(),
         sleep_after: settings.sleep_after,
         ..DockerSettings::new(node, data_dir.join("copies"))
     })
