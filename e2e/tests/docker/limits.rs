@@ -24,6 +24,22 @@ pub(crate) async fn processes(world: Arc<World>) {
     let lab = Lab::with(&world, script, |attempt| attempt.confinement.resources.pids = Some(40));
     let done = lab.run(&world).await;
     assert!(String::from_utf8_lossy(&done.output).contains("fork"), "{:?}", done.outcome);
+    for keep in [None, Some("mine".to_owned())] {
+        let lab = Lab::with(&world, &format!("{script}\nsleep 200ms\nexit 3"), |attempt| {
+            attempt.confinement.resources.pids = Some(40);
+            attempt.confinement.container.keep = keep;
+        });
+        let done = lab.run(&world).await;
+        let (reason, message) = done.failure();
+        assert_eq!(reason, FailureReason::PidsLimit, "{message}");
+        assert!(message.contains("40"), "{message}");
+    }
+    let lab = Lab::with(&world, "text before\nexit 3", |attempt| {
+        attempt.confinement.resources.pids = Some(40);
+        attempt.confinement.container.keep = Some("mine".into());
+    });
+    assert_eq!(lab.run(&world).await.failure().0, FailureReason::ExitNonzero, "the one before was another job");
+    world.docker.put_away().await;
     let lab =
         Lab::with(&world, "run cat /sys/fs/cgroup/pids/pids.max /sys/fs/cgroup/pids.max 2>/dev/null", |attempt| {
             attempt.confinement.resources.pids = Some(40);

@@ -5,6 +5,7 @@
 
 mod group;
 mod hierarchy;
+mod refusals;
 mod setting;
 
 use std::io;
@@ -14,6 +15,7 @@ use std::sync::OnceLock;
 pub(crate) use group::ControlGroup;
 use hierarchy::{Hierarchy, Version};
 use legwork_model::{Clock, Ids, SystemClock};
+pub(crate) use refusals::Refusals;
 use setting::Setting;
 
 use super::Resources;

@@ -87,6 +87,7 @@ impl Inside {
         let found = self.known.inspect(&self.id).await;
         match (found, end) {
             (Ok(found), _) if is_out_of_memory(&found) => Some(out_of_memory(&found)),
+            (Ok(found), _) if self.refused() > 0 => Some(too_many_processes(&found)),
             (Ok(found), Some(Ok(code))) if NO_PROGRAM.contains(&code) => self.without_program(&found, sought).await,
             (_, Some(Err(message))) => Some(lost(&message)),
             (Err(error), _) => Some(lost(&error.to_string())),
@@ -128,6 +129,12 @@ fn out_of_memory(found: &ContainerInspectResponse) -> Failure {
     let most = found.host_config.as_ref().and_then(|config| config.memory).unwrap_or_default();
     let message = format!("The processes of the agent took more memory than their {most} bytes.");
     Failure::new(FailureReason::MemoryLimit, message)
+}
+
+fn too_many_processes(found: &ContainerInspectResponse) -> Failure {
+    let most = found.host_config.as_ref().and_then(|config| config.pids_limit).unwrap_or_default();
+    let message = format!("It wanted more than {most} processes and threads at once. Allow it more (`sandbox.pids`).");
+    Failure::new(FailureReason::PidsLimit, message)
 }
 
 fn lost(message: &str) -> Failure {

@@ -29,6 +29,7 @@ use super::engine::Known;
 use super::error::status;
 use super::plan::User;
 use crate::pause::Pauses;
+use crate::sandbox::control_group::Refusals;
 
 /// How long to go on removing what can't be removed.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -46,6 +47,8 @@ pub(super) struct Inside {
     belongings: Mutex<Belongings>,
     /// Its first process, to be ended where the engine is not there to do so.
     first: OnceLock<OwnedFd>,
+    /// Where it can be seen from here how many processes it was refused.
+    refusals: OnceLock<Refusals>,
     removed: AtomicBool,
 }
 
@@ -57,6 +60,7 @@ impl Room {
             user,
             belongings: Mutex::new(belongings),
             first: OnceLock::new(),
+            refusals: OnceLock::new(),
             removed: AtomicBool::new(false),
         }))
     }
@@ -92,12 +96,27 @@ impl Inside {
         if let Some(process) = process.and_then(|process| pidfd_open(process, PidfdFlags::empty()).ok()) {
             let _ = self.first.set(process);
         }
+        if let (None, Some(refusals)) = (self.refusals.get(), pid.and_then(Refusals::of)) {
+            let _ = self.refusals.set(refusals);
+        }
         Ok(pid)
     }
 
     /// A handle of its first process, where it is known and on this machine.
     pub(super) fn first(&self) -> Option<io::Result<OwnedFd>> {
         self.first.get().map(OwnedFd::try_clone)
+    }
+
+    /// How many processes it was refused, as far as that can be known.
+    fn refused(&self) -> u64 {
+        self.refusals.get().map_or(0, Refusals::count)
+    }
+
+    /// Another job begins in it.
+    pub(super) fn forget_refusals(&self) {
+        if let Some(refusals) = self.refusals.get() {
+            refusals.forget();
+        }
     }
 
     /// Removes it with all its processes, and puts back what it was given.

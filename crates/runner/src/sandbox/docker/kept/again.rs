@@ -26,6 +26,8 @@ impl Kept {
         let label = |name: &str| labels.get(name).cloned().unwrap_or_default();
         self.taken_over.lock().unwrap_or_else(PoisonError::into_inner).insert(room.0.id.clone());
         let inside = Arc::clone(&room.0);
+        // Of this job or of those before, nobody knows.
+        inside.forget_refusals();
         let mut turn = self.turn_of(&label(labels::KEEP)).await;
         *turn = Some(Holder { room, shape: label(labels::SHAPE), jobs: 1 });
         let shared = Shared {

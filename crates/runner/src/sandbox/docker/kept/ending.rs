@@ -3,6 +3,7 @@
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use legwork_model::FailureReason;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
@@ -34,7 +35,7 @@ impl Shared {
         let emptied = if was_killed { self.inside.stopped().await } else { self.emptied(grace).await };
         let code = self.code().await.map_err(|error| error.to_string());
         let failure = self.inside.failure_of(code.transpose(), &self.sought).await;
-        let stays = emptied && !was_killed && failure.as_ref().is_none_or(|failure| failure.reason == NOT_ITS_FAULT);
+        let stays = emptied && !was_killed && failure.as_ref().is_none_or(|failure| is_as_it_was(failure.reason));
         if let Some(failure) = failure {
             let _ = self.failure.set(failure);
         }
@@ -57,8 +58,10 @@ impl Shared {
     }
 }
 
-/// A program that is missing is not there for the next job either, but the container is as it was.
-const NOT_ITS_FAULT: legwork_model::FailureReason = legwork_model::FailureReason::SpawnFailed;
+/// A program that is missing is not there for the next job either, and processes that were refused left nothing behind.
+const fn is_as_it_was(reason: FailureReason) -> bool {
+    matches!(reason, FailureReason::SpawnFailed | FailureReason::PidsLimit)
+}
 
 async fn put_away(turn: &mut Turn) {
     if let Some(holder) = turn.take() {

@@ -58,6 +58,7 @@ async fn begin(turn: &Turn, prepared: &Prepared, starter: &Starter) -> Result<Be
     let Holder { room, .. } = turn.as_ref().ok_or_else(gone)?;
     let inside = Arc::clone(&room.0);
     let pid = inside.pid().await.map_err(|error| DockerError::Engine(words(&error)))?.ok_or_else(gone)?;
+    inside.forget_refusals();
     if let Some(uplink) = &prepared.uplink {
         uplink::open(pid, uplink).await.map_err(DockerError::Namespace)?;
     }
