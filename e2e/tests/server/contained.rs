@@ -84,6 +84,7 @@ async fn containers_and_their_servers() {
     a_job_in_a_kept_container_goes_on(&engine).await;
     a_conversation_in_a_kept_container_goes_on(&engine).await;
     a_time_limit_in_a_kept_container_goes_on(&engine).await;
+    sessions_of_a_door_share_containers(&engine).await;
     images_are_built_listed_and_removed(&engine).await;
 }
 
@@ -230,6 +231,31 @@ async fn a_time_limit_in_a_kept_container_goes_on(engine: &Engine) {
     let execution = check_history(&second.client, &id).await;
     assert_eq!(execution["outcome"]["reason"], "timeout", "{execution:#}");
     put_away(engine, second).await;
+}
+
+/// Requests that continue a session share a container, unless the operator wants none of that.
+async fn sessions_of_a_door_share_containers(engine: &Engine) {
+    for keeps in [true, false] {
+        let node = Node::new(engine);
+        let setup = Setup { env: node.setup.env.clone(), ..Setup::scripted(node.data.path()) };
+        let setup = Setup { agent: "agent".into(), ..setup };
+        let server = setup.env("LEGWORK_DOORS__CLAUDE_CODE__KEEP_CONTAINERS", keeps.to_string()).start().await;
+        let ask = async |body: Value| {
+            let answer = server.client.request("POST", "/claude-code").json(&body).send().await.expect("an answer");
+            let answer: Value = answer.json().await.expect("JSON");
+            assert_eq!(answer["type"], "result", "{answer:#}");
+            answer["sessionId"].clone()
+        };
+        let session = ask(json!({ "prompt": "text one", "stream": false })).await;
+        assert_eq!(engine.containers(), Vec::<String>::new(), "the first request has one of its own");
+        let again = json!({ "prompt": "text two", "stream": false, "sessionId": session });
+        ask(again.clone()).await;
+        let containers = engine.containers();
+        assert_eq!(containers.len(), usize::from(keeps));
+        ask(again).await;
+        assert_eq!(engine.containers(), containers);
+        put_away(engine, server).await;
+    }
 }
 
 /// A server that ends has no use for what it keeps.

@@ -73,6 +73,9 @@ pub struct ClaudeCodeSettings {
     pub max_turns: u32,
     /// Flags of the CLI that requests may use beside the harmless ones (`--dangerously-skip-permissions`).
     pub allow_flags: Vec<String>,
+    /// Whether requests that continue a session share a container, where jobs run in those. It is put away after
+    /// `sandbox.docker.sleep_after` without one.
+    pub keep_containers: bool,
     /// The lane of its jobs.
     pub lane: String,
 }
@@ -87,6 +90,7 @@ impl Default for ClaudeCodeSettings {
             verbose: false,
             max_turns: 3,
             allow_flags: Vec::new(),
+            keep_containers: true,
             lane: "default".into(),
         }
     }

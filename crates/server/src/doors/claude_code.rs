@@ -10,7 +10,7 @@ use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures::{Stream, StreamExt};
-use legwork_model::{EventBody, Outcome, Verdict};
+use legwork_model::{Container, EventBody, Outcome, SandboxKind, Verdict};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -22,6 +22,7 @@ use super::{Doors, Problem, web};
 use crate::admission::{Caller, LimitRequest, Permission, Refusal, Repeat, Request, Submission, admit, apply_cli_args};
 use crate::config::ClaudeCodeSettings;
 use crate::parse::parse_json;
+use crate::project::container_file::name;
 
 /// Our names of fields and theirs.
 const NAMES: [(&str, &str); 2] = [("limits.maxTurns", "maxTurns"), ("resumeSession", "sessionId")];
@@ -88,7 +89,10 @@ async fn answer(
     let app = doors.app.clone();
     let settings = &app.config.doors.claude_code;
     let (stream, verbose) = (ask.stream.unwrap_or(settings.stream), ask.verbose.unwrap_or(settings.verbose));
-    let submission = submission(ask, settings)?;
+    let mut submission = submission(ask, settings)?;
+    if settings.keep_containers && app.config.sandbox.kind == SandboxKind::Docker {
+        submission.sandbox.container = container_of(submission.resume_session.as_deref());
+    }
     let id = app.ids.execution(app.clock.now());
     let request = Request { caller: &caller, id, repeat: Repeat::Another, quota: None };
     // From here on the job lives as long as this request does.
@@ -124,6 +128,13 @@ fn submission(ask: Ask, settings: &ClaudeCodeSettings) -> Result<Submission, Ref
     };
     apply_cli_args("additionalArgs", &ask.additional_args, &settings.allow_flags, &mut submission)?;
     Ok(submission)
+}
+
+/// The container of a session that is continued, which whoever continues it again gets. The first request of a session has one of
+/// its own, as most are never continued.
+fn container_of(session: Option<&str>) -> Option<Container> {
+    let keep = name(&format!("session-{}", session?)).ok();
+    keep.map(|keep| Container { keep: Some(keep), ..Container::default() })
 }
 
 /// The answer, a line for each thing that happens. The last one is the result or an error.
