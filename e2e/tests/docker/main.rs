@@ -108,8 +108,6 @@ const NOT_OF_PODMAN: &[&str] = &[
     // Its init is in `/run`, and its filter lets a run have users of its own.
     "attacks::sockets_of_the_machine_are_not_there",
     "attacks::nothing_is_permitted",
-    // On a busy machine it ends the input of a container now and then, when the first of two connections to it ends.
-    "again::what_is_said_after_a_restart_is_heard",
     // Its init says in other words that there is no such program.
     "faults::a_program_that_is_not_there",
     // These are about the other engine, or take long.

@@ -33,16 +33,16 @@ impl Docker {
             Network::Machine => None,
         };
         match place {
-            None => self.run_again(known, again.started, cookie, uplink).await,
+            None => self.run_again(known, again, cookie, uplink).await,
             Some(place) => self.job_again(known, again, &Whereabouts::read(&place)?, uplink).await,
         }
     }
 
-    /// A run that is a container, with its output from the beginning on.
+    /// A run that is a container, with its output from the beginning on. Podman's came to the supervisor, with its input.
     async fn run_again(
         &self,
         known: &Known,
-        started: Started,
+        again: Again,
         cookie: &Cookie,
         uplink: Option<Arc<dyn Uplink>>,
     ) -> Result<Again, DockerError> {
@@ -52,12 +52,17 @@ impl Docker {
         let user = user_of(&found);
         let room = Room::new(known.clone(), id, user, self.belongings_of(&found, user));
         let pid = opened_again(&room, uplink.as_ref()).await?;
-        let (printed, complained) = printed(&room.0).await.map_err(refused)?;
-        let (stdout, stderr) = output(&room.0);
+        let Again { started: Started { process: held, stdin, mut stdout, mut stderr }, mut printed, mut complained } =
+            again;
+        if !known.is_podman {
+            (printed, complained) = printed_by(&room.0).await.map_err(refused)?;
+            let (out, err) = output(&room.0);
+            (stdout, stderr) = (Some(out), Some(err));
+        }
         let end = watched(known, &room.0.id);
-        let (sought, failure, held) = (Sought::default(), Arc::default(), Some(started.process));
+        let (sought, failure, held) = (Sought::default(), Arc::default(), Some(held));
         let process = Box::new(Contained { room, end, pid, sought, failure, held, _uplink: uplink });
-        let started = Started { process, stdin: started.stdin, stdout: Some(stdout), stderr: Some(stderr) };
+        let started = Started { process, stdin, stdout, stderr };
         Ok(Again { started, printed, complained })
     }
 
@@ -106,7 +111,7 @@ async fn opened_again(room: &Room, uplink: Option<&Arc<dyn Uplink>>) -> Result<O
 }
 
 /// How many bytes the engine has of its standard output, and of its standard error.
-async fn printed(inside: &Inside) -> Result<(u64, u64), Error> {
+async fn printed_by(inside: &Inside) -> Result<(u64, u64), Error> {
     let options = LogsOptionsBuilder::default().stdout(true).stderr(true).build();
     let mut pieces = inside.known.patient().logs(&inside.id, Some(options));
     let (mut printed, mut complained) = (0, 0);

@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
+use bollard::errors::Error;
 use bollard::query_parameters::AttachContainerOptionsBuilder;
 use tokio::net::UnixStream;
 
@@ -13,13 +14,14 @@ use super::engine::Known;
 use super::error::words;
 use super::images::Images;
 use super::prepared::Prepared;
-use super::streams::divided;
-use super::uplink;
+use super::{streams, uplink};
 use crate::bridge::Plan as Bridging;
 use crate::cookie::Cookie;
+use crate::multiplex;
 use crate::network::RunNetwork;
+use crate::pipes::Source;
 use crate::sandbox::{Process, Running};
-use crate::starter::Starter;
+use crate::starter::{Started, Starter};
 use crate::stdin::{Stdin, StdinFeed};
 use crate::supervisor::{HandedOver, Link};
 
@@ -59,8 +61,7 @@ async fn started(
 ) -> Result<Running, DockerError> {
     let refused = |error| DockerError::Engine(words(&error));
     let Inside { known, id, .. } = &*room.0;
-    let options = AttachContainerOptionsBuilder::default().stdout(true).stderr(true).stream(true).build();
-    let attached = known.patient().attach_container(id, Some(options)).await.map_err(refused)?;
+    let output = if known.is_podman { None } else { Some(output(known, id).await.map_err(refused)?) };
     let input = input(known, id).await?;
     known.docker.start_container(id, None).await.map_err(refused)?;
     let end = watched(known, id);
@@ -69,7 +70,9 @@ async fn started(
     if let Some(uplink) = &prepared.uplink {
         network = uplink::open(pid.unwrap_or_default(), uplink).await.map_err(DockerError::Namespace)?;
     }
-    let (mut stdin, held) = fed(&room, &prepared.cookie, pid, input, starter).await.map_err(DockerError::Unheld)?;
+    let connected = connected(&room, &prepared.cookie, pid, input, starter).await.map_err(DockerError::Unheld)?;
+    let Connected { mut stdin, held, output: beside } = connected;
+    let (stdout, stderr) = output.unwrap_or(beside);
     if prepared.uplink.is_some() {
         stdin.push(b"\n");
     }
@@ -77,37 +80,61 @@ async fn started(
     if !prepared.stdin_stays_open {
         stdin.close();
     }
-    let (stdout, stderr, _) = divided(attached.output);
     let sought = Sought { program: prepared.plan.argv.first().cloned(), hint: prepared.install_hint };
     let failure = Arc::default();
     let process = Box::new(Contained { room, end, pid, sought, failure, held, _uplink: prepared.uplink });
     Ok(match bridging {
-        None => Running { process, stdin, stdout: Some(stdout), stderr: Some(stderr), bridge: None },
+        None => Running { process, stdin, stdout, stderr, bridge: None },
         Some((plan, feed)) => {
-            let (lines, bridge) = plan.start(stdout, network);
+            let (lines, bridge) = plan.start(stdout.unwrap_or_else(|| Box::new(tokio::io::empty())), network);
             let stdin = Stdin::Pipe(feed);
-            Running { process, stdin, stdout: Some(lines), stderr: Some(stderr), bridge: Some(bridge) }
+            Running { process, stdin, stdout: Some(lines), stderr, bridge: Some(bridge) }
         }
     })
 }
 
-/// Its input: held by the supervisor where the run may outlive this process, unless it has ended already.
-async fn fed(
+/// Standard output and standard error.
+type Outputs = (Option<Source>, Option<Source>);
+
+/// What the engine sends of it as it comes. Podman ends the input of a container when any connection with it ends, so there
+/// must not be a second one.
+async fn output(known: &Known, id: &str) -> Result<Outputs, Error> {
+    let options = AttachContainerOptionsBuilder::default().stdout(true).stderr(true).stream(true).build();
+    let (stdout, stderr, _) = streams::divided(known.patient().attach_container(id, Some(options)).await?.output);
+    Ok((Some(stdout), Some(stderr)))
+}
+
+/// Its input, and the outputs that come over the same connection.
+struct Connected {
+    stdin: Stdin,
+    held: Option<Box<dyn Process>>,
+    output: Outputs,
+}
+
+/// The connection is held by the supervisor where the run may outlive this process, unless it has ended already.
+async fn connected(
     room: &Room,
     cookie: &Cookie,
     pid: Option<u32>,
-    input: UnixStream,
+    connection: UnixStream,
     starter: &Starter,
-) -> io::Result<(Stdin, Option<Box<dyn Process>>)> {
+) -> io::Result<Connected> {
+    let has_output = room.0.known.is_podman;
     match (starter, pid, room.0.first()) {
-        (Starter::Supervised(supervisor, _), Some(pid), Some(first)) => {
-            let connection = input.into_std()?.into();
-            // What it prints, the engine keeps.
-            let handed = HandedOver { pid, handle: first?, first: None, connection, most_output: None, place: None };
-            let held = Link::hold(supervisor, cookie, handed).await?;
-            Ok((held.stdin, Some(held.process)))
+        (Starter::Supervised(supervisor, most_output), Some(pid), Some(first)) => {
+            let connection = connection.into_std()?.into();
+            // What does not come along, the engine keeps.
+            let most_output = has_output.then_some(*most_output);
+            let handed = HandedOver { pid, handle: first?, first: None, connection, most_output, place: None };
+            let Started { process, stdin, stdout, stderr } = Link::hold(supervisor, cookie, handed).await?;
+            Ok(Connected { stdin, held: Some(process), output: (stdout, stderr) })
         }
-        _ => Ok((Stdin::passed_over(input), None)),
+        _ if has_output => {
+            let (from, to) = connection.into_split();
+            let (stdout, stderr, _) = multiplex::divided(from);
+            Ok(Connected { stdin: Stdin::passed_to(to), held: None, output: (Some(stdout), Some(stderr)) })
+        }
+        _ => Ok(Connected { stdin: Stdin::passed_over(connection), held: None, output: (None, None) }),
     }
 }
 

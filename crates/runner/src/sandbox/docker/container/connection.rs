@@ -2,8 +2,8 @@
 //!
 //! The engine closes the input of a program together with the connection over which it comes, so that connection must not
 //! end with the server. That of a container is for the input alone: what a program prints would have to be read all the time, or
-//! it stops. Podman stops in any case where nobody reads it, so there it comes along, and whoever has the connection drops it. Of
-//! a program beside the first one nobody keeps what it prints, so it comes along, too.
+//! it stops. Podman ends the input with the first connection that ends, so there it is the only one, and the output comes along. Of a
+//! program beside the first one nobody keeps what it prints, so it comes along, too.
 
 use std::io;
 use std::time::Duration;
