@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::claude::rehearsing;
+use super::cli::Terminal;
 use super::conversations::{nth, of_kind, say, send};
 use super::lab::{Server, Setup, check_history, nothing_left};
 use super::tool_uses::tool_uses;
@@ -51,6 +52,31 @@ async fn the_runs_of_a_killed_server_go_on_and_nobody_notices() {
     let output = second.client.get_text(&format!("/v1/executions/{id}/output")).await;
     assert!(output.contains("one") && output.contains("two"), "the output is whole: {output}");
     nothing_left(data.path()).await;
+}
+
+#[tokio::test]
+async fn a_run_that_is_taken_up_keeps_its_secrets_and_tells_none() {
+    let secret = "one-that-nobody-may-see-0123456789";
+    let terminal = Terminal::new().with("LEGWORK_MASTER_KEY", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=");
+    let data = terminal.data_dir();
+    assert_eq!(terminal.tell(secret, &["secret", "set", "TOKEN"]).await.code, Some(0));
+    let setup = scripted(&data)
+        .env("LEGWORK_MASTER_KEY", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=")
+        .env("LEGWORK_SECRET_STORE__IN_REQUESTS", "[\"TOKEN\"]");
+    let first = setup.start().await;
+    // The agent finds the secret in its environment before and after, and says so.
+    let look = format!(r#"run test "$TOKEN" = {secret} && echo mine: "$TOKEN""#);
+    let prompt = format!("text one\n{look}\nsleep 1s\n{look}\ntext two");
+    let id = first.client.submit(&json!({ "prompt": prompt, "env": { "TOKEN": "${TOKEN}" } })).await;
+    first.client.until_event(&id, "text").await;
+    first.kill().await;
+    let second = setup.start().await;
+    went_on(&second, &id, &["one", "two"]).await;
+    let told = serde_json::to_string(&second.client.events(&id).await).expect("JSON");
+    assert_eq!(told.matches("mine: ***").count(), 2, "{told}");
+    let output = second.client.get_text(&format!("/v1/executions/{id}/output")).await;
+    assert!(!told.contains(secret) && !output.contains(secret), "{told}\n{output}");
+    nothing_left(&data).await;
 }
 
 #[tokio::test]
