@@ -3,7 +3,7 @@
 # Usage: scripts/packages.sh COMMAND...
 set -euo pipefail
 
-# Debian keeps PostgreSQL's server programs out of PATH.
+# Debian keeps the programs of servers out of PATH.
 PATH="$PATH:/usr/sbin:/sbin"
 
 package_of() {
@@ -15,6 +15,8 @@ package_of() {
     pip3) echo python3-pip ;;
     postgres) echo postgresql ;;
     promtool) echo prometheus ;;
+    ssh | ssh-keygen) echo openssh-client ;;
+    sshd) echo openssh-server ;;
     *) echo "$1" ;;
   esac
 }

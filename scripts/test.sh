@@ -24,6 +24,7 @@ if scripts/packages.sh redis-server; then
 else
   skip "requests by Redis: redis-server is not installed"
 fi
+scripts/packages.sh ssh ssh-keygen sshd || skip "repositories over SSH: openssh-server is not installed"
 scripts/packages.sh bwrap || skip "runs in bubblewrap: bubblewrap is not installed"
 scripts/packages.sh dockerd docker || skip "runs in containers: docker.io is not installed"
 scripts/packages.sh podman catatonit || skip "runs in containers of Podman: podman is not installed"

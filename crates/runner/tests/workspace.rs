@@ -36,6 +36,7 @@ impl Lab {
             cookie: Cookie::new("lab", execution, 1),
             deadline: Duration::from_secs(20),
             askpass: "/nowhere".into(),
+            ssh: None,
         };
         Self { data, runner: Runner::new().expect("a runner"), dirs, git, limits: PatchLimits::default() }
     }

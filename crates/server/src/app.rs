@@ -9,11 +9,11 @@ use std::sync::Arc;
 
 use legwork_agents::Credential;
 use legwork_model::{Clock, Ids};
-use legwork_runner::workspace::write_askpass;
+use legwork_runner::workspace::{Ssh, write_askpass};
 use sha2::{Digest, Sha256};
 
 use crate::admission::Keyring;
-use crate::config::{Config, Secret};
+use crate::config::{Config, RepositorySettings, Secret};
 use crate::events::Hub;
 use crate::executor::Executor;
 use crate::lifecycle::Phase;
@@ -159,6 +159,17 @@ impl DataDir {
         Ok(path)
     }
 
+    /// How git reaches repositories over SSH, if they may be cloned; its files are written anew.
+    ///
+    /// # Errors
+    /// Where they can't be written.
+    pub fn ssh(&self, settings: &RepositorySettings) -> Result<Option<Arc<Ssh>>, StartError> {
+        let Some((key, known_hosts)) = settings.ssh.both().filter(|_| settings.over_ssh()) else { return Ok(None) };
+        let path = self.path.join("ssh");
+        let ssh = Ssh::new(key.expose(), known_hosts, &path);
+        ssh.map(|ssh| Some(Arc::new(ssh))).map_err(|source| StartError::DataDir { path, source })
+    }
+
     /// The port of the rehearsal model in an earlier process: runs that went on still look for it there.
     pub fn rehearsal_port(&self) -> Option<u16> {
         self.port(REHEARSAL_PORT)
@@ -285,10 +296,12 @@ pub fn secrets_of(config: &Config) -> impl Iterator<Item = String> {
     let logins = agents().map(|agent| &agent.login_file).chain(pools().map(|one| &one.login_file)).flatten();
     let of_logins = logins.flat_map(|file| Credential::secrets_in(file.expose()));
     let of_doors = [&config.doors.generate.secret, &config.doors.execute.secret, &config.secret_store.master_key];
+    let of_repositories = [&config.repositories.ssh.key];
     let urls = [&config.database.url, &config.redis.url, &config.doors.unified.db_base_url, &config.log.sentry_dsn];
     of_agents
         .chain(of_pools)
         .chain(of_doors)
+        .chain(of_repositories)
         .chain(urls)
         .flatten()
         .map(Secret::expose)

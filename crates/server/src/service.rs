@@ -88,6 +88,7 @@ impl Service {
         let runner = start_runner(&config, path, &docker, parts.supervisor.as_deref(), data_dir.path()).await?;
         let models = start_models(&config, &data_dir, &parts)?;
         let uplinks = Uplinks::new(&config.sandbox, models.clone());
+        let ssh = data_dir.ssh(&config.repositories)?;
         let executor = Arc::new(Executor {
             store,
             hub: Hub::default(),
@@ -96,6 +97,7 @@ impl Service {
             runner,
             runs: data_dir.runs()?,
             askpass: data_dir.askpass()?,
+            ssh,
             vault: Vault::new(mask.clone()),
             node,
             programs: Programs::new(data_dir.path(), path),

@@ -1,18 +1,20 @@
 //! Runs git the way everything else is run: with a deadline, and with nothing left of it afterwards. It gets no
 //! configuration but what is written here.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use legwork_agents::{AgentReport, Decoded, Dialogue, Launch, Stdin};
 use legwork_model::{EventBody, Exit, FailureReason, Limits, Outcome, Verdict};
 use tokio::sync::{mpsc, watch};
 
-use super::askpass;
+use super::access::Access;
 use super::progress::Progress;
+use super::ssh::{self, Ssh};
 use crate::attempt::Survival;
 use crate::attempt::{Attempt, Wires};
 use crate::cookie::Cookie;
@@ -49,6 +51,8 @@ pub struct GitSetup {
     pub deadline: Duration,
     /// The program that gives git the token of a private repository ([`write_askpass`](super::write_askpass)).
     pub askpass: PathBuf,
+    /// How it reaches repositories over SSH, where the operator gave a key.
+    pub ssh: Option<Arc<Ssh>>,
 }
 
 /// Why git did not do its work.
@@ -84,7 +88,7 @@ pub(super) struct Call<'a> {
     /// Bytes of output after which it is stopped.
     pub(super) most_output: u64,
     /// What it authenticates with at the repository's host.
-    pub(super) token: Option<&'a str>,
+    pub(super) access: Option<Access<'a>>,
     /// Who wants to know how far it is.
     pub(super) progress: Option<mpsc::Sender<EventBody>>,
 }
@@ -104,13 +108,15 @@ impl GitSetup {
         call: Call<'_>,
         stop: watch::Receiver<Option<StopReason>>,
     ) -> Result<Printed, GitError> {
-        let Call { arguments, environment, directory, home, input, output, most_output, token, progress } = call;
+        let Call { arguments, environment, directory, home, input, output, most_output, access, progress } = call;
         // Where nobody listens: its complaints come back as its report.
         let events = progress.unwrap_or_else(|| mpsc::channel(1).0);
-        let wires = Wires::one_way(Box::new(Words::default()), stop, events);
-        let inherited = Inherited { stdin: input, secret: token.map(askpass::secret).transpose()? };
+        let words = Words { over_ssh: matches!(access, Some(Access::Key(..))), ..Words::default() };
+        let wires = Wires::one_way(Box::new(words), stop, events);
+        let inherited = Inherited { stdin: input, secret: access.as_ref().map(Access::secret).transpose()? };
+        let asks = access.map(|access| access.environment(&self.askpass)).unwrap_or_default();
         let attempt = Attempt {
-            launch: self.launch(arguments, &environment, home, inherited.secret.is_some()),
+            launch: self.launch(arguments, &environment, home, &asks),
             install_hint: INSTALL_HINT.to_owned(),
             workspace: directory.to_owned(),
             limits: self.limits(most_output),
@@ -130,7 +136,7 @@ impl GitSetup {
         arguments: Vec<String>,
         environment: &[(&'static str, &OsStr)],
         home: &Path,
-        asks: bool,
+        asks: &[(&'static str, OsString)],
     ) -> Launch {
         let fixed = [
             ("PATH", self.path.as_str()),
@@ -145,13 +151,10 @@ impl GitSetup {
         let fixed = fixed.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
         // Else it looks for a repository in every directory above, and reads its configuration.
         let above = home.parent().unwrap_or(home);
-        let own = [
-            Some(("HOME", home.as_os_str())),
-            Some(("GIT_CEILING_DIRECTORIES", above.as_os_str())),
-            asks.then(|| ("GIT_ASKPASS", self.askpass.as_os_str())),
-        ];
-        let given = own.iter().flatten().chain(environment);
-        let given = given.map(|(name, value)| ((*name).to_owned(), value.to_string_lossy().into_owned()));
+        let own = [("HOME", home.as_os_str()), ("GIT_CEILING_DIRECTORIES", above.as_os_str())];
+        let asks = asks.iter().map(|(name, value)| (*name, value.as_os_str()));
+        let given = own.into_iter().chain(asks).chain(environment.iter().copied());
+        let given = given.map(|(name, value)| (name.to_owned(), value.to_string_lossy().into_owned()));
         let configuration = CONFIGURATION.iter().flat_map(|setting| ["-c".to_owned(), (*setting).to_owned()]);
         Launch {
             program: self.program.clone(),
@@ -194,6 +197,7 @@ impl GitSetup {
 /// Keeps what git said last, and tells how far it is.
 #[derive(Debug, Default)]
 struct Words {
+    over_ssh: bool,
     stderr: Vec<u8>,
     progress: Progress,
 }
@@ -202,6 +206,9 @@ impl Words {
     /// The line that says what is wrong; advice follows it.
     fn complaint(&self) -> String {
         let text = String::from_utf8_lossy(&self.stderr);
+        if let Some(complaint) = self.over_ssh.then(|| ssh::complaint(&text)).flatten() {
+            return complaint;
+        }
         let mut lines = text.split(['\n', '\r']).map(str::trim).filter(|line| !line.is_empty());
         let wrong = lines.clone().find_map(|line| line.strip_prefix("fatal: ").or(line.strip_prefix("error: ")));
         let line = wrong.or_else(|| lines.next_back()).unwrap_or("it did not say why");

@@ -3,6 +3,7 @@
 //! A workspace is hostile once an agent was in it: nothing in it is executed or taken for configuration here, its own
 //! `.git` least of all.
 
+mod access;
 mod address;
 mod askpass;
 mod clone;
@@ -15,6 +16,7 @@ mod progress;
 mod remote;
 mod repository_url;
 mod snapshot;
+mod ssh;
 mod state;
 
 use std::path::{Path, PathBuf};
@@ -30,6 +32,7 @@ pub use patch::{Patch, PatchError, PatchLimits};
 pub use remote::{Errand, RemoteError, Source};
 pub use repository_url::{RepositoryError, RepositoryPolicy, validate_repository};
 pub use snapshot::{Skipped, SkippedBecause};
+pub use ssh::Ssh;
 pub use state::references;
 
 use snapshot::Snapshot;

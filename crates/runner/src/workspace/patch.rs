@@ -247,7 +247,7 @@ impl Look<'_> {
             input,
             output: &shadow.join("output"),
             most_output,
-            token: None,
+            access: None,
             progress: None,
         };
         // Git has a deadline of its own here; the run that it works for is over.

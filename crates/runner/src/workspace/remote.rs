@@ -8,11 +8,13 @@ use legwork_model::{EventBody, FailureReason, Repository, Verdict};
 use tokio::sync::{mpsc, watch};
 use url::Url;
 
+use super::access::Access;
 use super::address::is_public;
 use super::existing::ExistingError;
 use super::git::{Call, GitError, GitSetup, Printed};
 use super::kept_clone::KeptCloneError;
 use super::repository_url::{RepositoryError, RepositoryPolicy, parse, validate_repository};
+use super::ssh::{self, Way};
 use crate::dirs::RunDirs;
 use crate::runner::Runner;
 use crate::stop::StopReason;
@@ -65,7 +67,7 @@ pub struct Source<'a> {
     pub repository: &'a Repository,
     /// What the operator allows.
     pub policy: &'a RepositoryPolicy,
-    /// What to authenticate with at its host.
+    /// What to authenticate with at its host over HTTP.
     pub token: Option<&'a str>,
 }
 
@@ -88,15 +90,26 @@ pub struct Errand<'a> {
 pub(super) struct Remote<'a> {
     pub(super) url: Url,
     source: Source<'a>,
-    pin: Option<String>,
+    reached: Reached,
+}
+
+/// How git gets to a repository, so that it asks nobody for the host's address: a second question might get another
+/// answer.
+enum Reached {
+    /// By what is in its URL.
+    AsWritten,
+    /// By addresses as curl takes them.
+    Pinned(String),
+    /// By ssh.
+    Ssh(Way),
 }
 
 impl<'a> Remote<'a> {
     pub(super) async fn find(source: Source<'a>) -> Result<Self, RemoteError> {
         validate_repository(source.repository, source.policy)?;
         let url = parse(&source.repository.url, source.policy)?;
-        let pin = resolve(&url, source.policy).await?;
-        Ok(Self { url, source, pin })
+        let reached = resolve(&url, source.policy).await?;
+        Ok(Self { url, source, reached })
     }
 
     /// Runs git with the settings that keep it on its way to this repository.
@@ -121,7 +134,7 @@ impl<'a> Remote<'a> {
             input: None,
             output: &errand.dirs.clone_output(),
             most_output: MOST_OUTPUT,
-            token: self.source.token,
+            access: self.access(errand.git)?,
             progress: Some(errand.events.clone()),
         };
         let printed = errand.git.call(errand.runner, call, errand.stop.clone()).await?;
@@ -131,31 +144,49 @@ impl<'a> Remote<'a> {
         Ok(printed)
     }
 
+    fn access<'b>(&'b self, git: &'b GitSetup) -> Result<Option<Access<'b>>, GitError> {
+        let Reached::Ssh(way) = &self.reached else { return Ok(self.source.token.map(Access::Token)) };
+        let no_key = || GitError::NotStarted("there is no key for SSH; set `repositories.ssh.key`".to_owned());
+        Ok(Some(Access::Key(git.ssh.as_deref().ok_or_else(no_key)?, way)))
+    }
+
     fn settings(&self) -> impl Iterator<Item = String> + use<> {
         let mut settings = vec!["http.followRedirects=false".to_owned(), "protocol.allow=never".to_owned()];
         settings.extend(self.source.policy.schemes.iter().map(|scheme| format!("protocol.{scheme}.allow=always")));
         settings.extend(["credential.helper=".to_owned(), "submodule.recurse=false".to_owned()]);
-        settings.extend(self.pin.iter().map(|pin| format!("http.curloptResolve={pin}")));
+        if let Reached::Pinned(pin) = &self.reached {
+            settings.push(format!("http.curloptResolve={pin}"));
+        }
         settings.into_iter().flat_map(|setting| ["-c".to_owned(), setting])
     }
 }
 
-/// Asks for the host's addresses, refuses it if any is private, and gives what makes git use these addresses: a second
-/// question might get another answer.
-async fn resolve(url: &Url, policy: &RepositoryPolicy) -> Result<Option<String>, RemoteError> {
-    let (Some(host), Some(port)) = (url.domain(), url.port_or_known_default()) else { return Ok(None) };
+/// Asks for the host's addresses, and refuses it if any is private.
+async fn resolve(url: &Url, policy: &RepositoryPolicy) -> Result<Reached, RemoteError> {
+    if url.scheme() == ssh::SCHEME {
+        let host = url.host_str().unwrap_or_default();
+        let bare = host.trim_start_matches('[').trim_end_matches(']');
+        let addresses = addresses(bare, url.port().unwrap_or(ssh::PORT), policy).await?;
+        let none = || RemoteError::NoAddress { host: host.to_owned(), source: std::io::ErrorKind::NotFound.into() };
+        return addresses.first().map(|address| Reached::Ssh(Way::new(url, *address))).ok_or_else(none);
+    }
+    let (Some(host), Some(port)) = (url.domain(), url.port_or_known_default()) else { return Ok(Reached::AsWritten) };
+    let written = addresses(host, port, policy).await?.into_iter().map(|address| match address {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => format!("[{address}]"),
+    });
+    let addresses: Vec<_> = written.collect();
+    Ok(Reached::Pinned(format!("{host}:{port}:{}", addresses.join(","))))
+}
+
+async fn addresses(host: &str, port: u16, policy: &RepositoryPolicy) -> Result<Vec<IpAddr>, RemoteError> {
     let found = tokio::net::lookup_host((host, port)).await;
     let found = found.map_err(|source| RemoteError::NoAddress { host: host.to_owned(), source })?;
     let addresses: Vec<_> = found.map(|address| address.ip()).collect();
     if !policy.allow_private_addresses && !addresses.iter().all(|address| is_public(*address)) {
         return Err(RepositoryError::PrivateAddress(host.to_owned()).into());
     }
-    let written = addresses.iter().map(|address| match address {
-        IpAddr::V4(address) => address.to_string(),
-        IpAddr::V6(address) => format!("[{address}]"),
-    });
-    let addresses: Vec<_> = written.collect();
-    Ok(Some(format!("{host}:{port}:{}", addresses.join(","))))
+    Ok(addresses)
 }
 
 /// The commit that is checked out in a repository in which no agent was since git wrote it.
@@ -169,7 +200,7 @@ pub(super) async fn head(errand: &Errand<'_>, repository: &Path) -> Option<Strin
         input: None,
         output: &errand.dirs.clone_output(),
         most_output: MOST_OUTPUT,
-        token: None,
+        access: None,
         progress: None,
     };
     let printed = errand.git.call(errand.runner, call, errand.stop.clone()).await.ok()?.output.read().ok()?;

@@ -7,6 +7,7 @@ use legwork_model::Repository;
 use url::{Host, Url};
 
 use super::address::is_public;
+use super::ssh;
 
 const LONGEST_URL: usize = 2048;
 const LONGEST_BRANCH: usize = 255;
@@ -14,7 +15,7 @@ const LONGEST_BRANCH: usize = 255;
 /// What the operator lets callers clone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RepositoryPolicy {
-    /// Schemes; `https` alone unless the operator wants it otherwise. `http` and `file` are the others that work.
+    /// Schemes; `https` alone unless the operator wants it otherwise. `ssh`, `http` and `file` are the others that work.
     pub schemes: Vec<String>,
     /// Whether hosts in private networks, and other ports than the usual, may be cloned from.
     pub allow_private_addresses: bool,
@@ -37,9 +38,12 @@ pub enum RepositoryError {
     /// Whitespace, control characters, backslashes or characters outside of ASCII.
     #[error("the repository URL holds {0:?}; write it percent-encoded, host names in punycode")]
     Character(char),
-    /// Not an absolute URL: a path, an option, or git's short form for SSH.
+    /// Not an absolute URL: a path, or an option.
     #[error("the repository URL must look like https://host/path")]
     NotAUrl,
+    /// The same for SSH.
+    #[error("the repository URL must look like ssh://git@host/path or git@host:path")]
+    NotAnSshUrl,
     /// A scheme that is not allowed.
     #[error("repository URLs with the scheme {scheme:?} are not allowed; allowed: {allowed}")]
     Scheme {
@@ -51,6 +55,12 @@ pub enum RepositoryError {
     /// A user name or password.
     #[error("the repository URL must not hold a user name or password")]
     Userinfo,
+    /// A user that ssh should not be given, or a password. It may be a secret, so it is not repeated.
+    #[error(
+        "the user in the repository URL must be a name of letters, digits, `.`, `_` and `-`, without a password, \
+         such as git in ssh://git@host/path"
+    )]
+    User,
     /// A query or fragment, which no repository needs.
     #[error("the repository URL must end with its path, without `?` or `#`")]
     QueryOrFragment,
@@ -89,22 +99,29 @@ pub(super) fn parse(text: &str, policy: &RepositoryPolicy) -> Result<Url, Reposi
     if let Some(wrong) = text.chars().find(|c| !c.is_ascii_graphic() || *c == '\\') {
         return Err(RepositoryError::Character(wrong));
     }
+    let text = &*ssh::long_form(text);
     let (scheme, authority) = authority(text, policy)?;
+    if scheme == ssh::SCHEME {
+        return ssh::parse(text, authority, policy);
+    }
     if authority.contains('@') {
         return Err(RepositoryError::Userinfo);
     }
     let url = Url::parse(text).map_err(|_| RepositoryError::NotAUrl)?;
-    if url.query().is_some() || url.fragment().is_some() {
-        return Err(RepositoryError::QueryOrFragment);
-    }
-    if url.path().trim_matches('/').is_empty() {
-        return Err(RepositoryError::NoPath);
-    }
+    check_path(&url)?;
     if scheme == "file" {
         return if authority.is_empty() { Ok(url) } else { Err(RepositoryError::NotAUrl) };
     }
-    check_host(&url, policy)?;
+    check_host(&url, url.port(), policy)?;
     Ok(url)
+}
+
+/// Whether a URL ends with a path.
+pub(super) fn check_path(url: &Url) -> Result<(), RepositoryError> {
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(RepositoryError::QueryOrFragment);
+    }
+    if url.path().trim_matches('/').is_empty() { Err(RepositoryError::NoPath) } else { Ok(()) }
 }
 
 /// The scheme, if it is allowed, and what stands between the slashes.
@@ -128,7 +145,8 @@ fn authority<'a>(text: &'a str, policy: &RepositoryPolicy) -> Result<(&'a str, &
     Ok((scheme, authority))
 }
 
-fn check_host(url: &Url, policy: &RepositoryPolicy) -> Result<(), RepositoryError> {
+/// Whether a URL's host may be cloned from, at a port other than the scheme's where there is one.
+pub(super) fn check_host(url: &Url, port: Option<u16>, policy: &RepositoryPolicy) -> Result<(), RepositoryError> {
     let host = url.host().ok_or(RepositoryError::NotAUrl)?;
     let name = host.to_string();
     let address: Option<IpAddr> = match host {
@@ -146,7 +164,7 @@ fn check_host(url: &Url, policy: &RepositoryPolicy) -> Result<(), RepositoryErro
     if address.map_or_else(|| is_private_name(&name), |address| !is_public(address)) {
         return Err(RepositoryError::PrivateAddress(name));
     }
-    match url.port() {
+    match port {
         Some(port) => Err(RepositoryError::Port(port)),
         None => Ok(()),
     }
@@ -223,7 +241,7 @@ mod tests {
             ("--upload-pack=touch", NotAUrl),
             ("-uhttps://host.org/a", NotAUrl),
             ("ssh://-oProxyCommand=touch/a", scheme("ssh")),
-            ("git@github.com:octocat/Hello-World.git", NotAUrl),
+            ("git@github.com:octocat/Hello-World.git", scheme("ssh")),
             ("http://github.com/a/b", scheme("http")),
             ("https://user:pass@github.com/a/b", Userinfo),
             ("https://@github.com/a/b", Userinfo),

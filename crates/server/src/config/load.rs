@@ -198,6 +198,11 @@ fn resolve_secrets(config: &mut Config, environment: &Environment) -> Result<(),
     resolve("doors.generate.secret", &mut config.doors.generate.secret, environment)?;
     resolve("doors.execute.secret", &mut config.doors.execute.secret, environment)?;
     resolve("doors.unified.db_base_url", &mut config.doors.unified.db_base_url, environment)?;
+    let ssh = &mut config.repositories.ssh;
+    resolve("repositories.ssh.key", &mut ssh.key, environment)?;
+    if let Some(hosts) = &mut ssh.known_hosts {
+        *hosts = resolved("repositories.ssh.known_hosts", hosts, environment)?.expose().to_owned();
+    }
     for (name, secret) in &mut config.secrets {
         let mut value = Some(secret.clone());
         resolve(&format!("secrets.{name}"), &mut value, environment)?;

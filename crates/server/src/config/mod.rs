@@ -30,6 +30,7 @@ mod secret;
 mod secret_store;
 mod server;
 mod shutdown;
+mod ssh;
 mod validate;
 mod warm;
 mod worker_variables;
@@ -71,6 +72,7 @@ pub use secret::Secret;
 pub use secret_store::{SecretStoreSettings, key_bytes};
 pub use server::ServerSettings;
 pub use shutdown::ShutdownSettings;
+pub use ssh::SshSettings;
 pub use warm::WarmSettings;
 pub use workspaces::WorkspaceSettings;
 

@@ -27,6 +27,9 @@ pub(super) fn validate(config: &Config) -> Validated {
     if let Some((setting, message)) = problem.or_else(|| config.sandbox.problem()) {
         return invalid(&setting, message);
     }
+    if let Some((setting, message)) = config.repositories.problem() {
+        return invalid(setting, message);
+    }
     known_agents(config)
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use legwork_model::{Clock, EventBody, ExecutionId, ExecutionState, Failure, FailureReason, Outcome, Verdict, Waiting};
 use legwork_runner::supervisor::Hold;
+use legwork_runner::workspace::Ssh;
 use legwork_runner::{Docker, Runner, StopReason, TakenUp};
 use serde_json::Value;
 use tokio::sync::{mpsc, watch};
@@ -93,6 +94,8 @@ pub struct Executor {
     pub node: String,
     /// The program that gives git a token.
     pub askpass: PathBuf,
+    /// How git reaches repositories over SSH.
+    pub ssh: Option<Arc<Ssh>>,
     /// `PATH` of agents.
     pub path: String,
     /// Where their programs are.

@@ -195,6 +195,7 @@ impl Executor {
             cookie: cookie.clone(),
             deadline: PATCH_PATIENCE,
             askpass: self.askpass.clone(),
+            ssh: self.ssh.clone(),
         }
     }
 

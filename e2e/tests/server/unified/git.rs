@@ -19,12 +19,12 @@ const PROVIDER: &str = "sk-ant-api03-a-key-that-nobody-may-see";
 const RECEIVER: &str = "a-token-of-the-database-that-nobody-may-see";
 
 /// A bare repository and a clone of it to commit in.
-struct Origin {
+pub(super) struct Origin {
     folder: tempfile::TempDir,
 }
 
 impl Origin {
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         let origin = Self { folder: tempfile::tempdir().expect("a directory") };
         origin.git(".", "init --quiet --bare --initial-branch=main shop.git").await;
         origin.git(".", "clone --quiet shop.git desk").await;
@@ -32,7 +32,12 @@ impl Origin {
         origin
     }
 
-    async fn commit(&self, file: &str, text: &str) -> String {
+    /// The bare repository.
+    pub(super) fn bare(&self) -> PathBuf {
+        self.folder.path().join("shop.git")
+    }
+
+    pub(super) async fn commit(&self, file: &str, text: &str) -> String {
         std::fs::write(self.folder.path().join("desk").join(file), text).expect("written");
         self.git("desk", "add -A").await;
         self.git("desk", "commit --quiet -m change").await;
@@ -261,7 +266,7 @@ fn contains(bytes: &[u8], part: &[u8]) -> bool {
 }
 
 /// Processes that show `text` in their arguments or environment, this one aside.
-fn processes_with(text: &[u8]) -> Vec<String> {
+pub(super) fn processes_with(text: &[u8]) -> Vec<String> {
     let own = std::process::id().to_string();
     let processes = std::fs::read_dir("/proc").expect("/proc").filter_map(|entry| {
         let dir = entry.ok()?.path();
@@ -274,7 +279,7 @@ fn processes_with(text: &[u8]) -> Vec<String> {
 }
 
 /// Files below `folder` that hold `text`.
-fn files_with(folder: &Path, text: &[u8]) -> Vec<PathBuf> {
+pub(super) fn files_with(folder: &Path, text: &[u8]) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).expect("a directory") {
         let path = entry.expect("an entry").path();

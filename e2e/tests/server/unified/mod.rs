@@ -3,6 +3,8 @@
 mod ephemeral;
 mod git;
 mod receiver;
+mod ssh;
+mod ssh_server;
 
 use reqwest::StatusCode;
 use serde_json::Value;
