@@ -102,7 +102,7 @@ impl OnSessionLost {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Repository {
-    /// Where to clone from; `https` unless the operator allows more.
+    /// Where to clone from; `https` unless the operator allows more, such as `ssh` (`git@host:owner/name.git`, too).
     #[schema(example = "https://github.com/octocat/Hello-World.git")]
     pub url: String,
     /// The branch to check out; the repository's default branch where absent.

@@ -102,6 +102,43 @@ async fn a_host_or_a_key_that_is_wrong_is_refused_and_said_so() {
     }
 }
 
+/// Waits until a server with these data has started ssh.
+async fn ssh_runs(data: &Path) {
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    while processes_with_settings(data).is_empty() {
+        assert!(tokio::time::Instant::now() < deadline, "ssh is not started");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+fn processes_with_settings(data: &Path) -> Vec<String> {
+    processes_with(data.join("ssh/config").as_os_str().as_encoded_bytes())
+}
+
+#[tokio::test]
+async fn a_clone_that_is_too_slow_or_cancelled_takes_ssh_with_it() {
+    let Some(ssh) = SshServer::start().await else { return };
+    let origin = Origin::new().await;
+    let (data, workspaces) = (tempfile::tempdir().expect("a directory"), tempfile::tempdir().expect("a directory"));
+    let server = server(data.path(), workspaces.path(), &ssh.key("client"), ssh.known_as("host")).start().await;
+    ssh.hold();
+    let repository = json!({ "url": ssh.url(&origin.bare()) });
+    let limited = json!({ "prompt": "text no", "repository": repository, "limits": { "startSeconds": 3 } });
+    let slow = server.client.submit(&limited).await;
+    assert_eq!(server.client.finished(&slow).await["outcome"]["reason"], "start_timeout");
+    assert_eq!(processes_with_settings(data.path()), [] as [String; 0]);
+
+    let cancelled = server.client.submit(&json!({ "prompt": "text no", "repository": repository })).await;
+    ssh_runs(data.path()).await;
+    server.client.post(&format!("/v1/executions/{cancelled}/cancel")).await;
+    assert_eq!(server.client.finished(&cancelled).await["state"], "cancelled");
+    assert_eq!(processes_with_settings(data.path()), [] as [String; 0]);
+    ssh.go_on();
+    server.signal(rustix::process::Signal::TERM);
+    assert_eq!(server.ended().await, Some(0));
+    nothing_left(data.path()).await;
+}
+
 #[tokio::test]
 async fn settings_without_a_key_or_hosts_are_refused() {
     let data = tempfile::tempdir().expect("a directory");
@@ -127,11 +164,7 @@ async fn no_ssh_key_leaves_a_trace() {
     ssh.hold();
     let watching = async {
         // Ssh has shown the key already, and the answer is held up: now is the time to look for it.
-        let deadline = tokio::time::Instant::now() + PATIENCE;
-        while processes_with(b"HostKeyAlias=").is_empty() {
-            assert!(tokio::time::Instant::now() < deadline, "ssh is not started");
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        ssh_runs(data.path()).await;
         tokio::time::sleep(Duration::from_millis(500)).await;
         for canary in &canaries {
             assert_eq!(processes_with(canary.as_bytes()), [] as [String; 0]);
@@ -145,7 +178,7 @@ async fn no_ssh_key_leaves_a_trace() {
     let (events, ()) = tokio::join!(execute(&server.client, &body), watching);
     let id = last(&events, "completed")["executionId"].as_str().expect("an id").to_owned();
     let shown = format!("{events:?}{}", server.client.get_text(&format!("/v1/executions/{id}/output")).await);
-    assert!(shown.contains("BEGIN OPENSSH") && shown.contains("***"), "{shown}");
+    assert_eq!(named(&events, "assistant_message")[1].data["content"], "***\n");
     assert!(!shown.contains("memfd:key"), "the agent has it as a descriptor: {shown}");
     server.signal(rustix::process::Signal::TERM);
     assert_eq!(server.ended().await, Some(0));

@@ -1,7 +1,8 @@
 //! What ssh says when it can't, and what to do about it.
 
-/// What ssh's words contain, and what they mean to an operator.
-const MEANINGS: [(&str, &str); 11] = [
+/// What ssh's words contain, and what they mean to an operator: the first that is found. A cause comes before what
+/// follows from it.
+const MEANINGS: [(&str, &str); 12] = [
     (
         "REMOTE HOST IDENTIFICATION HAS CHANGED",
         "the host shows another key than the one in `known_hosts`: either it was given a new one, which its operator can \
@@ -13,6 +14,8 @@ const MEANINGS: [(&str, &str); 11] = [
          after comparing it with what the host's operator publishes",
     ),
     ("Host key verification failed", "the host's key is not the one in `repositories.ssh.known_hosts`"),
+    ("error in libcrypto", "ssh can't read the key of `repositories.ssh.key`"),
+    ("invalid format", "ssh can't read the key of `repositories.ssh.key`"),
     (
         "Permission denied (",
         "the host refuses the key of `repositories.ssh.key` for this user; give its public half read access there, \
@@ -20,10 +23,9 @@ const MEANINGS: [(&str, &str); 11] = [
     ),
     ("ssh: not found", "there is no ssh; install it, for instance with `apt-get install openssh-client`"),
     ("No user exists for uid", "ssh needs the server's user to have a name, that is a line in /etc/passwd"),
-    ("error in libcrypto", "ssh can't read the key of `repositories.ssh.key`"),
-    ("invalid format", "ssh can't read the key of `repositories.ssh.key`"),
     ("Connection refused", "nothing answers at the host's SSH port; is the port right, and the host up?"),
     ("timed out", "the host does not answer at its SSH port; is it reachable from this machine?"),
+    ("No route to host", "the host is not reachable from this machine"),
     ("is unreachable", "the host is not reachable from this machine"),
 ];
 
@@ -64,7 +66,7 @@ mod tests {
             ("git@h: Permission denied (publickey).\r\n", "deploy key"),
             ("/x/ssh: 4: ssh: not found\n", "openssh-client"),
             ("ssh: connect to host 192.0.2.1 port 22: Connection refused\r\n", "SSH port"),
-            ("ssh: connect to host 192.0.2.1 port 22: No route to host\r\n", "No route to host"),
+            ("ssh: connect to host 192.0.2.1 port 22: No route to host\r\n", "not reachable"),
             ("ERROR: Repository not found.\n", "ERROR: Repository not found."),
         ] {
             let told = complaint(&format!("Cloning into 'w'...\n{said}{END}")).expect("ssh is to blame");

@@ -37,6 +37,15 @@ pub(super) async fn git(path: &str, probe: Option<&Probe>) -> Check {
     }
 }
 
+/// Asked for only where repositories may be cloned over SSH.
+pub(super) fn ssh(path: &str) -> Check {
+    let fix = "Install OpenSSH's client, for instance with `apt-get install openssh-client`.";
+    match find_program("ssh".as_ref(), path) {
+        Some(program) => Check::ok("ssh", program.display().to_string()),
+        None => Check::missing("ssh", "not found in PATH, and `ssh` is among `repositories.schemes`", fix),
+    }
+}
+
 /// Each kind of sandbox, and the one that a run gets which asks for none.
 pub(super) async fn sandboxes(settings: &SandboxSettings, path: &str) -> Vec<Check> {
     let Ok(runner) = Runner::new() else { return Vec::new() };

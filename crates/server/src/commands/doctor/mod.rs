@@ -78,6 +78,7 @@ impl Doctor {
                 checks.extend(secrets::examine(&config).await);
                 checks.extend(agents::examine(&config, path, probe.as_ref()).await);
                 sandboxes = machine::sandboxes(&config.sandbox, path).await;
+                sandboxes.extend(config.repositories.over_ssh().then(|| machine::ssh(path)));
                 if self.sweep {
                     sandboxes.push(sweep::sweep(&config, path).await);
                 }
