@@ -238,6 +238,11 @@ impl Runner {
         Ok(found)
     }
 
+    /// Ends what belongs to no run any more, at once: for who gave up on one before it had ended.
+    pub async fn end_orphans(&self) {
+        self.registry.end_orphans().await;
+    }
+
     /// Ends and reaps orphans for ever. Runs clean up behind themselves; this catches what was started in the blink
     /// between two looks, and what may have belonged to a run that was still going on.
     pub async fn reap_forever(&self) {

@@ -48,10 +48,12 @@ impl Executor {
         let seconds = record.task.limits.start_seconds;
         match tokio::time::timeout(Duration::from_secs(seconds), self.prepare_all(record, events, stop)).await {
             Ok(prepared) => prepared,
-            Err(_) => Err(Verdict::failed(
-                FailureReason::StartTimeout,
-                format!("The workspace was not ready within {seconds} s."),
-            )),
+            Err(_) => {
+                // Git, and what it started, may be in the middle of something.
+                self.runner.end_orphans().await;
+                let message = format!("The workspace was not ready within {seconds} s.");
+                Err(Verdict::failed(FailureReason::StartTimeout, message))
+            }
         }
     }
 

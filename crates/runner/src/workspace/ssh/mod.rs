@@ -86,3 +86,46 @@ impl Way {
         Self { address, known_as }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use super::*;
+
+    #[test]
+    fn ssh_is_told_the_address_that_was_looked_at_and_the_name_of_its_key() {
+        let folder = tempfile::tempdir().expect("a directory");
+        let directory = folder.path().join("it's 100%");
+        let ssh = Ssh::new("key", "host.org ssh-ed25519 AAAA", &directory).expect("written");
+        for (url, address, expected) in [
+            ("ssh://git@host.org/a", "192.0.2.1", "'192.0.2.1' 'host.org'"),
+            ("ssh://git@host.org:2222/a", "2001:db8::1", "'2001:db8::1' '[host.org]:2222'"),
+            ("ssh://git@[2001:db8::1]/a", "2001:db8::1", "'2001:db8::1' '2001:db8::1'"),
+            ("ssh://git@[2001:db8::1]:2222/a", "2001:db8::1", "'2001:db8::1' '[2001:db8::1]:2222'"),
+        ] {
+            let way = Way::new(&url.parse().expect("a URL"), address.parse().expect("an address"));
+            let [(_, command), _] = ssh.environment(&way);
+            let program = format!("'{}/it'\\''s 100%/ssh'", folder.path().display());
+            assert_eq!(command.to_str(), Some(format!("{program} {expected}").as_str()));
+        }
+        let config = std::fs::read_to_string(directory.join("config")).expect("written");
+        assert!(config.contains("it's 100%%/known_hosts\"\n"), "{config}");
+    }
+
+    #[test]
+    fn the_key_is_in_a_file_of_its_owner_alone_and_in_no_debug_output() {
+        let folder = tempfile::tempdir().expect("a directory");
+        let ssh = Ssh::new(" BEGIN\r\nsecret \r\nEND", "", folder.path()).expect("written");
+        let secret = ssh.secret().expect("a file");
+        let path = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&secret));
+        for _ in 0..2 {
+            let mut file = File::open(&path).expect("it can be opened again");
+            let mut text = String::new();
+            file.read_to_string(&mut text).expect("text");
+            assert_eq!(text, "BEGIN\nsecret\nEND\n");
+            assert_eq!(file.metadata().expect("its mode").permissions().mode() & 0o777, 0o600);
+        }
+        assert!(!format!("{ssh:?}").contains("secret"));
+    }
+}
