@@ -31,13 +31,14 @@ pub(super) async fn judge(
     let lane = check::lane(submission.lane.as_deref(), &app.config)?;
     let priority = check::priority(submission.priority)?;
     let workspace = workspace(app, &submission)?;
-    let origin = origin(app, caller, agent.name(), submission.resume_session.as_deref(), id).await?;
+    let (project, user) = (submission.project.clone(), submission.user.clone());
+    let (metadata, retry_when_lost) = (submission.metadata.clone(), submission.on_lost == OnLost::Retry);
+    let task = task(app, agent, submission)?;
+    let origin = origin(app, caller, agent.name(), task.resume_session.as_deref(), id).await?;
+    let (project, user) = (project.or(origin.project), user.or(origin.user));
     let workspace_of_project = workspace.clone().or_else(|| origin.began.clone());
     let workspace = if origin.home == id { workspace } else { stays(origin.began.as_ref(), workspace)? };
-    let project = submission.project.clone().or(origin.project);
-    let user = submission.user.clone().or(origin.user);
-    let (metadata, retry_when_lost) = (submission.metadata.clone(), submission.on_lost == OnLost::Retry);
-    let task = task(app, agent, submission, workspace)?;
+    let task = Task { workspace, ..task };
     check::model(task.model.as_deref(), &app.config.allowed_models(agent.name(), project.as_deref()))?;
     let task = settled(app, task, workspace_of_project)?;
     secrets::check(app, &task).await?;
@@ -88,8 +89,8 @@ fn texts(submission: &Submission) -> Result<(), Refusal> {
     check::label("user", submission.user.as_deref())
 }
 
-/// The task as it is asked for, with the operator's defaults and ceilings.
-fn task(app: &App, agent: &dyn Agent, submission: Submission, workspace: Option<String>) -> Result<Task, Refusal> {
+/// The task as it is asked for, with the operator's defaults and ceilings, but for where it works.
+fn task(app: &App, agent: &dyn Agent, submission: Submission) -> Result<Task, Refusal> {
     let config = &app.config;
     let settings = config.agent(agent.name());
     Ok(Task {
@@ -106,7 +107,7 @@ fn task(app: &App, agent: &dyn Agent, submission: Submission, workspace: Option<
         system_prompt: submission.system_prompt,
         permissions: submission.permissions,
         resume_session: submission.resume_session,
-        workspace,
+        workspace: None,
         repository: submission.repository,
         tools: with_operators(submission.tools, &settings.allow_tools),
         permission_mode: submission.permission_mode,
