@@ -1,27 +1,20 @@
 //! What has to be there before the agent starts.
 
-use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use legwork_agents::{Agent, Credential, Setup};
-use legwork_model::{EventBody, ExecutionId, FailureReason, SandboxKind, Task, Verdict};
-use legwork_runner::workspace::{
-    Errand, Exclusive, GitSetup, PatchLimits, RemoteError, Source, bring_up_to_date, existing_or_new,
-};
+use legwork_agents::{Agent, Setup};
+use legwork_model::{EventBody, FailureReason, SandboxKind, Task, Verdict};
+use legwork_runner::workspace::{Errand, Exclusive, GitSetup};
 use legwork_runner::{Cookie, RunDirs, StopReason, Workspace};
 use tokio::sync::{mpsc, watch};
 
-use super::confinement::Confined;
-use super::execute::{Executor, Model};
-use super::models::{Route, of_list};
+use super::execute::Executor;
+use super::places::{Place, directory_failed};
 use super::prepared::Prepared;
-use super::secrets::with_secrets;
+use super::setup::with_way_to_model;
 use super::survival::Memo;
-use super::vault::RunSecrets;
 use super::waits::task_of;
 use super::warm::{Kept, Profile};
-use crate::config::AgentSettings;
 use crate::project::settle_or_refuse;
 use crate::store::append::{Fenced, Lease};
 use crate::store::home::MoveHome;
@@ -29,13 +22,6 @@ use crate::store::{ExecutionRecord, StoreError};
 
 /// How long working out a patch may take.
 const PATCH_PATIENCE: Duration = Duration::from_secs(60);
-
-/// Where the agent is to work.
-struct Place {
-    workspace: Workspace,
-    commit: Option<String>,
-    alone: Option<Exclusive>,
-}
 
 impl Executor {
     /// Prepares directories, workspace and launch, within the limit for it.
@@ -208,13 +194,6 @@ impl Executor {
         })
     }
 
-    /// The task with a model that can be rehearsed, where that is what is done and the task names none.
-    fn with_model(&self, agent: &dyn Agent, task: &Task) -> Task {
-        let rehearses = self.model != Model::Configured;
-        let own = || agent.rehearsal_model().filter(|_| rehearses).map(str::to_owned);
-        Task { model: task.model.clone().or_else(own), ..task.clone() }
-    }
-
     /// A program that waits for a job like this, with its directories, which are the job's from now on.
     async fn adopt(&self, record: &ExecutionRecord, profile: Option<Profile>) -> Option<Kept> {
         let kept = self.warm.take(&profile?)?;
@@ -236,209 +215,9 @@ impl Executor {
             }
         }
     }
-
-    /// The execution's own directories, and those of the session that it continues (else the same).
-    fn directories(&self, record: &ExecutionRecord) -> Result<(RunDirs, RunDirs), Verdict> {
-        let made = |id| RunDirs::create(&self.runs, id).map_err(|error| directory_failed(&self.runs, &error));
-        if record.attempt > 1 && record.parks == 0 {
-            // What a lost attempt left is no ground to start from.
-            let remove = |id| RunDirs::of(&self.runs, id).remove();
-            remove(record.id).map_err(|error| directory_failed(&self.runs, &error))?;
-            if record.task.resume_session.is_none() {
-                // It may have worked in the directories of a program that had waited for it.
-                remove(record.home).map_err(|error| directory_failed(&self.runs, &error))?;
-            }
-        }
-        let dirs = made(record.id)?;
-        let home = if record.home == record.id { dirs.clone() } else { made(record.home)? };
-        Ok((dirs, home))
-    }
-
-    async fn workspace(
-        &self,
-        record: &ExecutionRecord,
-        home: &RunDirs,
-        errand: Errand<'_>,
-        token: Option<&str>,
-    ) -> Result<Place, Verdict> {
-        if record.parks > 0 {
-            return self.left_workspace(record, home, errand.dirs).await;
-        }
-        let (task, dirs, git) = (&record.task, errand.dirs, errand.git);
-        let named = match self.place_of_session(record).await?.or_else(|| task.workspace.clone()) {
-            Some(path) => Some(self.still_allowed(&path)?),
-            None => None,
-        };
-        let place = named.or_else(|| task.resume_session.is_some().then(|| home.work()));
-        let (mut commit, mut alone) = (None, None);
-        let mut workspace = match (&task.repository, place) {
-            (Some(repository), place) => {
-                let policy = self.config.repositories.policy();
-                let source = Source { repository, policy: &policy, token };
-                let git = GitSetup { deadline: Duration::from_secs(task.limits.start_seconds), ..git.clone() };
-                let errand = Errand { git: &git, ..errand };
-                let place = place.unwrap_or_else(|| dirs.work());
-                make_dir(&place).map_err(|error| directory_failed(&place, &error))?;
-                // Whoever works there already is waited for, as long as preparing may take.
-                alone = Some(Exclusive::wait(&place).await.map_err(|error| directory_failed(&place, &error))?);
-                commit = bring_up_to_date(&errand, source, &place).await.map_err(RemoteError::verdict)?;
-                Workspace::filled(place)
-            }
-            (None, Some(place)) => {
-                make_dir(&place).map_err(|error| directory_failed(&place, &error))?;
-                Workspace::filled(place)
-            }
-            (None, None) => Workspace::fresh(home.work()),
-        };
-        if let Err(error) = workspace.take_baseline(&self.runner, git, dirs, PatchLimits::default()).await {
-            tracing::warn!(execution = %record.id, %error, "the run will have no patch");
-        }
-        Ok(Place { workspace, commit, alone })
-    }
-
-    /// The workspace of a run that has waited, as it left it.
-    async fn left_workspace(&self, record: &ExecutionRecord, home: &RunDirs, dirs: &RunDirs) -> Result<Place, Verdict> {
-        let named = match self.place_of_session(record).await?.or_else(|| record.task.workspace.clone()) {
-            Some(path) => Some(self.still_allowed(&path)?),
-            None => None,
-        };
-        let is_clone = record.task.repository.is_some();
-        let place = named.unwrap_or_else(|| if is_clone { dirs.work() } else { home.work() });
-        if !place.is_dir() {
-            let message = "The run has waited, and its workspace is gone or on another machine.";
-            return Err(Verdict::failed(FailureReason::Lost, message));
-        }
-        let alone = match is_clone {
-            true => Some(Exclusive::wait(&place).await.map_err(|error| directory_failed(&place, &error))?),
-            false => None,
-        };
-        let was_fresh = !is_clone && record.task.workspace.is_none() && record.task.resume_session.is_none();
-        let workspace = if was_fresh { Workspace::fresh(place) } else { Workspace::looked_at(place, dirs) };
-        Ok(Place { workspace, commit: None, alone })
-    }
-
-    /// Looks again where a path leads: somebody may have put a link there since it was admitted.
-    fn still_allowed(&self, path: &str) -> Result<PathBuf, Verdict> {
-        let refused = |message: String| Verdict::failed(FailureReason::RefusedByPolicy, message);
-        let unified = &self.config.doors.unified;
-        let roots = [std::slice::from_ref(&unified.workspace_dir), &self.config.workspaces.roots].concat();
-        let found = existing_or_new(path, &roots).map_err(|error| refused(format!("{error}.")))?;
-        if found.as_os_str() == path {
-            return Ok(found);
-        }
-        Err(refused(format!("The workspace {path} leads somewhere else now: {}.", found.display())))
-    }
-
-    /// The operator's directory in which the session to continue began, if it began in one.
-    async fn place_of_session(&self, record: &ExecutionRecord) -> Result<Option<String>, Verdict> {
-        if record.home == record.id {
-            return Ok(None);
-        }
-        let unavailable = |error: crate::store::StoreError| Verdict::failed(FailureReason::Internal, error.to_string());
-        let first = self.store.execution(record.home).await.map_err(unavailable)?;
-        Ok(first.and_then(|first| first.task.workspace))
-    }
-
-    /// Whether a run pays with what no other run has.
-    fn has_own_credential(&self, secrets: &RunSecrets) -> bool {
-        self.model != Model::Configured || secrets.credential.is_some()
-    }
-
-    /// How the agent is started, but for its directories, and how it reaches its models.
-    async fn setup(
-        &self,
-        agent: &dyn Agent,
-        task: &Task,
-        secrets: &RunSecrets,
-        record: &ExecutionRecord,
-    ) -> Result<(Setup, Option<Route>), Verdict> {
-        let setup = self.own_setup(agent, task, secrets, record.id).await?;
-        let Some(models) = &self.models else { return Ok((setup, None)) };
-        let lease = Lease { id: record.id, fence: record.fence };
-        let allowed = self.config.allowed_models(agent.name(), record.project.as_deref());
-        let own = self.has_own_credential(secrets);
-        let routed = models.route(agent, &setup, lease, own, &self.model, allowed)?;
-        Ok(routed.map_or((setup, None), |(setup, route)| (setup, Some(route))))
-    }
-
-    /// The same for an agent that has its credential.
-    async fn own_setup(
-        &self,
-        agent: &dyn Agent,
-        task: &Task,
-        secrets: &RunSecrets,
-        id: ExecutionId,
-    ) -> Result<Setup, Verdict> {
-        let mcp_servers = with_secrets(task, &secrets.named)?;
-        let settings = self.config.agent(agent.name());
-        let (credential, base_url) = match &self.model {
-            Model::Configured => {
-                (secrets.credential.clone().or_else(|| credential(&settings)), settings.base_url.clone())
-            }
-            // Its own key for each run, so that the rehearsal model can tell them apart.
-            Model::Rehearsal { base_url } => {
-                let base_url = format!("{base_url}{}", agent.api_path());
-                (Some(Credential::ApiKey(format!("rehearsal-{id}"))), Some(base_url))
-            }
-        };
-        let needed = agent.credential_variables();
-        if credential.is_none() && !needed.is_empty() && !agent.misses_credential() {
-            let message = format!(
-                "There is no credential for {name}. Set {}, or `api_key` under [agents.{name}].",
-                needed.join(" or "),
-                name = agent.name(),
-            );
-            return Err(Verdict::failed(FailureReason::CredentialsMissing, message));
-        }
-        let named = settings.program.clone().unwrap_or_else(|| agent.default_program().into());
-        Ok(Setup {
-            program: self.programs.find(agent, &settings).unwrap_or(named),
-            credential,
-            base_url,
-            permission_mode: task.permission_mode.clone().or(settings.permission_mode),
-            max_retries: settings.max_retries,
-            path: self.path.clone(),
-            mcp_servers,
-            confined: self.place(&task.sandbox).await?.0 != SandboxKind::Process,
-            model_api: settings.model_api,
-            bare: settings.bare,
-            trust_repository: settings.trust_repository,
-            one_shot: settings.one_shot,
-            ..Setup::default()
-        })
-    }
-}
-
-/// The setup of a run that may know its model by another address than the server does.
-pub(super) fn with_way_to_model(setup: Setup, confined: &Confined) -> Setup {
-    let inside = confined.uplink.as_ref().and_then(|uplink| uplink.base_url());
-    Setup { base_url: inside.or(setup.base_url), ..setup }
 }
 
 /// Whose run it is.
 fn owner(record: &ExecutionRecord) -> &str {
     record.created_by.as_deref().unwrap_or_default()
-}
-
-/// What the agent authenticates with: exactly one, the first where there are several.
-pub fn credential(settings: &AgentSettings) -> Option<Credential> {
-    let exposed = |secret: &Option<crate::config::Secret>| secret.as_ref().map(|secret| secret.expose().to_owned());
-    exposed(&settings.api_key)
-        .map(Credential::ApiKey)
-        .or_else(|| exposed(&settings.auth_token).map(Credential::BearerToken))
-        .or_else(|| exposed(&settings.oauth_token).map(Credential::OauthToken))
-        .or_else(|| exposed(&settings.login_file).map(Credential::LoginFile))
-        .or_else(|| of_list(settings.credentials.first()?))
-}
-
-/// Directories that a door's callers name may not be there yet; all others are.
-fn make_dir(path: &Path) -> std::io::Result<()> {
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
-}
-
-pub(super) fn directory_failed(path: &Path, error: &std::io::Error) -> Verdict {
-    Verdict::failed(
-        FailureReason::WorkspaceFailed,
-        format!("The directories of the run could not be made in {}: {error}.", path.display()),
-    )
 }

@@ -12,7 +12,7 @@ use legwork_runner::{Attempt, Cookie, Job, Output, RunDirs, Survival, Waiting, W
 use super::confinement::Confined;
 use super::fingerprint::Fingerprint;
 use super::models::{OtherWay, Route};
-use super::prepare::directory_failed;
+use super::places::directory_failed;
 use super::survival::Memo;
 use super::vault::RunSecrets;
 use super::waits::GO_ON;

@@ -8,7 +8,7 @@ use legwork_runner::{Attempt, Cookie, RunDirs, Survival};
 
 use super::{Kept, Profile, WarmPool};
 use crate::executor::Executor;
-use crate::executor::prepare::with_way_to_model;
+use crate::executor::setup::with_way_to_model;
 use crate::lifecycle::{Phase, Stage};
 
 /// How often is looked without being told.
