@@ -3,6 +3,7 @@
 //! Output and patch are packed into the row of the execution, where every node can read them. Until its end the output
 //! of a run is in a file, and so is, packed, what is too large for a row.
 
+use std::cell::RefCell;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,6 +12,7 @@ use bytes::Bytes;
 use legwork_agents::Agent;
 use legwork_model::ExecutionId;
 use legwork_runner::{Output, RunDirs};
+use zstd::bulk::Compressor;
 
 use super::execute::Executor;
 use crate::mask::Mask;
@@ -192,7 +194,7 @@ fn packed_for_a_row(
 ) -> io::Result<Option<Vec<u8>>> {
     let in_file = matches!(output, Output::File(_));
     let bytes = clean(output.read()?);
-    let compressed = if bytes.is_empty() { bytes } else { zstd::bulk::compress(&bytes, LEVEL)? };
+    let compressed = if bytes.is_empty() { bytes } else { compress(&bytes)? };
     // Packed pieces after one another are unpacked as one.
     let compressed = [before, &compressed].concat();
     let fits = compressed.len() <= MOST_IN_A_ROW;
@@ -203,6 +205,20 @@ fn packed_for_a_row(
         fs::remove_file(file)?;
     }
     Ok(fits.then_some(compressed))
+}
+
+/// Making a compressor costs more than compressing what most runs print, so each thread keeps one.
+fn compress(bytes: &[u8]) -> io::Result<Vec<u8>> {
+    thread_local! {
+        static COMPRESSOR: RefCell<Option<Compressor<'static>>> = const { RefCell::new(None) };
+    }
+    COMPRESSOR.with_borrow_mut(|kept| {
+        let compressor = match kept {
+            Some(compressor) => compressor,
+            None => kept.insert(Compressor::new(LEVEL)?),
+        };
+        compressor.compress(bytes)
+    })
 }
 
 /// Where a file is kept when it is packed.

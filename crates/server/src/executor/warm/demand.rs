@@ -26,8 +26,13 @@ impl Demand {
         while self.0.front().is_some_and(|came| now.duration_since(*came) > memory) {
             self.0.pop_front();
         }
-        let at_once = |(index, first): (usize, &Instant)| {
-            self.0.iter().skip(index).take_while(|came| came.duration_since(*first) < AT_ONCE).count()
+        // For each job, the first one that still came at once with it; that moves on as the jobs do.
+        let mut first = 0;
+        let at_once = |(index, came): (usize, &Instant)| {
+            while came.duration_since(self.0[first]) >= AT_ONCE {
+                first += 1;
+            }
+            index + 1 - first
         };
         self.0.iter().enumerate().map(at_once).max().unwrap_or(0)
     }
