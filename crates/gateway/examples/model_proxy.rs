@@ -64,7 +64,7 @@ impl Books for Unread {
 
 async fn serve_proxy(model: &str) -> Result<(), Failure> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let proxy = ModelProxy::new(Prices::published_and(&BTreeMap::new()), Arc::clone(&clock), Limits::default())?;
+    let proxy = ModelProxy::new(Prices::published_and(&BTreeMap::new()), Arc::clone(&clock), Limits::default());
     let account = Account { name: "only".into(), weight: 1, credential: Credential::ApiKey("key".into()) };
     let pass = Pass {
         api: ModelApi::Anthropic,

@@ -201,8 +201,11 @@ async fn send(shared: &Shared, run: &Run, outgoing: &Outgoing) -> Result<(reqwes
         if !credential::inject(&mut headers, run.pass.api, &secret) {
             return Err(Refusal::Misconfigured);
         }
-        let request =
-            shared.client(&outgoing.url).request(outgoing.method.clone(), outgoing.url.clone()).headers(headers);
+        let client = shared.clients.of(&outgoing.url).map_err(|error| {
+            tracing::error!(%error, "the APIs of models can't be asked");
+            Refusal::Unreachable
+        })?;
+        let request = client.request(outgoing.method.clone(), outgoing.url.clone()).headers(headers);
         let answer = match request.body(outgoing.body.clone()).send().await {
             Ok(answer) => answer,
             Err(error) => {

@@ -7,6 +7,8 @@ use legwork_model::{Clock, Timestamp};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
+use super::clients::Clients;
+
 /// How long before its end a token is renewed.
 const EARLY: i64 = 5 * 60 * 1_000;
 /// How long renewing may take.
@@ -34,7 +36,7 @@ pub struct Login(Arc<Inner>);
 
 struct Inner {
     token_url: String,
-    http: reqwest::Client,
+    clients: Clients,
     clock: Arc<dyn Clock>,
     keep: Keep,
     /// Held while it is renewed, so that whoever comes meanwhile waits for the new token.
@@ -69,7 +71,7 @@ impl Login {
     pub fn read(
         file: &str,
         token_url: Option<String>,
-        http: reqwest::Client,
+        clients: Clients,
         clock: Arc<dyn Clock>,
         keep: Keep,
     ) -> Result<Self, LoginError> {
@@ -79,7 +81,13 @@ impl Login {
             return Err(LoginError::Malformed);
         }
         let token_url = token_url.unwrap_or_else(|| CLAUDE.token_url.to_owned());
-        Ok(Self(Arc::new(Inner { token_url, http, clock, keep, file: Mutex::new(File { content, is_dead: false }) })))
+        Ok(Self(Arc::new(Inner {
+            token_url,
+            clients,
+            clock,
+            keep,
+            file: Mutex::new(File { content, is_dead: false }),
+        })))
     }
 
     /// A token that is good now. `rejected` is one that the API does not take, whatever its time.
@@ -105,7 +113,8 @@ impl Login {
             "grant_type": "refresh_token", "refresh_token": refresh_token, "client_id": CLAUDE.client_id,
         });
         let unavailable = |error: reqwest::Error| LoginError::Unavailable(error.without_url().to_string());
-        let sent = self.0.http.post(&self.0.token_url).timeout(PATIENCE).json(&body).send().await;
+        let client = self.0.clients.beyond().map_err(|error| LoginError::Unavailable(error.to_string()))?;
+        let sent = client.post(&self.0.token_url).timeout(PATIENCE).json(&body).send().await;
         let answer = sent.map_err(unavailable)?;
         let status = answer.status();
         let told: Value = answer.json().await.map_err(unavailable)?;

@@ -12,6 +12,7 @@ mod run;
 
 mod allowed;
 mod asked;
+mod clients;
 mod endpoint;
 mod exchange;
 mod refusal;
@@ -30,6 +31,7 @@ mod tokens;
 pub use crate::accept::Guard;
 pub use allowed::AllowedModels;
 pub use breaker::{Cause, Held};
+pub use clients::Clients;
 pub use credential::Credential;
 pub use login::{Keep, Login, LoginError};
 pub use pool::{Account, Pool};

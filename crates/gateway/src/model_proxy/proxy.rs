@@ -11,8 +11,8 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use legwork_model::Clock;
 use tokio::net::TcpStream;
-use url::{Host, Url};
 
+use super::clients::Clients;
 use super::exchange::exchange;
 use super::prices::Prices;
 use super::run::{Admission, Pass, Runs};
@@ -52,43 +52,17 @@ pub struct ModelProxy(Arc<Shared>);
 /// What all connections share.
 pub(super) struct Shared {
     pub(super) runs: Arc<Runs>,
-    http: reqwest::Client,
-    /// For APIs of this machine, to which the machine's own proxy has no way.
-    here: reqwest::Client,
+    pub(super) clients: Clients,
     pub(super) prices: Arc<Prices>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) limits: Limits,
 }
 
-impl Shared {
-    /// The client for an address.
-    pub(super) fn client(&self, url: &Url) -> &reqwest::Client {
-        let is_here = match url.host() {
-            Some(Host::Ipv4(address)) => address.is_loopback(),
-            Some(Host::Ipv6(address)) => address.is_loopback(),
-            Some(Host::Domain(name)) => name == "localhost",
-            None => false,
-        };
-        if is_here { &self.here } else { &self.http }
-    }
-}
-
 impl ModelProxy {
     /// A proxy that prices by this table.
-    ///
-    /// # Errors
-    /// Where no TLS can be spoken here.
-    pub fn new(prices: Prices, clock: Arc<dyn Clock>, limits: Limits) -> Result<Self, reqwest::Error> {
-        // A redirect would carry the credential elsewhere.
-        let client = || {
-            reqwest::Client::builder()
-                .redirect(reqwest::redirect::Policy::none())
-                .connect_timeout(limits.connect)
-                .read_timeout(limits.silence)
-                .tcp_nodelay(true)
-        };
-        let (http, here) = (client().build()?, client().no_proxy().build()?);
-        Ok(Self(Arc::new(Shared { runs: Arc::default(), http, here, prices: Arc::new(prices), clock, limits })))
+    pub fn new(prices: Prices, clock: Arc<dyn Clock>, limits: Limits) -> Self {
+        let (clients, prices) = (Clients::new(limits), Arc::new(prices));
+        Self(Arc::new(Shared { runs: Arc::default(), clients, prices, clock, limits }))
     }
 
     /// Lets a run use its models for as long as the admission is kept. It shows `token`, which nobody else knows.
@@ -107,9 +81,9 @@ impl ModelProxy {
         &self.0.prices
     }
 
-    /// The client that APIs are asked by.
-    pub fn http(&self) -> reqwest::Client {
-        self.0.http.clone()
+    /// The clients that APIs are asked by.
+    pub fn clients(&self) -> Clients {
+        self.0.clients.clone()
     }
 
     /// Serves what connects to `listener` until the guard is dropped.

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use legwork_gateway::model_proxy::{Credential, Login};
+use legwork_gateway::model_proxy::{Clients, Credential, Limits, Login};
 use legwork_model::{Clock, TestClock};
 use serde_json::{Value, json};
 
@@ -28,7 +28,7 @@ async fn vendor(ends_in: i64) -> Vendor {
     let login = Login::read(
         &file.to_string(),
         Some(tokens.url("/v1/oauth/token").to_string()),
-        reqwest::Client::new(),
+        Clients::new(Limits::default()),
         Arc::<TestClock>::clone(&clock),
         Arc::new(move |file: &str| keeping.lock().expect("a lock").push(file.to_owned())),
     );
@@ -90,7 +90,7 @@ async fn a_login_that_is_over_stops_and_is_not_asked_for_again() {
 fn what_is_no_login_is_refused() {
     let _ = rustls::crypto::ring::default_provider().install_default();
     for wrong in ["", "{}", "not JSON", r#"{"claudeAiOauth":{"accessToken":"a"}}"#] {
-        let login = Login::read(wrong, None, reqwest::Client::new(), clock(), Arc::new(|_: &str| {}));
+        let login = Login::read(wrong, None, Clients::new(Limits::default()), clock(), Arc::new(|_: &str| {}));
         assert!(login.is_err(), "{wrong}");
     }
 }

@@ -114,7 +114,7 @@ impl Run {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let limits = Limits { body: 1 << 20, ..Limits::default() };
         let prices = Prices::published_and(&BTreeMap::new());
-        let proxy = ModelProxy::new(prices, Arc::<TestClock>::clone(&clock), limits).expect("a proxy");
+        let proxy = ModelProxy::new(prices, Arc::<TestClock>::clone(&clock), limits);
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");
         let guard = proxy.serve(listener).expect("serves");

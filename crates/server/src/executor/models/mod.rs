@@ -45,7 +45,7 @@ impl Models {
         let failed = |error: &dyn std::fmt::Display| StartError::Gateway(error.to_string());
         let limits = Limits { body: config.gateway.max_body_bytes, ..Limits::default() };
         let prices = Prices::published_and(&config.prices);
-        let proxy = ModelProxy::new(prices, Arc::clone(clock), limits).map_err(|error| failed(&error))?;
+        let proxy = ModelProxy::new(prices, Arc::clone(clock), limits);
         let wanted = config.gateway.port.or_else(|| data_dir.gateway_port());
         let listener = listen(wanted, config.gateway.port.is_some()).map_err(|error| failed(&error))?;
         let address = listener.local_addr().map_err(|error| failed(&error))?;

@@ -101,7 +101,7 @@ fn account(
     let origin = hex(&Sha256::digest(file.as_bytes()));
     let file = renewed(&kept, &origin).unwrap_or(file);
     let keep: Keep = Arc::new(move |file: &str| keep(&kept, &origin, file));
-    let login = Login::read(&file, settings.login_url.clone(), proxy.http(), Arc::clone(clock), keep);
+    let login = Login::read(&file, settings.login_url.clone(), proxy.clients(), Arc::clone(clock), keep);
     let login = login.map_err(|error| StartError::Gateway(format!("agents.{agent}.login_file: {error}")))?;
     Ok(Some(model_proxy::Credential::Login(login)))
 }
