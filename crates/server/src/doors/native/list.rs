@@ -2,22 +2,16 @@
 
 use axum::Json;
 use axum::extract::{RawQuery, State};
-use axum::http::StatusCode;
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use legwork_model::{ExecutionId, ExecutionState, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::query;
 use super::view::ExecutionView;
 use crate::admission::{Caller, Permission};
 use crate::doors::{Doors, Problem};
-use crate::parse::nearest;
 use crate::store::executions::Filter;
 
-const DEFAULT_LIMIT: u64 = 50;
-const MOST: u64 = 200;
-const TIME: &str = "must be a time such as 2026-03-01T12:00:00Z";
 const KNOWN: [&str; 10] =
     ["state", "agent", "lane", "sessionId", "project", "user", "since", "until", "cursor", "limit"];
 
@@ -65,11 +59,11 @@ pub async fn list(
     Ok(Json(ExecutionPage { executions, next_cursor }))
 }
 
-fn parse_query(query: &str) -> Result<(Filter, u64), Problem> {
+fn parse_query(text: &str) -> Result<(Filter, u64), Problem> {
     let mut filter = Filter::default();
-    let mut limit = DEFAULT_LIMIT;
-    for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
-        let wrong = |what: &str| invalid(format!("{name}: {what}"));
+    let mut limit = query::DEFAULT_LIMIT;
+    for (name, value) in url::form_urlencoded::parse(text.as_bytes()) {
+        let wrong = |what: &str| query::wrong(&name, what);
         if value.contains('\0') {
             return Err(wrong("holds a NUL character, which nothing on record does"));
         }
@@ -84,37 +78,16 @@ fn parse_query(query: &str) -> Result<(Filter, u64), Problem> {
             "sessionId" => filter.session_id = Some(value.into_owned()),
             "project" => filter.project = Some(value.into_owned()),
             "user" => filter.user = Some(value.into_owned()),
-            "since" => filter.since = Some(time(&value).ok_or_else(|| wrong(TIME))?),
-            "until" => filter.until = Some(time(&value).ok_or_else(|| wrong(TIME))?),
-            "cursor" => filter.before = Some(cursor(&value)?),
-            "limit" => {
-                let within = value.parse().ok().filter(|limit| (1..=MOST).contains(limit));
-                limit = within.ok_or_else(|| wrong("must be from 1 to 200"))?;
-            }
-            _ => {
-                let near = nearest(&name, KNOWN).map_or(".".to_owned(), |near| format!(", did you mean `{near}`?"));
-                return Err(invalid(format!("unknown parameter `{name}`{near} Known: {}", KNOWN.join(", "))));
-            }
+            "since" => filter.since = Some(query::time(&name, &value)?),
+            "until" => filter.until = Some(query::time(&name, &value)?),
+            "cursor" => filter.before = Some(query::cursor(&value)?),
+            "limit" => limit = query::limit(&name, &value)?,
+            _ => return Err(query::unknown(&name, &KNOWN)),
         }
     }
     Ok((filter, limit))
 }
 
-fn invalid(detail: String) -> Problem {
-    Problem::new(StatusCode::BAD_REQUEST, "invalid_parameter", detail)
-}
-
-/// A `+` of a time zone that was not percent-encoded arrives as a space.
-fn time(value: &str) -> Option<Timestamp> {
-    Timestamp::parse(&value.replace(' ', "+"))
-}
-
 fn cursor_after(id: ExecutionId) -> String {
-    URL_SAFE_NO_PAD.encode(id.to_string())
-}
-
-fn cursor(value: &str) -> Result<ExecutionId, Problem> {
-    let id = URL_SAFE_NO_PAD.decode(value).ok().and_then(|bytes| String::from_utf8(bytes).ok()?.parse().ok());
-    let detail = "this cursor was not made by this server; start again without one";
-    id.ok_or_else(|| Problem::new(StatusCode::BAD_REQUEST, "invalid_cursor", detail))
+    query::cursor_of(&id.to_string())
 }

@@ -12,6 +12,7 @@ pub mod list;
 pub mod messages;
 pub mod output;
 pub mod patch;
+mod query;
 pub mod retry;
 mod stream;
 pub mod tool_uses;

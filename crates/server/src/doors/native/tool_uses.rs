@@ -1,22 +1,18 @@
 //! `GET /v1/tool-uses`
 
+use std::str::FromStr;
+
 use axum::Json;
 use axum::extract::{RawQuery, State};
-use axum::http::StatusCode;
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use legwork_model::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::query;
 use crate::admission::{Caller, Permission};
 use crate::doors::{Doors, Problem};
-use crate::parse::nearest;
 use crate::store::tool_uses::{ToolDecision, ToolUse, ToolUseFilter, ToolUsePlace};
 
-const DEFAULT_LIMIT: u64 = 50;
-const MOST: u64 = 200;
-const TIME: &str = "must be a time such as 2026-03-01T12:00:00Z";
 const KNOWN: [&str; 8] = ["executionId", "project", "tool", "decision", "since", "until", "cursor", "limit"];
 
 /// A page of uses of tools, newest first.
@@ -60,11 +56,11 @@ pub async fn list(
     Ok(Json(ToolUsePage { tool_uses, next_cursor }))
 }
 
-fn parse_query(query: &str) -> Result<(ToolUseFilter, u64), Problem> {
+fn parse_query(text: &str) -> Result<(ToolUseFilter, u64), Problem> {
     let mut filter = ToolUseFilter::default();
-    let mut limit = DEFAULT_LIMIT;
-    for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
-        let wrong = |what: &str| invalid(format!("{name}: {what}"));
+    let mut limit = query::DEFAULT_LIMIT;
+    for (name, value) in url::form_urlencoded::parse(text.as_bytes()) {
+        let wrong = |what: &str| query::wrong(&name, what);
         if value.contains('\0') {
             return Err(wrong("holds a NUL character, which nothing on record does"));
         }
@@ -77,44 +73,30 @@ fn parse_query(query: &str) -> Result<(ToolUseFilter, u64), Problem> {
                 filter.decision =
                     Some(ToolDecision::parse(&value).ok_or_else(|| wrong(&format!("must be one of {all}")))?);
             }
-            "since" => filter.since = Some(time(&value).ok_or_else(|| wrong(TIME))?),
-            "until" => filter.until = Some(time(&value).ok_or_else(|| wrong(TIME))?),
-            "cursor" => filter.before = Some(cursor(&value)?),
-            "limit" => {
-                let within = value.parse().ok().filter(|limit| (1..=MOST).contains(limit));
-                limit = within.ok_or_else(|| wrong("must be from 1 to 200"))?;
-            }
-            _ => {
-                let near = nearest(&name, KNOWN).map_or(".".to_owned(), |near| format!(", did you mean `{near}`?"));
-                return Err(invalid(format!("unknown parameter `{name}`{near} Known: {}", KNOWN.join(", "))));
-            }
+            "since" => filter.since = Some(query::time(&name, &value)?),
+            "until" => filter.until = Some(query::time(&name, &value)?),
+            "cursor" => filter.before = Some(query::cursor::<Place>(&value)?.0),
+            "limit" => limit = query::limit(&name, &value)?,
+            _ => return Err(query::unknown(&name, &KNOWN)),
         }
     }
     Ok((filter, limit))
 }
 
-fn invalid(detail: String) -> Problem {
-    Problem::new(StatusCode::BAD_REQUEST, "invalid_parameter", detail)
-}
-
-/// A `+` of a time zone that was not percent-encoded arrives as a space.
-fn time(value: &str) -> Option<Timestamp> {
-    Timestamp::parse(&value.replace(' ', "+"))
-}
-
 fn cursor_after(last: &ToolUse) -> String {
-    URL_SAFE_NO_PAD.encode(format!("{} {} {}", last.at.as_millis(), last.execution_id, last.seq))
+    query::cursor_of(&format!("{} {} {}", last.at.as_millis(), last.execution_id, last.seq))
 }
 
-fn cursor(value: &str) -> Result<ToolUsePlace, Problem> {
-    let text = URL_SAFE_NO_PAD.decode(value).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-    let detail = "this cursor was not made by this server; start again without one";
-    text.as_deref().and_then(place).ok_or_else(|| Problem::new(StatusCode::BAD_REQUEST, "invalid_cursor", detail))
-}
+/// A place in the list, as a cursor has it.
+struct Place(ToolUsePlace);
 
-fn place(text: &str) -> Option<ToolUsePlace> {
-    let mut parts = text.split(' ');
-    let at = Timestamp::from_millis(parts.next()?.parse().ok()?);
-    let (execution, seq) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
-    parts.next().is_none().then_some(ToolUsePlace { at, execution, seq })
+impl FromStr for Place {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let [at, execution, seq] = text.split(' ').collect::<Vec<_>>().try_into().map_err(|_| ())?;
+        let at = Timestamp::from_millis(at.parse().map_err(|_| ())?);
+        let (execution, seq) = (execution.parse().map_err(|_| ())?, seq.parse().map_err(|_| ())?);
+        Ok(Self(ToolUsePlace { at, execution, seq }))
+    }
 }
