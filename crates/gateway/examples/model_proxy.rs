@@ -1,6 +1,7 @@
 //! Measures what the model proxy costs, against the rehearsal model on loopback: the time to the first byte of an answer, the
 //! rate of many streams at once, and the memory of streams that wait. Model, proxy and clients are three processes; what is
-//! compared is measured by turns.
+//! compared is measured by turns. Beside them stands a relay that only copies bytes: no proxy on the same processors can be
+//! faster than that.
 //!
 //! `cargo run --release -p legwork-gateway --example model_proxy -- [STREAMS] [IDLE STREAMS]`
 
@@ -8,7 +9,7 @@
 
 use std::collections::BTreeMap;
 use std::error::Error;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,13 +21,17 @@ use legwork_gateway::model_proxy::{
 };
 use legwork_gateway::rehearsal::Rehearsal;
 use legwork_model::{Clock, ModelApi, SystemClock};
-use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::io::{AsyncBufReadExt, BufReader, copy_bidirectional_with_sizes};
+use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 
 type Failure = Box<dyn Error + Send + Sync>;
 
 const TOKEN: &str = "token";
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 15;
+
+/// Bytes that the relay copies at once.
+const RELAYED: usize = 64 * 1024;
 
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
@@ -35,6 +40,7 @@ async fn main() -> Result<(), Failure> {
     match arguments.first().map(String::as_str) {
         Some("model") => serve_model().await,
         Some("proxy") => serve_proxy(&arguments[1]).await,
+        Some("relay") => serve_relay(&arguments[1]).await,
         _ => measure(&arguments).await,
     }
 }
@@ -83,6 +89,22 @@ async fn serve_proxy(model: &str) -> Result<(), Failure> {
     std::future::pending().await
 }
 
+/// Copies bytes between a client and the model, and reads none of them.
+async fn serve_relay(model: &str) -> Result<(), Failure> {
+    let model: SocketAddr = model.trim_start_matches("http://").parse()?;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    println!("http://{}", listener.local_addr()?);
+    loop {
+        let (mut client, _) = listener.accept().await?;
+        tokio::spawn(async move {
+            let mut model = TcpStream::connect(model).await?;
+            client.set_nodelay(true)?;
+            model.set_nodelay(true)?;
+            copy_bidirectional_with_sizes(&mut client, &mut model, RELAYED, RELAYED).await
+        });
+    }
+}
+
 /// Another process of this program, and the address that it prints.
 async fn start(arguments: &[&str]) -> Result<(Child, String), Failure> {
     let mut command = Command::new(std::env::current_exe()?);
@@ -97,10 +119,11 @@ async fn measure(arguments: &[String]) -> Result<(), Failure> {
     let (streams, idle) = (number(0, 100)?, number(1, 10_000)?);
     let (_model, model) = start(&["model"]).await?;
     let (proxy_process, proxy) = start(&["proxy", &model]).await?;
+    let (_relay, relay) = start(&["relay", &model]).await?;
     let http = reqwest::Client::builder().no_proxy().tcp_nodelay(true).pool_max_idle_per_host(streams).build()?;
     first_bytes(&http, &model, &proxy).await?;
     for prompt in ["[[slow: 3s]]", "[[long: 200000]]"] {
-        rates(&http, &model, &proxy, prompt, streams).await?;
+        rates(&http, [&model, &proxy, &relay], prompt, streams).await?;
     }
     idle_streams(&model, &proxy, proxy_process.id().ok_or("it runs")?, idle).await
 }
@@ -137,23 +160,25 @@ async fn first_bytes(http: &reqwest::Client, model: &str, proxy: &str) -> Result
     Ok(())
 }
 
-async fn rates(http: &reqwest::Client, model: &str, proxy: &str, prompt: &str, streams: usize) -> Result<(), Failure> {
-    let mut rates = [Vec::new(), Vec::new()];
+async fn rates(http: &reqwest::Client, bases: [&str; 3], prompt: &str, streams: usize) -> Result<(), Failure> {
+    let mut rates = [Vec::new(), Vec::new(), Vec::new()];
     for _ in 0..ROUNDS {
-        for (base, rates) in [model, proxy].into_iter().zip(&mut rates) {
+        for (base, rates) in bases.into_iter().zip(&mut rates) {
             let begun = Instant::now();
             let all = try_join_all((0..streams).map(|_| whole(request(http, base, prompt)))).await?;
             #[expect(clippy::cast_precision_loss, reason = "far below 2^53 bytes")]
             rates.push(all.iter().sum::<usize>() as f64 / begun.elapsed().as_secs_f64() / 1e6);
         }
     }
-    let [direct, proxied] = rates.map(|mut rates: Vec<f64>| {
+    let [direct, proxied, relayed] = rates.map(|mut rates: Vec<f64>| {
         rates.sort_by(f64::total_cmp);
         rates[rates.len() / 2]
     });
     println!(
-        "{streams} streams of {prompt}: {direct:.2} MB/s directly, {proxied:.2} by the proxy, {:.0} %",
-        100.0 * proxied / direct
+        "{streams} streams of {prompt}: {direct:.2} MB/s directly, {proxied:.2} by the proxy ({:.0} %), {relayed:.2} by the relay \
+         ({:.0} %)",
+        100.0 * proxied / direct,
+        100.0 * relayed / direct
     );
     Ok(())
 }

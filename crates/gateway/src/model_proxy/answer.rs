@@ -8,13 +8,15 @@ use std::task::{Context, Poll, ready};
 use hyper::body::{Body, Bytes, Frame, SizeHint};
 use tokio::time::Instant;
 
+use super::gathered::Gathered;
 use super::meter::{Meter, Reading};
 use super::prices::Prices;
 use super::run::{Answered, Run};
+use super::tokens::Tokens;
 
 /// The body of an answer.
 pub(super) struct AnswerBody {
-    body: reqwest::Body,
+    body: Gathered,
     /// What is to be written into the books, until it is.
     line: Option<Line>,
 }
@@ -23,7 +25,8 @@ pub(super) struct AnswerBody {
 pub(super) struct Line {
     pub(super) run: Arc<Run>,
     pub(super) prices: Arc<Prices>,
-    pub(super) meter: Meter,
+    /// None where the API refused, which takes no tokens.
+    pub(super) meter: Option<Meter>,
     /// The model that was asked for, where that could be read.
     pub(super) model: Option<String>,
     pub(super) credential: String,
@@ -35,7 +38,7 @@ pub(super) struct Line {
 
 impl AnswerBody {
     pub(super) fn new(body: reqwest::Body, line: Option<Line>) -> Self {
-        Self { body, line }
+        Self { body: Gathered::new(body), line }
     }
 
     fn close(&mut self) {
@@ -57,8 +60,7 @@ impl Body for AnswerBody {
         match &frame {
             Some(Ok(frame)) => {
                 if let (Some(line), Some(data)) = (&mut self.line, frame.data_ref()) {
-                    line.first_byte.get_or_insert_with(|| millis(line.began));
-                    line.meter.read(data);
+                    line.read(data);
                 }
             }
             Some(Err(_)) | None => self.close(),
@@ -82,15 +84,22 @@ impl Drop for AnswerBody {
 }
 
 impl Line {
+    fn read(&mut self, data: &[u8]) {
+        self.first_byte.get_or_insert_with(|| millis(self.began));
+        if let Some(meter) = &mut self.meter {
+            meter.read(data);
+        }
+    }
+
     fn close(self) {
         let Self { run, prices, meter, model, credential, imputed, status, began, first_byte } = self;
-        let Reading { tokens, model: answering, estimated } = meter.finish();
+        let Reading { tokens, model: answering, estimated } = meter.map(Meter::finish).unwrap_or_default();
         let duration_ms = millis(began);
         let price = |model: &Option<String>| prices.cost(model.as_deref()?, &tokens);
         let stand_in = || prices.cost(run.pass.priced_as?, &tokens);
         // Nothing is for nothing: a request whose model nobody could read costs what the dearest does.
         let cost = price(&model).or_else(|| price(&answering)).or_else(stand_in);
-        let unknown = cost.is_none();
+        let took_some = tokens != Tokens::default();
         run.pass.books.answered(Answered {
             model: model.or(answering).unwrap_or_else(|| "unknown".to_owned()),
             usage: tokens.usage,
@@ -98,8 +107,8 @@ impl Line {
             credential,
             status,
             cost: cost.unwrap_or_else(|| prices.dearest(&tokens)),
-            estimated: estimated || unknown,
-            imputed,
+            estimated: estimated || cost.is_none() && took_some,
+            imputed: imputed && took_some,
             first_byte_ms: first_byte.unwrap_or(duration_ms),
             duration_ms,
         });

@@ -111,8 +111,10 @@ async fn pass_on(shared: &Shared, run: &Arc<Run>, parts: Parts, body: Incoming) 
     let status = answer.status();
     metrics::counter!("legwork_model_requests_total", "api" => pass.api.as_str(), "status" => status.as_str().to_owned())
         .increment(1);
-    let line = line.filter(|_| status.is_success()).map(|(asked, bytes)| Line {
-        meter: Meter::new(pass.api, asked.streamed || is_stream(answer.headers()), bytes as u64),
+    let line = line.map(|(asked, bytes)| Line {
+        meter: status
+            .is_success()
+            .then(|| Meter::new(pass.api, asked.streamed || is_stream(answer.headers()), bytes as u64)),
         run: Arc::clone(run),
         prices: Arc::clone(&shared.prices),
         model: asked.model,

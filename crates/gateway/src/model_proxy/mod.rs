@@ -15,6 +15,7 @@ mod asked;
 mod clients;
 mod endpoint;
 mod exchange;
+mod gathered;
 mod refusal;
 
 mod breaker;

@@ -36,7 +36,7 @@ pub struct Pass {
     pub books: Arc<dyn Books>,
 }
 
-/// One request that a model answered.
+/// One request that an API answered, be it with a refusal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answered {
     /// The model that was asked for.
@@ -69,7 +69,7 @@ pub trait Books: Send + Sync {
     /// Why not, in a sentence for whoever reads the agent's output.
     fn permit(&self) -> BoxFuture<'_, Result<(), String>>;
 
-    /// A request was answered, wholly or in part.
+    /// A request was answered, wholly or in part, or refused by the API.
     fn answered(&self, answered: Answered);
 
     /// No credential can be used until then; requests are refused meanwhile.

@@ -93,10 +93,24 @@ async fn what_costs_nothing_is_not_in_the_books() {
     assert_eq!(answer.status().as_u16(), 200);
     let models = run.http.get(run.url("/v1/models?limit=5")).header("x-api-key", TOKEN).send().await;
     assert_eq!(models.expect("an answer").status().as_u16(), 200);
-    api.answers(json(400, r#"{"type":"error"}"#));
-    assert_eq!(run.ask().await, (400, r#"{"type":"error"}"#.to_owned()));
     assert!(run.told.answered.lock().expect("a lock").is_empty());
-    assert_eq!(api.asked().len(), 3);
+    assert_eq!(api.asked().len(), 2);
+}
+
+#[tokio::test]
+async fn what_an_api_refuses_is_in_the_books_at_no_cost() {
+    let api = Api::start().await;
+    let accounts = vec![account("max", Credential::OauthToken("sk-ant-oat01-x".into()))];
+    let run = Run::at(&api, Setting { accounts, ..Setting::default() });
+    for status in [400, 529] {
+        api.answers(json(status, r#"{"type":"error","usage":{"input_tokens":7}}"#));
+        assert_eq!(run.ask().await.0, status);
+    }
+    let lines = run.told.answers(2).await;
+    for (line, status) in lines.iter().zip([400, 529]) {
+        assert_eq!((line.status, line.usage, line.cost), (status, Usage::default(), Cost::default()), "{line:?}");
+        assert!(!line.estimated && !line.imputed, "{line:?}");
+    }
 }
 
 #[tokio::test]

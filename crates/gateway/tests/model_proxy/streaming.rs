@@ -24,6 +24,43 @@ fn piece(text: &'static str) -> Result<Bytes, std::io::Error> {
 }
 
 #[tokio::test]
+async fn pieces_that_come_at_once_all_arrive_also_before_a_cut() {
+    for is_cut in [false, true] {
+        let api = Api::start().await;
+        let run = Run::at(&api, Setting::default());
+        let (pieces, coming) = mpsc::channel(4_000);
+        pieces.try_send(piece(START)).expect("room");
+        for _ in 0..3_000 {
+            pieces.try_send(piece(DELTA)).expect("room");
+        }
+        api.answers(api::stream(coming));
+        let body = r#"{"model":"claude-sonnet-4-5","stream":true}"#;
+        let mut answer = run.post("/v1/messages", body).send().await.expect("an answer");
+        let mut arrived = Vec::new();
+        while arrived.len() < START.len() + 3_000 * DELTA.len() {
+            arrived.extend(answer.chunk().await.expect("bytes").expect("a piece"));
+        }
+        assert!(arrived == [START, &DELTA.repeat(3_000)].concat().as_bytes());
+        let last = if is_cut { Err(std::io::Error::other("cut")) } else { piece(END) };
+        pieces.try_send(last).expect("room");
+        drop(pieces);
+        let rest = async {
+            let mut rest = Vec::new();
+            while let Some(more) = answer.chunk().await? {
+                rest.extend(more);
+            }
+            Ok::<_, reqwest::Error>(rest)
+        };
+        match rest.await {
+            Ok(rest) => assert!(!is_cut && rest == END.as_bytes()),
+            Err(error) => assert!(is_cut, "{error}"),
+        }
+        let line = run.told.answers(1).await.remove(0);
+        assert_eq!((line.usage.output_tokens, line.estimated), if is_cut { (6_000, true) } else { (77, false) });
+    }
+}
+
+#[tokio::test]
 async fn each_piece_comes_when_it_was_sent_and_unchanged() {
     let api = Api::start().await;
     let run = Run::at(&api, Setting::default());

@@ -98,8 +98,11 @@ async fn another_credential_takes_over_at_once() {
     let ended = check_history(&server.client, &id).await;
     assert_eq!(ended["outcome"]["result"], "Here I am.", "{ended:#}");
     let events = server.client.events(&id).await;
-    let paid: Vec<&Value> = calls(&events).iter().map(|call| &call["data"]["call"]["credential"]).collect();
-    assert!(!paid.is_empty() && paid.iter().all(|name| *name == "second"), "{paid:?}");
+    let asked: Vec<[&Value; 2]> =
+        calls(&events).iter().map(|call| ["credential", "status"].map(|key| &call["data"]["call"][key])).collect();
+    let (refused, paid) = asked.split_first().expect("a call");
+    assert_eq!(*refused, [&json!("first"), &json!(429)]);
+    assert!(!paid.is_empty() && paid.iter().all(|call| *call == [&json!("second"), &json!(200)]), "{paid:?}");
     assert_eq!(vendor.shown("key-of-the-first"), 1);
     nothing_left(data.path()).await;
 }
@@ -187,7 +190,12 @@ async fn a_model_that_is_overloaded_is_followed_by_the_next_of_the_list() {
     let events = server.client.events(&id).await;
     let changed = events.iter().find(|event| event["data"]["topic"] == "other_way_to_model").expect("it is told");
     assert_eq!(changed["data"]["fields"], json!({"from": "claude-opus-4-8", "to": "claude-haiku-4-5"}));
-    assert!(calls(&events).iter().all(|call| call["data"]["model"] == "claude-haiku-4-5"), "{events:#?}");
+    let is_told = |call: &&Value| match call["data"]["call"]["status"].as_u64() {
+        Some(529) => call["data"]["model"] == "claude-opus-4-8" && call["data"]["call"]["costUsd"] == 0.0,
+        Some(200) => call["data"]["model"] == "claude-haiku-4-5",
+        _ => false,
+    };
+    assert!(calls(&events).iter().all(is_told), "{events:#?}");
     nothing_left(data.path()).await;
 }
 

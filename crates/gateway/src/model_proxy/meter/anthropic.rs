@@ -5,10 +5,10 @@ use serde_json::Value;
 
 use super::{Seen, count};
 
-/// What every event with counts has in it.
-pub(super) const COUNTS: &[u8] = b"\"usage\"";
-/// What stands before text of the answer.
-pub(super) const SAID: &[&str] = &["\"text\":", "\"thinking\":", "\"partial_json\":"];
+/// What every event has its counts in.
+pub(super) const COUNTS: &[u8] = b"usage";
+/// What text of the answer is in.
+pub(super) const SAID: &[&[u8]] = &[b"text", b"thinking", b"partial_json"];
 
 pub(super) fn event(seen: &mut Seen, event: &Value) {
     match event["type"].as_str() {

@@ -7,9 +7,9 @@ use serde_json::Value;
 use super::{Seen, count};
 
 /// What every event with counts has in it.
-pub(super) const COUNTS: &[u8] = b"\"usageMetadata\"";
+pub(super) const COUNTS: &[u8] = b"usageMetadata";
 /// What stands before text of the answer.
-pub(super) const SAID: &[&str] = &["\"text\":"];
+pub(super) const SAID: &[&[u8]] = &[b"text"];
 
 /// Takes one chunk.
 pub(super) fn counts(seen: &mut Seen, chunk: &Value) {

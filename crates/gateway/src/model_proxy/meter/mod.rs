@@ -5,7 +5,6 @@ mod gemini;
 mod openai;
 
 use legwork_model::ModelApi;
-use memchr::memmem;
 use serde_json::Value;
 
 use super::tokens::Tokens;
@@ -45,7 +44,7 @@ struct Seen {
 }
 
 /// What an answer took.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Reading {
     pub(super) tokens: Tokens,
     /// The model as the answer names it.
@@ -118,9 +117,10 @@ impl Seen {
             ModelApi::Openai => (openai::COUNTS, openai::SAID),
             ModelApi::Gemini => (gemini::COUNTS, gemini::SAID),
         };
-        self.said += said.iter().map(|key| text_after(data, key)).sum::<u64>();
+        let glance = Glance::at(data, counts, said);
+        self.said += glance.said;
         // Most lines are pieces of the answer: only those with counts are worth parsing.
-        if memmem::find(data, counts).is_some()
+        if glance.has_counts
             && let Ok(event) = serde_json::from_slice::<Value>(data)
         {
             match api {
@@ -151,22 +151,44 @@ impl Seen {
     }
 }
 
-/// Bytes of the text that follows each `key`, such as `"text":`, between its quotes.
-fn text_after(data: &[u8], key: &str) -> u64 {
-    let mut bytes = 0;
-    for at in memmem::find_iter(data, key) {
-        let Some(text) = data[at + key.len()..].trim_ascii_start().strip_prefix(b"\"") else { continue };
-        let mut end = 0;
-        while let Some(found) = memchr::memchr2(b'"', b'\\', &text[end..]) {
-            end += found;
-            if text[end] == b'"' {
-                break;
+/// What a line of JSON has in it, from one look along its strings: nearly all of an answer's bytes are in them.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Glance {
+    has_counts: bool,
+    /// Bytes of text of the answer.
+    said: u64,
+}
+
+impl Glance {
+    /// Looks for the key of the counts, and for the texts below the keys of what was said.
+    fn at(mut data: &[u8], counts: &[u8], said: &[&[u8]]) -> Self {
+        let mut glance = Self::default();
+        let mut key: &[u8] = b"";
+        while let Some(quote) = memchr::memchr(b'"', data) {
+            let (string, after) = string_end(&data[quote + 1..]);
+            data = after.trim_ascii_start();
+            if data.first() == Some(&b':') {
+                key = string;
+                glance.has_counts |= key == counts;
+            } else if said.contains(&std::mem::take(&mut key)) {
+                glance.said += string.len() as u64;
             }
-            end = (end + 2).min(text.len());
         }
-        bytes += end as u64;
+        glance
     }
-    bytes
+}
+
+/// A string, and what comes after its end.
+fn string_end(data: &[u8]) -> (&[u8], &[u8]) {
+    let mut at = 0;
+    while let Some(found) = memchr::memchr2(b'"', b'\\', &data[at..]) {
+        at += found;
+        if data[at] == b'"' {
+            return (&data[..at], &data[at + 1..]);
+        }
+        at = (at + 2).min(data.len());
+    }
+    (data, b"")
 }
 
 fn count(counts: &Value, key: &str) -> Option<u64> {

@@ -7,9 +7,9 @@ use serde_json::Value;
 use super::{Seen, count};
 
 /// What every event with counts has in it.
-pub(super) const COUNTS: &[u8] = b"\"usage\"";
+pub(super) const COUNTS: &[u8] = b"usage";
 /// What stands before text of the answer.
-pub(super) const SAID: &[&str] = &["\"delta\":", "\"content\":", "\"arguments\":", "\"reasoning_content\":"];
+pub(super) const SAID: &[&[u8]] = &[b"delta", b"content", b"arguments", b"reasoning_content"];
 
 pub(super) fn event(seen: &mut Seen, event: &Value) {
     match event.get("response") {

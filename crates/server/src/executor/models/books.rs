@@ -267,9 +267,11 @@ impl Books for Sheet {
             metered.cost_usd += answered.cost;
             metered.estimated |= answered.estimated;
             metered.imputed |= answered.imputed;
-            // Whatever kept the run from its models is over.
-            state.hindrance = None;
-            state.not_allowed = None;
+            if (200..300).contains(&answered.status) {
+                // Whatever kept the run from its models is over.
+                state.hindrance = None;
+                state.not_allowed = None;
+            }
         }
         self.open.send_modify(|open| *open += 1);
         if self.lines.send(answered).is_err() {
