@@ -1,6 +1,6 @@
 //! What to measure, and with what.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
@@ -58,13 +58,20 @@ impl Args {
         Duration::from_secs(self.seconds)
     }
 
-    /// A fresh folder, removed when dropped.
-    pub(crate) fn scratch(&self) -> Result<TempDir, BenchError> {
-        std::fs::create_dir_all(&self.scratch).map_err(|error| cannot_make(&self.scratch, &error))?;
-        TempDir::with_prefix_in("bench-", &self.scratch).map_err(|error| cannot_make(&self.scratch, &error))
+    /// Writes everything to a fresh folder, which is removed when it is dropped. What a measurement leaves stays until
+    /// then: where thousands of directories were removed a moment ago, ext4 takes several times as long to make one.
+    pub(crate) fn write_to_fresh_scratch(&mut self) -> Result<TempDir, BenchError> {
+        let failed =
+            |error| BenchError::Setup(format!("failed to make a folder in {}: {error}", self.scratch.display()));
+        std::fs::create_dir_all(&self.scratch).map_err(failed)?;
+        let fresh = TempDir::with_prefix_in("bench-", &self.scratch).map_err(failed)?;
+        self.scratch = fresh.path().into();
+        Ok(fresh)
     }
-}
 
-fn cannot_make(folder: &Path, error: &std::io::Error) -> BenchError {
-    BenchError::Setup(format!("failed to make a folder in {}: {error}", folder.display()))
+    /// A fresh folder.
+    pub(crate) fn folder(&self) -> Result<PathBuf, BenchError> {
+        let made = TempDir::new_in(&self.scratch);
+        made.map(TempDir::keep).map_err(|error| BenchError::Setup(format!("failed to make a folder: {error}")))
+    }
 }

@@ -20,8 +20,8 @@ const STAMP: &[u8] = b"stamp=";
 
 /// Streams one job whose agent stamps every line.
 pub(crate) async fn measure(args: &Args) -> Result<Vec<Row>, BenchError> {
-    let scratch = args.scratch()?;
-    let service = Contender::legwork(args)?.start(scratch.path().join("events")).await?;
+    let scratch = args.folder()?;
+    let service = Contender::legwork(args)?.start(scratch.join("events")).await?;
     let env = format!(
         r#"{{"INSTANT_STAMP":"1","INSTANT_LINES":"{LINES}","INSTANT_SLEEP_MS":"{MILLISECONDS_BETWEEN_LINES}"}}"#
     );

@@ -27,7 +27,8 @@ use crate::error::BenchError;
 
 #[tokio::main]
 async fn main() -> Result<(), BenchError> {
-    let args = Args::parse();
+    let mut args = Args::parse();
+    let _scratch = args.write_to_fresh_scratch()?;
     let mut rows = side_by_side::measure(&args).await?;
     rows.extend(side_by_side::measure_door(&args).await?);
     rows.extend(redis_door::measure(&args).await?);

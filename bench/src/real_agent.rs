@@ -49,7 +49,7 @@ impl Way {
 /// Measures all ways; nothing where no program is named.
 pub(crate) async fn measure(args: &Args) -> Result<Vec<Row>, BenchError> {
     let Some(claude) = &args.claude else { return Ok(Vec::new()) };
-    let scratch = args.scratch()?;
+    let scratch = args.folder()?;
     let model = Rehearsal::start(None, None).await?;
     let start = async |name: &str, most: &str, bare: &str| {
         let contender = Contender::legwork(args)?
@@ -59,7 +59,7 @@ pub(crate) async fn measure(args: &Args) -> Result<Vec<Row>, BenchError> {
             .with_env("LEGWORK_WARM__MOST", most.into())
             .with_env("LEGWORK_AGENTS__CLAUDE_CODE__BARE", bare.into())
             .with_env("LEGWORK_WARM__RESERVE_MEMORY_MB", "0".into());
-        contender.start(scratch.path().join(name)).await
+        contender.start(scratch.join(name)).await
     };
     let (cold, warm) = (start("cold", "0", "false").await?, start("warm", "1", "false").await?);
     let in_bare_mode = start("bare", "1", "true").await?;
@@ -69,7 +69,7 @@ pub(crate) async fn measure(args: &Args) -> Result<Vec<Row>, BenchError> {
     let [mut bare, mut started, mut waiting, mut least] = [(); 4].map(|()| Way::default());
     let [mut alone, mut beside] = [Samples::default(), Samples::default()];
     for round in 0..ROUNDS {
-        bare.take(&by_itself(claude, &model.base_url(), &scratch.path().join(format!("bare-{round}"))).await?);
+        bare.take(&by_itself(claude, &model.base_url(), &scratch.join(format!("bare-{round}"))).await?);
         started.take(&by_legwork(&cold, SHORT).await?);
         until_waiting(&warm).await?;
         waiting.take(&by_legwork(&warm, SHORT).await?);

@@ -34,10 +34,10 @@ impl Drop for Redis {
 
 /// Measures both ways.
 pub(crate) async fn measure(args: &Args) -> Result<Vec<Row>, BenchError> {
-    let scratch = args.scratch()?;
-    let redis = start_redis(scratch.path())?;
+    let scratch = args.folder()?;
+    let redis = start_redis(&scratch)?;
     let contender = Contender::legwork_door(args)?.with_env("REDIS_URL", redis.url.clone());
-    let service = contender.start(scratch.path().join("redis-door")).await?;
+    let service = contender.start(scratch.join("redis-door")).await?;
     let mut connection = Connection::open(service.address()).await?;
     let (mut commands, mut answers) = connect(&redis.url).await?;
     let mut times = [Samples::default(), Samples::default()];

@@ -27,8 +27,8 @@ const PROMPT: &[u8] = b"{\"type\":\"user\",\"message\":{\"role\":\"user\",\"cont
 
 /// Measures each kind. Bubblewrap only where it works.
 pub(crate) async fn measure(args: &Args) -> Result<Vec<Row>, BenchError> {
-    let scratch = args.scratch()?;
-    let lab = Lab::new(args, scratch.path())?;
+    let scratch = args.folder()?;
+    let lab = Lab::new(args, &scratch)?;
     let works = lab.runner.probe().await;
     let works = works
         .into_iter()

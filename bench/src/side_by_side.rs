@@ -11,8 +11,8 @@ use crate::service::Service;
 /// Measures both.
 pub(crate) async fn measure(args: &Args) -> Result<Vec<Row>, BenchError> {
     let contenders = [Contender::legwork(args)?, Contender::peer(args)?];
-    let scratch = args.scratch()?;
-    let [legwork, peer] = contenders.each_ref().map(|contender| contender.start(scratch.path().join(contender.name())));
+    let scratch = args.folder()?;
+    let [legwork, peer] = contenders.each_ref().map(|contender| contender.start(scratch.join(contender.name())));
     let services = [legwork.await?, peer.await?];
     let idle = memory::settled(&services).await?;
     let loads = take_turns(args, args.callers, &contenders, &services).await?;
@@ -29,8 +29,8 @@ pub(crate) async fn measure(args: &Args) -> Result<Vec<Row>, BenchError> {
 /// Measures the same contract on both sides: `POST /execute`, signed.
 pub(crate) async fn measure_door(args: &Args) -> Result<Vec<Row>, BenchError> {
     let contenders = [Contender::legwork_door(args)?, Contender::peer(args)?];
-    let scratch = args.scratch()?;
-    let [legwork, peer] = contenders.each_ref().map(|contender| contender.start(scratch.path().join(contender.name())));
+    let scratch = args.folder()?;
+    let [legwork, peer] = contenders.each_ref().map(|contender| contender.start(scratch.join(contender.name())));
     let services = [legwork.await?, peer.await?];
     let mut rows = Vec::new();
     for callers in [1, 5, 20] {

@@ -12,11 +12,11 @@ use crate::samples::Samples;
 /// Starts both in turn, each time with a new data folder: Legwork makes its database in that time.
 pub(crate) async fn measure(args: &Args) -> Result<Row, BenchError> {
     let contenders = [Contender::legwork(args)?, Contender::peer(args)?];
-    let scratch = args.scratch()?;
+    let scratch = args.folder()?;
     let mut samples = [Samples::default(), Samples::default()];
     for round in 0..args.starts {
         for (contender, samples) in contenders.iter().zip(&mut samples) {
-            samples.push(start_once(contender, scratch.path().join(format!("{}-{round}", contender.name()))).await?);
+            samples.push(start_once(contender, scratch.join(format!("{}-{round}", contender.name()))).await?);
         }
     }
     let medians = samples.map(|samples| samples.percentile(50));

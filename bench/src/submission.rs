@@ -21,12 +21,12 @@ const PAUSE: Duration = Duration::from_millis(10);
 /// Submits to two servers in turn, one with an empty database and one with a big one.
 pub(crate) async fn measure(args: &Args) -> Result<Vec<Row>, BenchError> {
     let legwork = Contender::legwork(args)?;
-    let scratch = args.scratch()?;
-    let big = scratch.path().join("big");
+    let scratch = args.folder()?;
+    let big = scratch.join("big");
     run_one_job(&legwork, big.clone()).await?;
     eprintln!("filling a database with {} finished executions", args.seed);
     seed::fill(&big.join("legwork.db"), args.seed).await?;
-    let services = [legwork.start(scratch.path().join("empty")).await?, legwork.start(big).await?];
+    let services = [legwork.start(scratch.join("empty")).await?, legwork.start(big).await?];
     let [empty, full] = submit_in_turn(&services).await?;
     for service in services {
         service.stop().await?;
