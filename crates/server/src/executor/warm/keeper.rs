@@ -52,16 +52,18 @@ impl WarmPool {
         let most = usize::try_from(self.settings.most).unwrap_or(usize::MAX);
         let mut shelves = self.lock();
         let all: usize = shelves.values().map(|shelf| shelf.kept.len()).sum();
-        if all >= most || !has_memory(self.settings.reserve_memory_mb) {
+        if all >= most {
             return None;
         }
         let lacks = |(profile, shelf): (&Profile, &mut super::Shelf)| {
-            let useless = shelf.useless_until.is_some_and(|until| now < until);
+            if shelf.useless_until.is_some_and(|until| now < until) {
+                return None;
+            }
             let lacking = shelf.demand.peak(now, age).saturating_sub(shelf.kept.len());
-            (lacking > 0 && !useless).then(|| (lacking, profile.clone()))
+            (lacking > 0).then(|| (lacking, profile.clone()))
         };
-        let lacking = shelves.iter_mut().filter_map(lacks).max_by_key(|(lacking, _)| *lacking);
-        lacking.map(|(_, profile)| profile)
+        let (_, profile) = shelves.iter_mut().filter_map(lacks).max_by_key(|(lacking, _)| *lacking)?;
+        has_memory(self.settings.reserve_memory_mb).then_some(profile)
     }
 
     fn put(&self, profile: &Profile, kept: Kept) {
