@@ -1,15 +1,16 @@
 //! The real Claude Code, by Legwork and by itself, with a model that answers at once: `claude -p` as a shell starts it, Legwork
-//! starting it for the job, and Legwork with one that waits. In turn, so that the machine is the same for all.
+//! starting it for the job, and Legwork with one that waits. In turn, so that the machine is the same for all. One that waits
+//! without Legwork tells how much of that the program takes by itself.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use http_body_util::BodyExt;
 use hyper::StatusCode;
 use legwork_gateway::rehearsal::Rehearsal;
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
-use tokio::process::Command;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
 use crate::args::Args;
 use crate::contender::Contender;
@@ -25,6 +26,8 @@ const SHORT: &str = "[[say: hi]]";
 const LONGER: &str =
     "[[bash: true]] [[bash: true]] [[bash: true]] [[bash: true]] [[bash: true]] [[bash: true]] [[say: hi]]";
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a program that says that it is ready goes on loading.
+const SETTLED: Duration = Duration::from_millis(500);
 
 /// When the first event and the result came, counted from the request.
 struct Times {
@@ -66,10 +69,14 @@ pub(crate) async fn measure(args: &Args) -> Result<Vec<Row>, BenchError> {
     // The first job teaches what to keep.
     by_legwork(&warm, SHORT).await?;
     by_legwork(&in_bare_mode, SHORT).await?;
-    let [mut bare, mut started, mut waiting, mut least] = [(); 4].map(|()| Way::default());
+    let [mut bare, mut started, mut waiting, mut least, mut waited, mut least_waited] =
+        [(); 6].map(|()| Way::default());
     let [mut alone, mut beside] = [Samples::default(), Samples::default()];
     for round in 0..ROUNDS {
-        bare.take(&by_itself(claude, &model.base_url(), &scratch.join(format!("bare-{round}"))).await?);
+        let itself = Itself { claude, base_url: model.base_url(), folder: scratch.join(format!("itself-{round}")) };
+        bare.take(&itself.starts().await?);
+        waited.take(&itself.waits(&[]).await?);
+        least_waited.take(&itself.waits(&["--bare"]).await?);
         started.take(&by_legwork(&cold, SHORT).await?);
         until_waiting(&warm).await?;
         waiting.take(&by_legwork(&warm, SHORT).await?);
@@ -92,43 +99,97 @@ pub(crate) async fn measure(args: &Args) -> Result<Vec<Row>, BenchError> {
     Ok(vec![
         row("one that waits: first event, against `claude -p`", &waiting.first, &bare.first).wanted("at most 0.2x"),
         row("one that waits: result, against `claude -p`", &waiting.result, &bare.result).wanted("at most 0.2x"),
+        row("one that waits without Legwork: result, against `claude -p`", &waited.result, &bare.result),
         row("one that waits in bare mode: result, against `claude -p`", &least.result, &bare.result)
             .wanted("at most 0.2x"),
+        row(
+            "one that waits in bare mode without Legwork: result, against `claude -p`",
+            &least_waited.result,
+            &bare.result,
+        ),
         row("started for the job: result, against `claude -p`", &started.result, &bare.result).wanted("at most 1.05x"),
         row("a job while the next one is started, against alone", &beside, &alone).wanted("at most 1.1x"),
     ])
 }
 
-/// The program as a shell starts it.
-#[expect(clippy::disallowed_methods, reason = "what Legwork is compared with is a process of the benchmark's own")]
-async fn by_itself(claude: &Path, base_url: &str, folder: &Path) -> Result<Times, BenchError> {
-    std::fs::create_dir_all(folder)?;
-    let begun = Instant::now();
-    let mut child = Command::new(claude)
-        .args(["-p", "--output-format", "stream-json", "--verbose"])
-        .env("HOME", folder)
-        .env("ANTHROPIC_BASE_URL", base_url)
-        .env("ANTHROPIC_API_KEY", "rehearsed")
-        .env("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1")
-        .current_dir(folder)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .kill_on_drop(true)
-        .spawn()?;
-    let nothing = || BenchError::Setup("the agent has no pipes".to_owned());
-    child.stdin.take().ok_or_else(nothing)?.write_all(SHORT.as_bytes()).await?;
-    let mut lines = BufReader::new(child.stdout.take().ok_or_else(nothing)?).lines();
+/// The program without Legwork.
+struct Itself<'a> {
+    claude: &'a Path,
+    base_url: String,
+    folder: PathBuf,
+}
+
+/// How a program is told to wait, and what it answers once everything is loaded.
+const INITIALIZE: &str = r#"{"type":"control_request","request_id":"ready","request":{"subtype":"initialize"}}"#;
+const READY: &str = r#""request_id":"ready""#;
+
+impl Itself<'_> {
+    /// As a shell starts it.
+    async fn starts(&self) -> Result<Times, BenchError> {
+        let begun = Instant::now();
+        let (mut child, mut stdin, mut lines) = self.spawn(&["-p", "--output-format", "stream-json", "--verbose"])?;
+        stdin.write_all(SHORT.as_bytes()).await?;
+        drop(stdin);
+        let times = until_result(&mut lines, begun).await?;
+        child.wait().await?;
+        Ok(times)
+    }
+
+    /// Started ahead of its prompt, with what Legwork starts it with.
+    async fn waits(&self, more: &[&str]) -> Result<Times, BenchError> {
+        let streaming = ["-p", "--input-format", "stream-json", "--output-format", "stream-json", "--verbose"];
+        let distrusting = ["--setting-sources=user", "--strict-mcp-config", "--allowedTools=Bash"];
+        let (mut child, mut stdin, mut lines) = self.spawn(&[&streaming[..], &distrusting, more].concat())?;
+        stdin.write_all(format!("{INITIALIZE}\n").as_bytes()).await?;
+        while !next(&mut lines).await?.contains(READY) {}
+        tokio::time::sleep(SETTLED).await;
+        let message = format!(r#"{{"type":"user","message":{{"role":"user","content":"{SHORT}"}}}}"#);
+        let begun = Instant::now();
+        stdin.write_all(format!("{message}\n").as_bytes()).await?;
+        let times = until_result(&mut lines, begun).await?;
+        drop(stdin);
+        child.wait().await?;
+        Ok(times)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "what Legwork is compared with is a process of the benchmark's own")]
+    fn spawn(&self, args: &[&str]) -> Result<(Child, ChildStdin, Output), BenchError> {
+        std::fs::create_dir_all(&self.folder)?;
+        let mut child = Command::new(self.claude)
+            .args(args)
+            .env("HOME", &self.folder)
+            .env("ANTHROPIC_BASE_URL", &self.base_url)
+            .env("ANTHROPIC_API_KEY", "rehearsed")
+            .env("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1")
+            .current_dir(&self.folder)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()?;
+        let nothing = || BenchError::Setup("the agent has no pipes".to_owned());
+        let stdin = child.stdin.take().ok_or_else(nothing)?;
+        let lines = BufReader::new(child.stdout.take().ok_or_else(nothing)?).lines();
+        Ok((child, stdin, lines))
+    }
+}
+
+type Output = Lines<BufReader<ChildStdout>>;
+
+async fn next(lines: &mut Output) -> Result<String, BenchError> {
+    let line = tokio::time::timeout(PATIENCE, lines.next_line()).await.map_err(|_| late())??;
+    line.ok_or_else(|| BenchError::Setup("the agent gave no result".to_owned()))
+}
+
+async fn until_result(lines: &mut Output, begun: Instant) -> Result<Times, BenchError> {
     let mut first = None;
-    while let Some(line) = tokio::time::timeout(PATIENCE, lines.next_line()).await.map_err(|_| late())?? {
-        first.get_or_insert_with(|| begun.elapsed());
+    loop {
+        let line = next(lines).await?;
+        let first = *first.get_or_insert_with(|| begun.elapsed());
         if line.contains(r#""type":"result""#) {
-            let times = Times { first: first.unwrap_or_default(), result: begun.elapsed() };
-            child.wait().await?;
-            return Ok(times);
+            return Ok(Times { first, result: begun.elapsed() });
         }
     }
-    Err(BenchError::Setup("the agent gave no result".to_owned()))
 }
 
 /// A job by Legwork, followed live.
