@@ -136,6 +136,22 @@ async fn in_bare_mode_a_job_is_done_as_well_and_people_are_asked_all_the_same() 
 }
 
 #[tokio::test]
+async fn what_waits_decides_by_the_permissions_of_its_job_alone() {
+    let data = tempfile::tempdir().expect("a directory");
+    let Some(setup) = warm(data.path()) else { return };
+    let server = setup.start().await;
+    let client = &server.client;
+    let job = |default: &str| json!({ "prompt": "[[bash: echo 1 > a.txt]] [[say: done]]", "permissions": { "default": default } });
+    let allowed = client.run(&job("allow")).await;
+    assert_eq!(allowed["state"], "succeeded", "{allowed:#}");
+    until_waiting(client).await;
+    let denied = client.run(&job("deny")).await;
+    assert_eq!(metric(client, "legwork_warm_starts_total{outcome=\"hit\"}").await, 0.0, "{denied:#}");
+    let patch = client.get_text(&format!("/v1/executions/{}/patch", denied["id"].as_str().expect("an id"))).await;
+    assert!(!patch.contains("a.txt"), "{patch}");
+}
+
+#[tokio::test]
 async fn what_was_placed_for_a_job_goes_with_it_also_where_a_program_had_waited() {
     let data = tempfile::tempdir().expect("a directory");
     let Some(setup) = warm(data.path()) else { return };

@@ -5,13 +5,13 @@ use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 use legwork_agents::{Agent, Credential, Setup};
-use legwork_model::{Limits, Task};
+use legwork_model::{Limits, OnLimit, OnSessionLost, Task};
 use sha2::{Digest, Sha256};
 
 use crate::app::hex;
 
-/// Everything that a program must know when it starts: its version, arguments, configuration, and the operator's credential.
-/// Prompt, variables and a credential of the job's own come later.
+/// Everything that a program, and the other end of its dialogue, must know when it starts: its version, arguments, configuration,
+/// permissions, and the operator's credential. Prompt, variables and a credential of the job's own come later.
 #[derive(Debug, Clone)]
 pub(in crate::executor) struct Profile {
     agent: String,
@@ -34,6 +34,12 @@ impl Profile {
         let task = Task {
             prompt: String::new(),
             env: BTreeMap::new(),
+            // What becomes of its session or at a limit is not decided by the program.
+            fork_session: false,
+            on_session_lost: OnSessionLost::default(),
+            on_limit: OnLimit::default(),
+            // It is part of the setup.
+            permission_mode: None,
             // They are watched by the runner, but for those that the agent itself is told.
             limits: Limits {
                 max_turns: task.limits.max_turns,
@@ -55,7 +61,9 @@ impl Profile {
         let mut hash = Sha256::new();
         let program = format!("{:?} {} {} {}", launch.program, file.ino(), file.size(), file.mtime());
         hash.update(format!("{} {program} {:?} {:?}", agent.name(), launch.args, launch.env));
-        hash.update(format!("{:?} {:?}", task.sandbox, setup.base_url));
+        hash.update(format!("{:?} {:?} {}", setup.base_url, setup.permission_mode, setup.max_retries));
+        // Not all of it is in the launch: who decides about its tools is at the other end, and some is told with the job.
+        hash.update(serde_json::to_vec(&(&task, &setup.mcp_servers)).ok()?);
         for placed in &launch.files {
             hash.update(format!("{:?} {}", placed.path, placed.contents));
         }
@@ -90,5 +98,31 @@ impl Eq for Profile {}
 impl std::hash::Hash for Profile {
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
         self.key.hash(state);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use legwork_agents::find_agent;
+    use legwork_model::{PermissionAction, PermissionPolicy};
+
+    use super::*;
+
+    fn profile(name: &str, task: &Task) -> Profile {
+        let setup = Setup { program: "/bin/sh".into(), ..Setup::default() };
+        Profile::of(find_agent(name).expect("the agent"), task, &setup, false).expect("it can wait")
+    }
+
+    #[test]
+    fn jobs_that_may_not_do_the_same_are_not_done_by_the_same_program() {
+        let allowing = |default| {
+            let permissions = PermissionPolicy { default, ..PermissionPolicy::default() };
+            Task { permissions: Some(permissions), ..Task::default() }
+        };
+        for name in ["claude-code", "codex", "gemini"] {
+            let [allow, deny] =
+                [PermissionAction::Allow, PermissionAction::Deny].map(|action| profile(name, &allowing(action)));
+            assert_ne!(allow.key, deny.key, "{name}");
+        }
     }
 }
