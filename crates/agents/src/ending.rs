@@ -136,3 +136,9 @@ pub(crate) fn unknown_session(agent: &str) -> Failure {
         format!("{agent} does not know the session to continue, or not in this workspace. Check `resumeSession`.");
     Failure::new(FailureReason::SessionNotFound, message)
 }
+
+/// A program that was started ahead of its job can't be told what that brings.
+pub(crate) fn late_variables(agent: &str) -> Failure {
+    let message = format!("{agent} was started ahead of a job that brings variables of its own.");
+    Failure::new(FailureReason::Internal, message)
+}

@@ -220,14 +220,14 @@ async fn opencode_does_what_every_agent_does() {
 }
 
 #[tokio::test]
-async fn codex_and_gemini_wait_for_their_jobs() {
-    for agent in ["codex", "gemini"] {
+async fn agents_wait_for_their_jobs() {
+    for agent in ["codex", "copilot", "gemini", "opencode"] {
         let data = tempfile::tempdir().expect("a directory");
         let Some(setup) = rehearsing(data.path()) else { return };
         let server = setup.env("LEGWORK_WARM__MOST", "1").env("LEGWORK_WARM__RESERVE_MEMORY_MB", "0").start().await;
         let client = &server.client;
         let case = Case { agent, shell: None, permitted: false, memory: "" };
-        // Gemini speaks the protocol in which it can wait in conversations alone.
+        // Copilot and Gemini speak the protocol in which they can wait in conversations alone.
         let job = json!({ "prompt": "[[write: a.txt | 1]] [[say: done]]", "sessionIdleTimeout": 1 });
         run(client, &case, job.clone()).await;
         until_waiting(client).await;
@@ -237,6 +237,79 @@ async fn codex_and_gemini_wait_for_their_jobs() {
         let patch = client.get_text(&format!("/v1/executions/{}/patch", id(&warm))).await;
         assert!(patch.contains("+1"), "{agent}: {patch}");
     }
+}
+
+/// The token in what a program that waits was started with.
+fn token_of_what_waits(data: &Path) -> String {
+    let runs = std::fs::read_dir(data.join("runs")).expect("runs").map(|entry| entry.expect("an entry").path());
+    let ahead = runs.filter(|path| path.extension().is_some_and(|end| end == "ahead")).collect::<Vec<_>>();
+    let [home] = ahead.as_slice() else { panic!("one waits: {ahead:?}") };
+    let home = home.with_extension("");
+    let variables = std::fs::read_dir("/proc").expect("/proc").filter_map(|entry| {
+        let variables = std::fs::read(entry.ok()?.path().join("environ")).ok()?;
+        Some(String::from_utf8_lossy(&variables).into_owned())
+    });
+    let home_variable = format!("HOME={}", home.display());
+    let variables = variables.filter(|variables| variables.split('\0').any(|variable| variable == home_variable));
+    let settings = std::fs::read_to_string(home.join(".config/opencode/opencode.json")).unwrap_or_default();
+    let told = variables.chain([settings]).collect::<String>();
+    let begin = told.find("lwr_").expect("a token");
+    told[begin..begin + 44].to_owned()
+}
+
+/// What the model proxy says to a token.
+async fn status_of(data: &Path, token: &str) -> u16 {
+    let port = std::fs::read_to_string(data.join("gateway.port")).expect("a port");
+    let request = reqwest::Client::new().post(format!("http://127.0.0.1:{port}/v1/chat/completions"));
+    let body = json!({ "model": "gpt-4.1", "messages": [{ "role": "user", "content": "[[say: hi]]" }] });
+    request.bearer_auth(token).json(&body).send().await.expect("an answer").status().as_u16()
+}
+
+async fn waits_with_a_token_of_its_own(case: Case) {
+    let data = tempfile::tempdir().expect("a directory");
+    let Some(setup) = rehearsing(data.path()) else { return };
+    let setup = setup.env("LEGWORK_AGENTS__COPILOT__PERMISSION_MODE", "bypassPermissions");
+    let server = setup.env("LEGWORK_WARM__MOST", "1").env("LEGWORK_WARM__RESERVE_MEMORY_MB", "0").start().await;
+    let client = &server.client;
+    let job = |prompt: String| json!({ "prompt": prompt });
+    let cold = run(client, &case, job("[[say: first]]".into())).await;
+    assert_eq!((&cold["state"], &cold["outcome"]["result"]), (&json!("succeeded"), &json!("first")), "{cold:#}");
+    until_waiting(client).await;
+    let token = token_of_what_waits(data.path());
+    assert_eq!(status_of(data.path(), &token).await, 401, "no job has it yet");
+
+    let prompt = format!("[[write: a.txt | 1]] [[bash: echo {token} > b.txt; sleep 2]] [[say: second]]");
+    let mut task = job(prompt);
+    (task["agent"], task["limits"]) = (json!(case.agent), json!({ "timeoutSeconds": 60 }));
+    if case.permitted {
+        task["permissions"] = json!({ "default": "allow" });
+    }
+    let id = client.submit(&task).await;
+    client.until_event(&id, "tool_call").await;
+    assert_eq!(status_of(data.path(), &token).await, 200, "it is the job's");
+    let warm = check_history(client, &id).await;
+    assert_eq!((&warm["state"], &warm["outcome"]["result"]), (&json!("succeeded"), &json!("second")), "{warm:#}");
+    assert_eq!(metric(client, "legwork_warm_starts_total{outcome=\"hit\"}").await, 1.0);
+    let metered = &warm["outcome"]["metered"];
+    assert!(metered["calls"].as_u64() >= Some(3) && metered["costUsd"].as_f64() > Some(0.0), "{warm:#}");
+    let events = client.events(&id).await;
+    let calls = events.iter().filter(|event| event["kind"] == "usage" && event["data"]["call"]["costUsd"].is_number());
+    assert_eq!(Some(calls.count() as u64), metered["calls"].as_u64(), "{events:#?}");
+    let patch = client.get_text(&format!("/v1/executions/{id}/patch")).await;
+    let shown = [patch, json!(events).to_string(), client.get_text(&format!("/v1/executions/{id}/output")).await];
+    assert!(shown[0].contains("+1") && shown.iter().all(|text| !text.contains(&token)), "{shown:?}");
+    assert_eq!(status_of(data.path(), &token).await, 401, "the job has ended");
+    drop(server);
+}
+
+#[tokio::test]
+async fn copilot_waits_with_a_token_of_its_own() {
+    waits_with_a_token_of_its_own(Case { agent: "copilot", shell: None, permitted: false, memory: "" }).await;
+}
+
+#[tokio::test]
+async fn opencode_waits_with_a_token_of_its_own() {
+    waits_with_a_token_of_its_own(Case { agent: "opencode", shell: None, permitted: true, memory: "" }).await;
 }
 
 #[tokio::test]

@@ -98,6 +98,16 @@ pub enum Credential {
 }
 
 impl Credential {
+    /// The same kind of credential with another secret. In the place of a file there is a token.
+    #[must_use]
+    pub fn with_secret(&self, secret: String) -> Self {
+        match self {
+            Self::ApiKey(_) => Self::ApiKey(secret),
+            Self::BearerToken(_) => Self::BearerToken(secret),
+            Self::OauthToken(_) | Self::LoginFile(_) => Self::OauthToken(secret),
+        }
+    }
+
     /// What goes into each request to the model's API; none for a login, which the program renews by itself.
     pub(crate) fn secret(&self) -> Option<&str> {
         match self {

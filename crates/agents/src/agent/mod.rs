@@ -78,6 +78,11 @@ pub trait Agent: Send + Sync {
         false
     }
 
+    /// Whether a program that waits has to have its credential, and the address of its model's API, from its start.
+    fn takes_credential_early(&self) -> bool {
+        false
+    }
+
     /// The variables that callers of other tools give its credential in, the usual one first; for the error where there is
     /// no credential.
     fn credential_variables(&self) -> &'static [&'static str];
@@ -125,7 +130,8 @@ pub trait Agent: Send + Sync {
     fn dialogue(&self, task: &Task, setup: &Setup) -> Box<dyn Dialogue>;
 
     /// What to start ahead of a job like `task`, whose prompt, credential and variables are not known yet: they come as
-    /// [`Order::Begin`], after [`Decoded::Ready`]. `None` where the program can't wait.
+    /// [`Order::Begin`], after [`Decoded::Ready`]. Where the agent [takes its credential
+    /// early](Self::takes_credential_early), that is in `setup`. `None` where the program can't wait.
     fn waiting(&self, task: &Task, setup: &Setup) -> Option<(Launch, Box<dyn Dialogue>)> {
         let _ = (task, setup);
         None

@@ -45,9 +45,11 @@ fn hidden_failure(_: &str, answer: &Answer) -> Option<Failure> {
     Some(api_failure(status_in(said), said))
 }
 
-/// The status that begins the text (`400 context window exceeded`), or that it ends its first line with (`… (HTTP 401).`).
+/// The status that begins the text (`400 context window exceeded`) or the last error that it tells of (`retried 5 times …
+/// Last error: 429 Rate limit reached`), or that ends its first line (`… (HTTP 401).`).
 fn status_in(said: &str) -> Option<u16> {
-    let first = said.split_whitespace().next().unwrap_or_default();
+    let last = said.rsplit_once("Last error: ").map_or(said, |(_, last)| last);
+    let first = last.split_whitespace().next().unwrap_or_default();
     let named = said.split_once("(HTTP ").and_then(|(_, rest)| rest.split_once(')')).map(|(status, _)| status);
     named.unwrap_or(first).parse().ok().filter(|status| (400..600).contains(status))
 }
@@ -67,6 +69,7 @@ mod tests {
         check("Error: 400 context window exceeded", 1, Some(400));
         check("Error: Model 'x' not found on provider at http://a/v1 (HTTP 404).\n  Check that", 1, Some(404));
         check("Error: Authentication failed with provider at http://a (HTTP 401).\n  Check your", 1, Some(401));
+        check("Error: No answer; retried 5 times (5.4 seconds) Last error: 429 Rate limit reached", 1, Some(429));
         check("Error: something", 1, Some(0));
         check("Error: 400 is what the server says.", 4, None);
         check("There was an Error: 400", 1, None);

@@ -11,32 +11,48 @@ use crate::environment::text;
 /// What a task may not set beside what none may: where the agent sends its credential, what it may do, who watches it.
 pub(super) const RESERVED_ENV: &[&str] = &["COPILOT_*", "GH_*", "GITHUB_TOKEN", "OTEL_*"];
 
-/// Values are always written as `--flag=value`: a value that begins with `-` stays a value, and the flags that take lists do
-/// not swallow what follows them.
-pub(super) fn args(task: &Task, setup: &Setup) -> Vec<String> {
-    let protocol = if task.is_conversation() { "--acp" } else { "--output-format=json" };
-    let fixed = [protocol, "--no-auto-update", "--disable-client-telemetry", "--no-ask-user", "--no-color"];
-    let allow = task.tools.allow.iter().map(|rule| format!("--allow-tool={rule}"));
-    let deny = task.tools.deny.iter().map(|rule| format!("--deny-tool={rule}"));
-    let fixed = fixed.into_iter().map(str::to_owned);
-    fixed.chain(mode(task, setup)).chain(resume(task)).chain(mcp(setup)).chain(allow).chain(deny).collect()
+/// The arguments of a program that somebody may talk to. It asks, and the answer is given by the policy or the mode; only where
+/// everything is allowed need it not ask. The protocol names the session to continue.
+pub(super) fn conversation(task: &Task, setup: &Setup) -> Vec<String> {
+    fixed("--acp").chain(allow_all(task, setup)).chain(common(task, setup)).collect()
 }
 
-/// The program's words for the permission mode. In a conversation it asks, and the answer is given by the policy or the mode;
-/// only where everything is allowed need it not ask.
-fn mode(task: &Task, setup: &Setup) -> Option<String> {
+/// The arguments of a program that answers what comes by its standard input, and leaves.
+pub(super) fn one_shot(task: &Task, setup: &Setup) -> Vec<String> {
+    let mode = allow_all(task, setup).or_else(|| mode(setup));
+    let resume = task.resume_session.as_ref().map(|session| format!("--resume={session}"));
+    fixed("--output-format=json").chain(mode).chain(resume).chain(common(task, setup)).collect()
+}
+
+fn fixed(protocol: &str) -> impl Iterator<Item = String> {
+    let fixed = [protocol, "--no-auto-update", "--disable-client-telemetry", "--no-ask-user", "--no-color"];
+    fixed.map(str::to_owned).into_iter()
+}
+
+/// Values are always written as `--flag=value`: a value that begins with `-` stays a value, and the flags that take lists do
+/// not swallow what follows them.
+fn common(task: &Task, setup: &Setup) -> impl Iterator<Item = String> {
+    let allow = task.tools.allow.iter().map(|rule| format!("--allow-tool={rule}"));
+    let deny = task.tools.deny.iter().map(|rule| format!("--deny-tool={rule}"));
+    mcp(setup).into_iter().chain(allow).chain(deny)
+}
+
+fn allow_all(task: &Task, setup: &Setup) -> Option<String> {
+    (allows_all(setup) && task.permissions.is_none()).then(|| "--allow-all".to_owned())
+}
+
+pub(super) fn allows_all(setup: &Setup) -> bool {
+    setup.permission_mode.as_deref() == Some("bypassPermissions")
+}
+
+/// The program's words for the permission mode, where nobody can be asked.
+fn mode(setup: &Setup) -> Option<String> {
     let word = match setup.permission_mode.as_deref()? {
-        "bypassPermissions" if task.permissions.is_none() => "--allow-all",
-        "acceptEdits" if !task.is_conversation() => "--allow-tool=write",
-        "plan" if !task.is_conversation() => "--mode=plan",
+        "acceptEdits" => "--allow-tool=write",
+        "plan" => "--mode=plan",
         _ => return None,
     };
     Some(word.to_owned())
-}
-
-/// The session to continue: in a conversation the protocol names it.
-fn resume(task: &Task) -> Option<String> {
-    task.resume_session.as_ref().filter(|_| !task.is_conversation()).map(|session| format!("--resume={session}"))
 }
 
 /// In a conversation as well: the program leaves out those that the protocol brings.

@@ -25,6 +25,29 @@ const NAME: &str = "Copilot CLI";
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Copilot;
 
+impl Copilot {
+    /// It is told its MCP servers by a file.
+    fn job(self, task: &Task, setup: &Setup) -> Job {
+        Job { mcp_servers: Value::Array(Vec::new()), ..Job::new(NAME, task, setup) }
+    }
+
+    fn server(self, task: &Task, setup: &Setup) -> Launch {
+        Launch { stdin: acp::stdin(), serves: true, ..self.program(launch::conversation(task, setup), task, setup) }
+    }
+
+    fn program(self, args: Vec<String>, task: &Task, setup: &Setup) -> Launch {
+        Launch {
+            program: setup.program.clone(),
+            args,
+            env: environment(&self, task, setup, launch::env(task, setup)),
+            files: launch::files(task, setup),
+            stdin: Stdin { bytes: task.prompt.clone().into_bytes(), open_until_turn_ends: false },
+            serves: false,
+            http: None,
+        }
+    }
+}
+
 impl Agent for Copilot {
     fn name(&self) -> &str {
         "copilot"
@@ -49,8 +72,7 @@ impl Agent for Copilot {
         Some("1.0.102")
     }
 
-    /// It tells its tokens in a conversation alone, and ends its turn where it is refused a tool there. It takes its credential and its model from its environment, so that it
-    /// can't be started ahead of its job.
+    /// It tells its tokens in a conversation alone, and ends its turn where it is refused a tool there.
     fn capabilities(&self) -> Capabilities {
         Capabilities {
             resume: true,
@@ -65,13 +87,18 @@ impl Agent for Copilot {
             cost: false,
             max_turns: false,
             max_cost: false,
-            warm: false,
+            warm: true,
             sessions_travel: true,
         }
     }
 
     fn risk(&self, tool: &str, input: &Value) -> Risk {
         risk::risk(tool, input)
+    }
+
+    /// It takes them from its environment.
+    fn takes_credential_early(&self) -> bool {
+        true
     }
 
     fn api_path(&self) -> &'static str {
@@ -116,25 +143,28 @@ impl Agent for Copilot {
     }
 
     fn launch(&self, task: &Task, setup: &Setup) -> Launch {
-        let conversation = task.is_conversation();
-        let prompt = Stdin { bytes: task.prompt.clone().into_bytes(), open_until_turn_ends: false };
-        Launch {
-            program: setup.program.clone(),
-            args: launch::args(task, setup),
-            env: environment(self, task, setup, launch::env(task, setup)),
-            files: launch::files(task, setup),
-            stdin: if conversation { acp::stdin() } else { prompt },
-            serves: conversation,
-            http: None,
+        if task.is_conversation() {
+            self.server(task, setup)
+        } else {
+            self.program(launch::one_shot(task, setup), task, setup)
         }
     }
 
     fn dialogue(&self, task: &Task, setup: &Setup) -> Box<dyn Dialogue> {
         if task.is_conversation() {
-            let job = Job { mcp_servers: Value::Array(Vec::new()), ..Job::new(NAME, task, setup) };
-            acp::dialogue(&conversation::DIALECT, job)
+            acp::dialogue(&conversation::DIALECT, self.job(task, setup))
         } else {
             Box::new(LineDialogue::new(decode::Run::default()))
         }
+    }
+
+    /// It can wait in a conversation alone. In one it asks for more than it is refused in a single run (`echo a > b` where it may
+    /// change files), so it does not wait for one of those, unless it need not ask.
+    fn waiting(&self, task: &Task, setup: &Setup) -> Option<(Launch, Box<dyn Dialogue>)> {
+        if !task.is_conversation() && !launch::allows_all(setup) {
+            return None;
+        }
+        let job = self.job(task, setup).waiting();
+        Some((self.server(task, setup), acp::dialogue(&conversation::DIALECT, job)))
     }
 }

@@ -13,8 +13,8 @@ use super::wire::{
     Event, MessageInfo, MessageUpdated, NamedError, Part, PartUpdated, PermissionAsked, Session, SessionError, Status,
     StatusChanged, Told,
 };
-use crate::agent::{AgentReport, Decoded, Order, Setup};
-use crate::ending::{refused_tools, truncated, without_result};
+use crate::agent::{AgentReport, Decoded, Opening, Order, Setup};
+use crate::ending::{late_variables, refused_tools, truncated, without_result};
 use crate::environment::text;
 use crate::fields::{self, Fields, parse};
 use crate::lines::{End, Lines, input, push};
@@ -31,6 +31,8 @@ pub(super) struct Run {
     /// What the program asks; its own id says all that an answer needs.
     permissions: Permissions<()>,
     max_retries: u32,
+    /// Whether the program waits for its job.
+    warm: bool,
     connected: bool,
     session: Option<String>,
     /// Messages that could not be given to the program yet.
@@ -79,8 +81,7 @@ impl Lines for Run {
                     input(decoded, requests::reply(&id, allowed, &reason));
                 }
             }
-            // It can't wait for its job.
-            Order::Begin(_) => {}
+            Order::Begin(opening) => self.begin(*opening, decoded),
         }
     }
 
@@ -113,6 +114,11 @@ impl Run {
             waiting: vec![task.prompt.clone()],
             ..Self::default()
         }
+    }
+
+    /// The same for a program that is started ahead of its job.
+    pub(super) fn waiting(task: &Task, setup: &Setup) -> Self {
+        Self { warm: true, waiting: Vec::new(), ..Self::new(task, setup) }
     }
 
     fn answered(&mut self, id: &str, status: u16, body: Value, decoded: &mut Vec<Decoded>) -> Option<()> {
@@ -189,9 +195,28 @@ impl Run {
     }
 
     fn connected(&mut self, decoded: &mut Vec<Decoded>) {
-        if !std::mem::replace(&mut self.connected, true) {
-            input(decoded, requests::session(self.resume.as_deref(), self.fork));
+        match (std::mem::replace(&mut self.connected, true), self.warm) {
+            (false, true) => decoded.push(Decoded::Ready),
+            (false, false) => self.open(decoded),
+            (true, _) => {}
         }
+    }
+
+    fn begin(&mut self, opening: Opening, decoded: &mut Vec<Decoded>) {
+        if !std::mem::take(&mut self.warm) {
+            return;
+        }
+        if !opening.env.is_empty() {
+            return self.over(late_variables(NAME), decoded);
+        }
+        self.waiting.push(opening.prompt);
+        if self.connected {
+            self.open(decoded);
+        }
+    }
+
+    fn open(&self, decoded: &mut Vec<Decoded>) {
+        input(decoded, requests::session(self.resume.as_deref(), self.fork));
     }
 
     fn spoke(&mut self, info: MessageInfo) {

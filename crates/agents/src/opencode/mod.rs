@@ -78,14 +78,18 @@ impl Agent for OpenCode {
             cost: false,
             max_turns: false,
             max_cost: false,
-            // It reads the key of the model's API when it starts.
-            warm: false,
+            warm: true,
             sessions_travel: true,
         }
     }
 
     fn risk(&self, tool: &str, input: &Value) -> Risk {
         risk::risk(tool, input)
+    }
+
+    /// They are in the settings that it reads when it starts.
+    fn takes_credential_early(&self) -> bool {
+        true
     }
 
     fn api_path(&self) -> &'static str {
@@ -144,5 +148,10 @@ impl Agent for OpenCode {
 
     fn dialogue(&self, task: &Task, setup: &Setup) -> Box<dyn Dialogue> {
         Box::new(LineDialogue::new(dialogue::Run::new(task, setup)))
+    }
+
+    fn waiting(&self, task: &Task, setup: &Setup) -> Option<(Launch, Box<dyn Dialogue>)> {
+        let dialogue = LineDialogue::new(dialogue::Run::waiting(task, setup));
+        Some((self.launch(task, setup), Box::new(dialogue)))
     }
 }

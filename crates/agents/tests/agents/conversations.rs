@@ -205,6 +205,27 @@ fn cursor_is_logged_in_before_its_session() {
 }
 
 #[test]
+fn copilot_waits_with_its_credential_and_opens_its_session_for_its_job() {
+    let agent = find_agent("copilot").expect("the agent");
+    let setup = Setup {
+        workspace: "/w".into(),
+        credential: Some(legwork_agents::Credential::ApiKey("sk-1".into())),
+        base_url: Some("http://a/v1".into()),
+        ..Setup::default()
+    };
+    assert!(agent.waiting(&Task::default(), &setup).is_none(), "a single run asks for less");
+    let task = Task { session_idle_seconds: Some(5), ..Task::default() };
+    let (launch, dialogue) = agent.waiting(&task, &setup).expect("it can wait");
+    assert_eq!(launch, agent.launch(&task, &setup));
+    assert!(launch.env.iter().any(|(_, value)| value == "sk-1"), "{launch:?}");
+    let mut talk = Talk { dialogue, decoded: Vec::new() };
+    talk.hears(&json!({"id": 1, "result": {}}));
+    let opening = legwork_agents::Opening { prompt: "hi".into(), credential: setup.credential, ..Default::default() };
+    talk.ordered(Order::Begin(Box::new(opening))).hears(&json!({"id": 2, "result": {"sessionId": "s"}}));
+    insta::assert_snapshot!("copilot-waits", talk.shown());
+}
+
+#[test]
 fn a_program_that_waits_can_not_take_variables() {
     let agent = find_agent("gemini").expect("the agent");
     let (_, mut dialogue) = agent.waiting(&Task::default(), &Setup::default()).expect("it can wait");

@@ -1,9 +1,9 @@
 //! Lines and orders of OpenCode that were made up: bad ones, what the verdict rests on, and what is written.
 
-use legwork_agents::{Order, Setup, find_agent};
+use legwork_agents::{Credential, Opening, Order, Setup, find_agent};
 use legwork_model::Task;
 
-use crate::recordings::{self, Step, says, written};
+use crate::recordings::{self, Step, exited, kinds, says, summary, written};
 
 fn check(stdout: &str, expected: &str) {
     recordings::check(recordings::dialogue("opencode"), stdout, expected);
@@ -84,4 +84,32 @@ fn orders_become_requests() {
         Step::Ordered(Order::Interrupt),
     ];
     insta::assert_snapshot!("orders", written(dialogue, script));
+}
+
+#[test]
+fn a_program_that_waited_is_asked_for_a_session_once_it_has_its_job() {
+    let agent = find_agent("opencode").expect("the agent");
+    let setup = Setup { credential: Some(Credential::ApiKey("sk-1".into())), ..Setup::default() };
+    let task = Task { model: Some("m".into()), system_prompt: Some("Be brief.".into()), ..Task::default() };
+    let waiting = || agent.waiting(&task, &setup).expect("it can wait");
+    assert_eq!(waiting().0, agent.launch(&task, &setup), "it has all of its settings");
+    let begin = || Step::Ordered(Order::Begin(Box::new(Opening { prompt: "hi".into(), ..Opening::default() })));
+    let late = vec![says(CONNECTED), begin(), begin(), says(CONNECTED), says(SESSION)];
+    insta::assert_snapshot!("begin-opencode", written(waiting().1, late));
+    let early = written(waiting().1, vec![begin(), says(CONNECTED), says(SESSION)]);
+    assert_eq!(early.matches("\"path\":\"/session\"").count(), 1, "{early}");
+}
+
+#[test]
+fn a_program_that_waits_is_ready_once_its_events_are_heard() {
+    let agent = find_agent("opencode").expect("the agent");
+    let (_, mut dialogue) = agent.waiting(&Task::default(), &Setup::default()).expect("it can wait");
+    let mut decoded = Vec::new();
+    dialogue.stdout(format!("{CONNECTED}\n").as_bytes(), &mut decoded);
+    assert_eq!(kinds(&decoded), "ready");
+    let env = [("A".to_owned(), "b".to_owned())].into();
+    dialogue.order(Order::Begin(Box::new(Opening { env, ..Opening::default() })), &mut decoded);
+    assert_eq!(kinds(&decoded), "ready turn_ended |");
+    let report = dialogue.finish(exited(0), &mut decoded);
+    assert!(summary(&report).contains("variables of its own"), "{}", summary(&report));
 }

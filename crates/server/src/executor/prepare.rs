@@ -14,7 +14,7 @@ use super::prepared::Prepared;
 use super::setup::with_way_to_model;
 use super::survival::Memo;
 use super::waits::task_of;
-use super::warm::{Kept, Profile};
+use super::warm::{Kept, Pays, Profile};
 use crate::project::settle_or_refuse;
 use crate::store::append::{Fenced, Lease};
 use crate::store::home::MoveHome;
@@ -59,11 +59,15 @@ impl Executor {
         let mut secrets = secrets.map(|secrets| (*secrets).clone()).unwrap_or_default();
         secrets.named = self.secrets_named_in(task).await?;
         let (setup, route) = self.setup(agent, task, &secrets, record).await?;
-        let own_credential = self.has_own_credential(&secrets) || route.is_some();
+        let pays = match route {
+            Some(_) => Pays::Proxy,
+            None if self.has_own_credential(&secrets) => Pays::Job,
+            None => Pays::Operator,
+        };
         // Who may need no agent takes none from those that wait.
         let may_need_none = task.cache_ttl_seconds.is_some();
         let warm = self.warm.is_used() && record.home == record.id && record.parks == 0 && !may_need_none;
-        let profile = warm.then(|| Profile::of(agent, task, &setup, own_credential)).flatten();
+        let profile = warm.then(|| Profile::of(agent, task, &setup, pays)).flatten();
         let (dirs, home, waiting) = match self.adopt(record, profile).await {
             Some(Kept { waiting, dirs, confined, .. }) => {
                 (RunDirs::of(&self.runs, record.id), dirs, Some((waiting, confined)))
@@ -103,7 +107,7 @@ impl Executor {
         if confined.confinement.kind == SandboxKind::Docker && waiting.is_none() {
             self.image(&confined.confinement.container, events).await?;
         }
-        Ok(Prepared {
+        let mut prepared = Prepared {
             agent,
             waiting,
             task: settled,
@@ -121,12 +125,16 @@ impl Executor {
             route,
             fingerprint: None,
             unattended: self.unattended(),
-        })
+        };
+        if prepared.waiting.is_some() {
+            self.keep_token_ahead(record.id, &mut prepared);
+        }
+        Ok(prepared)
     }
 
     /// An attempt that an earlier server process prepared, and left what it knew.
     pub(super) async fn prepared_before(&self, record: &ExecutionRecord, memo: Memo) -> Result<Prepared, Verdict> {
-        let Memo { task, secrets, workspace, fresh, placed, egress_token, .. } = memo;
+        let Memo { task, secrets, workspace, fresh, waited, placed, egress_token } = memo;
         self.vault.keep(record.id, secrets.clone());
         let agent = self.agent_of(&task)?;
         let (dirs, home) = (RunDirs::of(&self.runs, record.id), RunDirs::of(&self.runs, record.home));
@@ -144,7 +152,7 @@ impl Executor {
         let workspace = if fresh { Workspace::fresh(workspace) } else { Workspace::looked_at(workspace, &dirs) };
         let cookie = self.cookie(record);
         let git = self.git(&cookie);
-        Ok(Prepared {
+        let mut prepared = Prepared {
             agent,
             waiting: None,
             task,
@@ -162,7 +170,11 @@ impl Executor {
             route,
             fingerprint: None,
             unattended: None,
-        })
+        };
+        if waited {
+            self.keep_token_ahead(record.id, &mut prepared);
+        }
+        Ok(prepared)
     }
 
     /// How long a run goes on without a server: where others may take its job over, no longer than its lease.

@@ -4,7 +4,7 @@ mod messages;
 
 use std::collections::VecDeque;
 
-use legwork_model::{Failure, FailureReason, Verdict};
+use legwork_model::Verdict;
 use serde_json::{Value, json};
 
 use self::messages::fields_of;
@@ -17,7 +17,7 @@ use super::tools::Tools;
 use super::turn;
 use super::wire::Incoming;
 use crate::agent::{AgentReport, Decoded, Opening, Order};
-use crate::ending::{refused_tools, without_result};
+use crate::ending::{late_variables, refused_tools, without_result};
 use crate::fields::message;
 use crate::lines::{End, Lines, push};
 use crate::permissions::Permissions;
@@ -149,8 +149,7 @@ impl Conversation {
     fn open(&mut self, decoded: &mut Vec<Decoded>) {
         self.stage = Stage::Opening;
         if self.opening.as_ref().is_some_and(|opening| !opening.env.is_empty()) {
-            let message = format!("{} was started ahead of a job that brings variables of its own.", self.job.agent);
-            return self.fail(Failure::new(FailureReason::Internal, message), decoded);
+            return self.fail(late_variables(&self.job.agent), decoded);
         }
         let late = self.opening.as_ref().zip(self.dialect.late_credential);
         let login = self.dialect.authenticate.map(|method| json!({"methodId": method}));

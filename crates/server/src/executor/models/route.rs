@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use legwork_agents::{Agent, Credential, Setup};
+use legwork_agents::{Agent, Setup};
 use legwork_gateway::model_proxy::{AllowedModels, Pool};
-use legwork_model::{FailureReason, ModelApi, Verdict};
+use legwork_model::{ExecutionId, FailureReason, ModelApi, Verdict};
 use url::Url;
 
 use super::Models;
 use super::pools::{plain, pool_of};
+use crate::executor::prepared::Prepared;
 use crate::executor::{Executor, Model, credential};
 use crate::store::append::Lease;
 
@@ -30,6 +31,13 @@ impl Models {
     /// The token that the run with this lease shows.
     pub(in crate::executor) fn token(&self, lease: Lease) -> String {
         self.key.token(lease)
+    }
+
+    /// The token that a program shows which was started ahead of its job, in directories of this id, where it can't be told
+    /// another with the job. Until a job has the program it is good for nothing.
+    pub(in crate::executor) fn token_ahead(&self, home: ExecutionId) -> String {
+        // No run has this lease: they count from one.
+        self.key.token(Lease { id: home, fence: 0 })
     }
 
     /// Points an agent at the proxy: what it would be given, with the token of the run instead of the credential. `None` where it
@@ -59,11 +67,7 @@ impl Models {
             Verdict::failed(FailureReason::RefusedByPolicy, message)
         })?;
         let token = self.token(lease);
-        let shown = match credential {
-            Credential::ApiKey(_) => Credential::ApiKey(token.clone()),
-            Credential::BearerToken(_) => Credential::BearerToken(token.clone()),
-            Credential::OauthToken(_) | Credential::LoginFile(_) => Credential::OauthToken(token.clone()),
-        };
+        let shown = credential.with_secret(token.clone());
         let base_url = format!("http://{}{}", self.address, agent.api_path());
         let setup = Setup { credential: Some(shown), base_url: Some(base_url), ..setup.clone() };
         let priced_as = (*model != Model::Configured).then_some(STAND_IN);
@@ -73,6 +77,17 @@ impl Models {
 }
 
 impl Executor {
+    /// Lets a run whose program was started ahead of it show the token that this was given then, where it can be told no other.
+    pub(in crate::executor) fn keep_token_ahead(&self, run: ExecutionId, prepared: &mut Prepared) {
+        let (Some(models), Some(route)) = (&self.models, &mut prepared.route) else { return };
+        let home = prepared.home.id().filter(|_| prepared.agent.takes_credential_early());
+        let Some(token) = home.map(|home| models.token_ahead(home)) else { return };
+        self.vault.mask(run, &token);
+        let shown = prepared.setup.credential.as_ref().map(|credential| credential.with_secret(token.clone()));
+        prepared.setup.credential = shown;
+        route.token = token;
+    }
+
     /// Whether the requests of an agent, as it is set up here, pass by the model proxy.
     pub fn meters(&self, agent: &dyn Agent) -> bool {
         let settings = self.config.agent(agent.name());

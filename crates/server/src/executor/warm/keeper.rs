@@ -154,7 +154,7 @@ impl Executor {
             .ok_or_else(|| Verdict::failed(FailureReason::SpawnFailed, "The agent is not known."))?;
         let id = Ids::from_system().execution(SystemClock.now());
         let dirs = RunDirs::create_ahead(&self.runs, id).map_err(failed)?;
-        let setup = profile.setup(dirs.home(), dirs.tmp(), dirs.work());
+        let setup = profile.setup(&dirs, || Some(self.models.as_ref()?.token_ahead(id)));
         let confined = match self.confine(agent, profile.task(), &setup, &dirs, "", None).await {
             Ok(confined) => confined,
             Err(verdict) => {

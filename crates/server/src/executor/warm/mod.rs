@@ -19,7 +19,7 @@ use demand::Demand;
 
 use super::confinement::Confined;
 pub use keeper::keep;
-pub(super) use profile::Profile;
+pub(super) use profile::{Pays, Profile};
 
 use crate::config::WarmSettings;
 

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use legwork_agents::{Agent, Credential, Setup};
 use legwork_model::{Limits, OnLimit, OnSessionLost, Task};
+use legwork_runner::RunDirs;
 use sha2::{Digest, Sha256};
 
 use crate::app::hex;
@@ -17,13 +18,25 @@ pub(in crate::executor) struct Profile {
     agent: String,
     task: Task,
     setup: Setup,
+    /// Whether its program shows a token of its own, in the place of one that it can't be told later.
+    shows_own_token: bool,
     key: String,
 }
 
+/// Whose the credential is that an agent is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::executor) enum Pays {
+    /// The operator's, which is the same for all jobs.
+    Operator,
+    /// The job's alone.
+    Job,
+    /// None: it is a token of the model proxy, which pays.
+    Proxy,
+}
+
 impl Profile {
-    /// The profile of a job; `None` where a program that waits can't do it. `own_credential` tells whether that of `setup` is the
-    /// job's alone.
-    pub(in crate::executor) fn of(agent: &dyn Agent, task: &Task, setup: &Setup, own_credential: bool) -> Option<Self> {
+    /// The profile of a job; `None` where a program that waits can't do it. `pays` tells whose the credential of `setup` is.
+    pub(in crate::executor) fn of(agent: &dyn Agent, task: &Task, setup: &Setup, pays: Pays) -> Option<Self> {
         let placed = task.workspace.is_some() || task.repository.is_some() || task.resume_session.is_some();
         let has_late = !task.env.is_empty() && !agent.takes_variables_late();
         // The name by which a container is kept means another one for each caller.
@@ -31,6 +44,15 @@ impl Profile {
         if is_kept || placed || has_late || !agent.capabilities().warm {
             return None;
         }
+        let shows_own_token = agent.takes_credential_early() && pays == Pays::Proxy;
+        let credential = setup.credential.clone();
+        let credential = match pays {
+            Pays::Operator => credential,
+            Pays::Proxy if shows_own_token => credential.map(|credential| credential.with_secret(String::new())),
+            Pays::Job if agent.takes_credential_early() => return None,
+            // A login is a file, and has to be there from the start.
+            Pays::Job | Pays::Proxy => credential.filter(|credential| matches!(credential, Credential::LoginFile(_))),
+        };
         let task = Task {
             prompt: String::new(),
             env: BTreeMap::new(),
@@ -46,13 +68,9 @@ impl Profile {
                 max_cost_usd: task.limits.max_cost_usd,
                 ..Limits::default()
             },
-            session_idle_seconds: None,
             door: None,
             ..task.clone()
         };
-        // A login is a file, and has to be there from the start.
-        let is_file = |credential: &Credential| matches!(credential, Credential::LoginFile(_));
-        let credential = setup.credential.clone().filter(|credential| !own_credential || is_file(credential));
         let nowhere = PathBuf::from("/");
         let setup =
             Setup { workspace: nowhere.clone(), home: nowhere.clone(), tmp: nowhere, credential, ..setup.clone() };
@@ -62,13 +80,15 @@ impl Profile {
         let program = format!("{:?} {} {} {}", launch.program, file.ino(), file.size(), file.mtime());
         hash.update(format!("{} {program} {:?} {:?}", agent.name(), launch.args, launch.env));
         hash.update(format!("{:?} {:?} {}", setup.base_url, setup.permission_mode, setup.max_retries));
-        // Not all of it is in the launch: who decides about its tools is at the other end, and some is told with the job.
-        hash.update(serde_json::to_vec(&(&task, &setup.mcp_servers)).ok()?);
+        // Not all of it is in the launch: who decides about its tools is at the other end, and some is told with the job. How
+        // long a program stays for further messages is not.
+        let told = Task { session_idle_seconds: None, ..task.clone() };
+        hash.update(serde_json::to_vec(&(told, &setup.mcp_servers)).ok()?);
         for placed in &launch.files {
             hash.update(format!("{:?} {}", placed.path, placed.contents));
         }
         hash.update(&launch.stdin.bytes);
-        Some(Self { agent: agent.name().to_owned(), task, setup, key: hex(&hash.finalize()) })
+        Some(Self { agent: agent.name().to_owned(), task, setup, shows_own_token, key: hex(&hash.finalize()) })
     }
 
     /// The agent.
@@ -81,9 +101,14 @@ impl Profile {
         &self.task
     }
 
-    /// The same as a setup with real directories.
-    pub(super) fn setup(&self, home: PathBuf, tmp: PathBuf, workspace: PathBuf) -> Setup {
-        Setup { home, tmp, workspace, ..self.setup.clone() }
+    /// The same as a setup with real directories. `token` makes what the program shows, where it needs a token of its own.
+    pub(super) fn setup(&self, dirs: &RunDirs, token: impl FnOnce() -> Option<String>) -> Setup {
+        let credential = self.setup.credential.clone();
+        let credential = match self.shows_own_token {
+            true => credential.zip(token()).map(|(credential, token)| credential.with_secret(token)),
+            false => credential,
+        };
+        Setup { home: dirs.home(), tmp: dirs.tmp(), workspace: dirs.work(), credential, ..self.setup.clone() }
     }
 }
 
@@ -104,25 +129,100 @@ impl std::hash::Hash for Profile {
 #[cfg(test)]
 mod tests {
     use legwork_agents::find_agent;
+    use legwork_model::{Clock as _, ExecutionId, Ids, SystemClock};
     use legwork_model::{PermissionAction, PermissionPolicy};
 
     use super::*;
 
-    fn profile(name: &str, task: &Task) -> Profile {
-        let setup = Setup { program: "/bin/sh".into(), ..Setup::default() };
-        Profile::of(find_agent(name).expect("the agent"), task, &setup, false).expect("it can wait")
+    /// Those that wait, with what they are told of their credential when they start.
+    const WAITING: [(&str, bool); 5] =
+        [("claude-code", false), ("codex", false), ("gemini", false), ("copilot", true), ("opencode", true)];
+
+    fn agent(name: &str) -> &'static dyn Agent {
+        find_agent(name).expect("the agent")
+    }
+
+    fn setup(key: &str) -> Setup {
+        let credential = Some(Credential::ApiKey(key.into()));
+        Setup {
+            program: "/bin/sh".into(),
+            credential,
+            base_url: Some("http://127.0.0.1:1/v1".into()),
+            permission_mode: Some("bypassPermissions".into()),
+            ..Setup::default()
+        }
+    }
+
+    fn profile(name: &str, task: &Task, key: &str, pays: Pays) -> Option<Profile> {
+        Profile::of(agent(name), task, &setup(key), pays)
     }
 
     #[test]
     fn jobs_that_may_not_do_the_same_are_not_done_by_the_same_program() {
-        let allowing = |default| {
-            let permissions = PermissionPolicy { default, ..PermissionPolicy::default() };
+        let allowing = |action| {
+            let permissions = PermissionPolicy { default: action, ..PermissionPolicy::default() };
             Task { permissions: Some(permissions), ..Task::default() }
         };
-        for name in ["claude-code", "codex", "gemini"] {
-            let [allow, deny] =
-                [PermissionAction::Allow, PermissionAction::Deny].map(|action| profile(name, &allowing(action)));
+        let brief = Task { system_prompt: Some("Be brief.".into()), ..Task::default() };
+        let long = Task { system_prompt: Some("Be long.".into()), ..Task::default() };
+        for (name, _) in WAITING {
+            let [allow, deny] = [PermissionAction::Allow, PermissionAction::Deny]
+                .map(|action| profile(name, &allowing(action), "k", Pays::Proxy).expect("it can wait"));
             assert_ne!(allow.key, deny.key, "{name}");
+            let [brief, long] = [&brief, &long].map(|task| profile(name, task, "k", Pays::Proxy).expect("it can wait"));
+            assert_ne!(brief.key, long.key, "{name}");
         }
+    }
+
+    #[test]
+    fn what_is_told_with_the_job_makes_no_other_profile() {
+        let one = Task { prompt: "one".into(), ..Task::default() };
+        let other = Task { prompt: "other".into(), session_idle_seconds: Some(5), ..Task::default() };
+        for (name, _) in WAITING {
+            let one = profile(name, &one, "token of one", Pays::Proxy);
+            let other = profile(name, &other, "token of the other", Pays::Proxy);
+            assert_eq!(one.expect("it can wait").key, other.expect("it can wait").key, "{name}");
+        }
+    }
+
+    #[test]
+    fn copilot_waits_where_it_is_asked_about_no_more_than_in_a_single_run() {
+        let waits = |mode: &str, idle| {
+            let task = Task { session_idle_seconds: idle, ..Task::default() };
+            let setup = Setup { permission_mode: Some(mode.into()), ..setup("k") };
+            Profile::of(agent("copilot"), &task, &setup, Pays::Proxy).is_some()
+        };
+        let modes = ["acceptEdits", "bypassPermissions"];
+        assert_eq!(modes.map(|mode| [waits(mode, None), waits(mode, Some(5))]), [[false, true], [true, true]]);
+    }
+
+    #[test]
+    fn whoever_takes_its_credential_early_is_given_one() {
+        let task = Task::default();
+        let dirs = RunDirs::of("/runs".as_ref(), id());
+        for (name, early) in WAITING {
+            let started = |pays| {
+                let setup = profile(name, &task, "k", pays)?.setup(&dirs, || Some("own token".into()));
+                Some(setup.credential.map(|credential| credential.secrets().concat()))
+            };
+            let shown = if early { Some("own token".to_owned()) } else { None };
+            assert_eq!(started(Pays::Proxy), Some(shown), "{name}");
+            assert_eq!(started(Pays::Job), if early { None } else { Some(None) }, "{name}");
+            assert_eq!(started(Pays::Operator), Some(Some("k".to_owned())), "{name}");
+            let keys = ["k", "l"].map(|key| profile(name, &task, key, Pays::Operator).expect("it can wait").key);
+            assert!(!early || keys[0] != keys[1], "{name}");
+        }
+    }
+
+    #[test]
+    fn a_credential_of_another_kind_is_given_another_way() {
+        let bearer = Setup { credential: Some(Credential::BearerToken("b".into())), ..setup("k") };
+        let bearer = Profile::of(agent("copilot"), &Task::default(), &bearer, Pays::Proxy).expect("it can wait");
+        let key = profile("copilot", &Task::default(), "k", Pays::Proxy).expect("it can wait");
+        assert_ne!(key.key, bearer.key);
+    }
+
+    fn id() -> ExecutionId {
+        Ids::from_system().execution(SystemClock.now())
     }
 }
