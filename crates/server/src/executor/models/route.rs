@@ -33,8 +33,8 @@ impl Models {
         self.key.token(lease)
     }
 
-    /// The token that a program shows which was started ahead of its job, in directories of this id, where it can't be told
-    /// another with the job. Until a job has the program it is good for nothing.
+    /// The token that a program shows which was started ahead of its job, in directories of this id. Until a job has the program
+    /// it is good for nothing.
     pub(in crate::executor) fn token_ahead(&self, home: ExecutionId) -> String {
         // No run has this lease: they count from one.
         self.key.token(Lease { id: home, fence: 0 })
@@ -77,11 +77,10 @@ impl Models {
 }
 
 impl Executor {
-    /// Lets a run whose program was started ahead of it show the token that this was given then, where it can be told no other.
+    /// Lets a run whose program was started ahead of it show the token that this was given then.
     pub(in crate::executor) fn keep_token_ahead(&self, run: ExecutionId, prepared: &mut Prepared) {
         let (Some(models), Some(route)) = (&self.models, &mut prepared.route) else { return };
-        let home = prepared.home.id().filter(|_| prepared.agent.takes_credential_early());
-        let Some(token) = home.map(|home| models.token_ahead(home)) else { return };
+        let Some(token) = prepared.home.id().map(|home| models.token_ahead(home)) else { return };
         self.vault.mask(run, &token);
         let shown = prepared.setup.credential.as_ref().map(|credential| credential.with_secret(token.clone()));
         prepared.setup.credential = shown;

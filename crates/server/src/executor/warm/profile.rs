@@ -18,7 +18,7 @@ pub(in crate::executor) struct Profile {
     agent: String,
     task: Task,
     setup: Setup,
-    /// Whether its program shows a token of its own, in the place of one that it can't be told later.
+    /// Whether its program shows a token of its own, in the place of a credential.
     shows_own_token: bool,
     key: String,
 }
@@ -44,14 +44,14 @@ impl Profile {
         if is_kept || placed || has_late || !agent.capabilities().warm {
             return None;
         }
-        let shows_own_token = agent.takes_credential_early() && pays == Pays::Proxy;
+        let shows_own_token = pays == Pays::Proxy;
         let credential = setup.credential.clone();
         let credential = match pays {
             Pays::Operator => credential,
-            Pays::Proxy if shows_own_token => credential.map(|credential| credential.with_secret(String::new())),
+            Pays::Proxy => credential.map(|credential| credential.with_secret(String::new())),
             Pays::Job if agent.takes_credential_early() => return None,
             // A login is a file, and has to be there from the start.
-            Pays::Job | Pays::Proxy => credential.filter(|credential| matches!(credential, Credential::LoginFile(_))),
+            Pays::Job => credential.filter(|credential| matches!(credential, Credential::LoginFile(_))),
         };
         let task = Task {
             prompt: String::new(),
@@ -134,7 +134,7 @@ mod tests {
 
     use super::*;
 
-    /// Those that wait, with what they are told of their credential when they start.
+    /// Those that wait, and whether they have to have a credential from their start.
     const WAITING: [(&str, bool); 5] =
         [("claude-code", false), ("codex", false), ("gemini", false), ("copilot", true), ("opencode", true)];
 
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_takes_its_credential_early_is_given_one() {
+    fn what_waits_is_given_what_it_may_know() {
         let task = Task::default();
         let dirs = RunDirs::of("/runs".as_ref(), id());
         for (name, early) in WAITING {
@@ -205,8 +205,7 @@ mod tests {
                 let setup = profile(name, &task, "k", pays)?.setup(&dirs, || Some("own token".into()));
                 Some(setup.credential.map(|credential| credential.secrets().concat()))
             };
-            let shown = if early { Some("own token".to_owned()) } else { None };
-            assert_eq!(started(Pays::Proxy), Some(shown), "{name}");
+            assert_eq!(started(Pays::Proxy), Some(Some("own token".to_owned())), "{name}");
             assert_eq!(started(Pays::Job), if early { None } else { Some(None) }, "{name}");
             assert_eq!(started(Pays::Operator), Some(Some("k".to_owned())), "{name}");
             let keys = ["k", "l"].map(|key| profile(name, &task, key, Pays::Operator).expect("it can wait").key);
