@@ -299,7 +299,14 @@ async fn waits_with_a_token_of_its_own(case: Case) {
     let shown = [patch, json!(events).to_string(), client.get_text(&format!("/v1/executions/{id}/output")).await];
     assert!(shown[0].contains("+1") && shown.iter().all(|text| !text.contains(&token)), "{shown:?}");
     assert_eq!(status_of(data.path(), &token).await, 401, "the job has ended");
-    drop(server);
+
+    task["prompt"] = json!("[[bash: cat a.txt; sleep 1]] [[say: third]]");
+    task["resumeSession"] = warm["sessionId"].clone();
+    let id = client.submit(&task).await;
+    client.until_event(&id, "tool_call").await;
+    assert_eq!(status_of(data.path(), &token).await, 401, "whoever goes on with its session is another");
+    let more = check_history(client, &id).await;
+    assert_eq!((&more["sessionId"], &more["outcome"]["result"]), (&warm["sessionId"], &json!("third")), "{more:#}");
 }
 
 #[tokio::test]

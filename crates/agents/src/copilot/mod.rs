@@ -158,8 +158,8 @@ impl Agent for Copilot {
         }
     }
 
-    /// It can wait in a conversation alone. In one it asks for more than it is refused in a single run (`echo a > b` where it may
-    /// change files), so it does not wait for one of those, unless it need not ask.
+    /// It can wait in a conversation alone. There it asks for more than it is refused in a single run (`echo a > b`, where it may
+    /// change files), so it waits for no single run in which it would ask.
     fn waiting(&self, task: &Task, setup: &Setup) -> Option<(Launch, Box<dyn Dialogue>)> {
         if !task.is_conversation() && !launch::allows_all(setup) {
             return None;

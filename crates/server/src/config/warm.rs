@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct WarmSettings {
-    /// How many programs may wait for their jobs at once, of all kinds together; each takes some 150 MB. As many are kept as
+    /// How many programs may wait for their jobs at once, of all kinds together; each takes 100 to 500 MB. As many are kept as
     /// jobs of a kind came at once lately. 0 keeps none.
     pub most: u32,
     /// Seconds after which a program that nobody took is replaced, and a kind of job that does not come any more is forgotten.
