@@ -97,6 +97,13 @@ pub enum Credential {
     LoginFile(String),
 }
 
+impl Setup {
+    /// Whether the agent need not ask before it uses a tool.
+    pub(crate) fn allows_all(&self) -> bool {
+        self.permission_mode.as_deref() == Some("bypassPermissions")
+    }
+}
+
 impl Credential {
     /// The same kind of credential with another secret. In the place of a file there is a token.
     #[must_use]

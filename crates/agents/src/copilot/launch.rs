@@ -38,11 +38,7 @@ fn common(task: &Task, setup: &Setup) -> impl Iterator<Item = String> {
 }
 
 fn allow_all(task: &Task, setup: &Setup) -> Option<String> {
-    (allows_all(setup) && task.permissions.is_none()).then(|| "--allow-all".to_owned())
-}
-
-pub(super) fn allows_all(setup: &Setup) -> bool {
-    setup.permission_mode.as_deref() == Some("bypassPermissions")
+    (setup.allows_all() && task.permissions.is_none()).then(|| "--allow-all".to_owned())
 }
 
 /// The program's words for the permission mode, where nobody can be asked.

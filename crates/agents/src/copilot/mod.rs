@@ -161,7 +161,7 @@ impl Agent for Copilot {
     /// It can wait in a conversation alone. There it asks for more than it is refused in a single run (`echo a > b`, where it may
     /// change files), so it waits for no single run in which it would ask.
     fn waiting(&self, task: &Task, setup: &Setup) -> Option<(Launch, Box<dyn Dialogue>)> {
-        if !task.is_conversation() && !launch::allows_all(setup) {
+        if !task.is_conversation() && !setup.allows_all() {
             return None;
         }
         let job = self.job(task, setup).waiting();

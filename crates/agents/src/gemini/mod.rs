@@ -156,7 +156,12 @@ impl Agent for Gemini {
         }
     }
 
+    /// It can wait in a conversation alone. In one it asks for tools that it does without in a single run, so it does not wait for
+    /// one of those, unless it need not ask.
     fn waiting(&self, task: &Task, setup: &Setup) -> Option<(Launch, Box<dyn Dialogue>)> {
+        if !task.is_conversation() && !setup.allows_all() {
+            return None;
+        }
         let job = self.job(task, setup).waiting();
         Some((self.server(task, setup), acp::dialogue(&conversation::DIALECT, job)))
     }

@@ -228,7 +228,7 @@ fn copilot_waits_with_its_credential_and_opens_its_session_for_its_job() {
 #[test]
 fn a_program_that_waits_can_not_take_variables() {
     let agent = find_agent("gemini").expect("the agent");
-    let (_, mut dialogue) = agent.waiting(&Task::default(), &Setup::default()).expect("it can wait");
+    let (_, mut dialogue) = agent.waiting(&asking(), &Setup::default()).expect("it can wait");
     let mut decoded = Vec::new();
     dialogue.stdout(b"{\"id\":1,\"result\":{}}\n", &mut decoded);
     let env = [("A".to_owned(), "b".to_owned())].into();

@@ -186,14 +186,20 @@ mod tests {
     }
 
     #[test]
-    fn copilot_waits_where_it_is_asked_about_no_more_than_in_a_single_run() {
-        let waits = |mode: &str, idle| {
-            let task = Task { session_idle_seconds: idle, ..Task::default() };
-            let setup = Setup { permission_mode: Some(mode.into()), ..setup("k") };
-            Profile::of(agent("copilot"), &task, &setup, Pays::Proxy).is_some()
-        };
-        let modes = ["acceptEdits", "bypassPermissions"];
-        assert_eq!(modes.map(|mode| [waits(mode, None), waits(mode, Some(5))]), [[false, true], [true, true]]);
+    fn those_that_ask_more_in_a_conversation_wait_for_one_or_where_they_need_not_ask() {
+        for name in ["copilot", "gemini"] {
+            let waits = |mode: &str, idle| {
+                let task = Task { session_idle_seconds: idle, ..Task::default() };
+                let setup = Setup { permission_mode: Some(mode.into()), ..setup("k") };
+                Profile::of(agent(name), &task, &setup, Pays::Proxy).is_some()
+            };
+            let modes = ["acceptEdits", "bypassPermissions"];
+            assert_eq!(
+                modes.map(|mode| [waits(mode, None), waits(mode, Some(5))]),
+                [[false, true], [true, true]],
+                "{name}"
+            );
+        }
     }
 
     #[test]
