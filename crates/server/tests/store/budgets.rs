@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use legwork_model::{Cost, ExecutionId, ModelApi, ModelCall, Period, Timestamp, Usage, Zone};
-use legwork_server::store::budgets::{Budget, BudgetScope, BudgetState, EACH, NewBudget, Refuse, RemoveBudget};
+use legwork_server::store::budgets::{
+    Budget, BudgetScope, BudgetState, EACH, NewBudget, PruneCounters, Refuse, RemoveBudget,
+};
 use legwork_server::store::cancel::Cancel;
 use legwork_server::store::charge::Charge;
 use legwork_server::store::enqueue::{Enqueue, Enqueued, Idempotency, NewExecution};
@@ -27,6 +29,7 @@ on_every_engine!(
     a_budget_by_name_goes_before_the_one_for_each,
     a_budget_begins_with_what_there_was,
     a_day_begins_anew_and_takes_along_what_is_set_aside,
+    what_is_told_late_hides_nothing_of_the_day,
     a_run_without_anything_left_goes_on_below_the_limit_only,
     somebody_is_told_once,
     counters_that_begin_at_once_miss_nothing,
@@ -310,6 +313,19 @@ async fn a_day_begins_anew_and_takes_along_what_is_set_aside(db: &TestDb) {
     assert_eq!(counter_at(db, &install, tomorrow).await, (dollars("0.20"), dollars("0.50")));
     assert_eq!(counter_at(db, &total, tomorrow).await, (dollars("0.60"), dollars("0.50")));
     audit(db).await;
+}
+
+async fn what_is_told_late_hides_nothing_of_the_day(db: &TestDb) {
+    let tomorrow = NOW.plus_millis(DAY);
+    let run = db.running_job(job(db, "0")).await;
+    db.store.charge(charge(run.id, "today's", "0.57", tomorrow)).await.expect("counts");
+    let daily = NewBudget { now: tomorrow, ..budget(db, BudgetScope::Install, EACH, "1.00") };
+    let daily = db.store.put_budget(daily).await.expect("a budget");
+    // Whatever took the counter away, this one begins with a line of the day before.
+    db.write(PruneCounters { before: tomorrow.plus_millis(1) }).await;
+    db.store.charge(charge(run.id, "yesterday's", "0.33", NOW)).await.expect("counts");
+    db.store.charge(charge(run.id, "more of today", "0.10", tomorrow)).await.expect("counts");
+    assert_eq!(counter_at(db, &daily, tomorrow).await.0, dollars("0.67"));
 }
 
 async fn a_run_without_anything_left_goes_on_below_the_limit_only(db: &TestDb) {

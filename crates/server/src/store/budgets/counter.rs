@@ -34,7 +34,9 @@ impl Counter {
         };
         let mut counter = Self { budget, row };
         if counter.row.period_start < start {
-            counter.row = budget_state::Model { period_start: start, spent: 0, alerted_at: None, ..counter.row };
+            // There may be something already: one that began with a late line is of the period before.
+            let spent = spent_since(tx, counter.budget.scope, &subject, start).await?;
+            counter.row = budget_state::Model { period_start: start, spent, alerted_at: None, ..counter.row };
         }
         Ok(counter)
     }
@@ -88,17 +90,15 @@ impl Counter {
 }
 
 async fn begin(tx: &Transaction<'_>, budget: &Budget, subject: &str, start: i64) -> Result<(), DbErr> {
-    let mut calls = model_call::Entity::find().filter(model_call::Column::At.gte(start));
     let mut open = reservation::Entity::find();
-    if let Some((of_calls, of_reservations)) = columns(budget.scope) {
-        calls = calls.filter(of_calls.eq(subject));
+    if let Some((_, of_reservations)) = columns(budget.scope) {
         open = open.filter(of_reservations.eq(subject));
     }
     let row = budget_state::Model {
         budget_id: budget.id.clone(),
         subject: subject.to_owned(),
         period_start: start,
-        spent: tx.sum(calls, "cost").await?,
+        spent: spent_since(tx, budget.scope, subject, start).await?,
         reserved: tx.sum(open, "outstanding").await?,
         alerted_at: None,
     };
@@ -106,6 +106,15 @@ async fn begin(tx: &Transaction<'_>, budget: &Budget, subject: &str, start: i64)
     let insert = budget_state::Entity::insert(row.into_active_model().reset_all())
         .on_conflict(OnConflict::columns(key).do_nothing_on(key).to_owned());
     tx.execute(insert).await.map(drop)
+}
+
+/// What the ledger says.
+async fn spent_since(tx: &Transaction<'_>, scope: BudgetScope, subject: &str, start: i64) -> Result<i64, DbErr> {
+    let mut calls = model_call::Entity::find().filter(model_call::Column::At.gte(start));
+    if let Some((of_calls, _)) = columns(scope) {
+        calls = calls.filter(of_calls.eq(subject));
+    }
+    tx.sum(calls, "cost").await
 }
 
 /// Where the ledger and the reservations have the subjects of a scope.
