@@ -129,9 +129,9 @@ pub trait Agent: Send + Sync {
     /// The other end of the dialogue with what [`launch`](Agent::launch) describes.
     fn dialogue(&self, task: &Task, setup: &Setup) -> Box<dyn Dialogue>;
 
-    /// What to start ahead of a job like `task`, whose prompt, credential and variables are not known yet: they come as
-    /// [`Order::Begin`], after [`Decoded::Ready`]. Where the agent [takes its credential
-    /// early](Self::takes_credential_early), that is in `setup`. `None` where the program can't wait.
+    /// What to start ahead of a job like `task`, whose prompt and variables are not known yet: they come as [`Order::Begin`],
+    /// after [`Decoded::Ready`], and so does a credential that is the job's alone. Any other is in `setup`; an agent that [takes
+    /// its credential early](Self::takes_credential_early) is started with no less. `None` where the program can't wait.
     fn waiting(&self, task: &Task, setup: &Setup) -> Option<(Launch, Box<dyn Dialogue>)> {
         let _ = (task, setup);
         None
