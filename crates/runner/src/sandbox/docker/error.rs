@@ -72,7 +72,7 @@ pub enum DockerError {
     Files(io::Error),
     /// Nothing can be opened in the network of the container.
     #[error(
-        "The container's network can't be entered from here ({0}); Legwork has to be root on the engine's own machine."
+        "Nothing can listen in the container's network: {0}. That takes Legwork to be root on the engine's own machine, and the ports of its proxies to be free in there."
     )]
     Namespace(io::Error),
     /// The supervisor does not take it.
