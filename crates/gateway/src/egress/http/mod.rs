@@ -7,6 +7,7 @@ mod request;
 
 mod head;
 
+mod counted;
 mod plain;
 mod refusal;
 

@@ -5,7 +5,8 @@ use tokio::net::TcpStream;
 
 use super::super::gate::{Admitted, Gate};
 use super::super::ledger::Tally;
-use super::super::relay::{CHUNK, Counted, silence};
+use super::super::relay::{CHUNK, silence};
+use super::counted::Counted;
 use super::request::Plain;
 
 /// Forwards a request, of whose body `read` is what has been read already, and gives the client all that comes back.
