@@ -47,6 +47,9 @@ pub(crate) struct Args {
     /// Finished executions in the big database; 0 leaves that comparison out.
     #[arg(long, default_value_t = 1_000_000)]
     pub(crate) seed: u32,
+    /// Be the worker that does nothing but start the agent, on this port.
+    #[arg(long, hide = true)]
+    pub(crate) bare_worker: Option<u16>,
     /// Keep the table in the document.
     #[arg(long)]
     pub(crate) write: bool,

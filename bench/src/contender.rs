@@ -14,7 +14,7 @@ use crate::http::{self, Call};
 use crate::service::{Launch, Service};
 
 /// Agents at once, the same for both.
-const CONCURRENCY: &str = "5";
+pub(crate) const CONCURRENCY: usize = 5;
 const PROMPT: &str = "What is the answer?";
 const SECRET: &str = "secret";
 
@@ -50,7 +50,7 @@ impl Contender {
             env: vec![
                 ("LEGWORK_AGENTS__CLAUDE_CODE__PROGRAM", absolute(&args.agent)?.display().to_string()),
                 ("LEGWORK_AGENTS__CLAUDE_CODE__API_KEY", "key-of-the-instant-agent".into()),
-                ("LEGWORK_LANES__DEFAULT__CONCURRENCY", CONCURRENCY.into()),
+                ("LEGWORK_LANES__DEFAULT__CONCURRENCY", CONCURRENCY.to_string()),
                 ("LEGWORK_LOG__FILTER", "warn".into()),
                 // The peer has neither; what they cost has rows of its own.
                 ("LEGWORK_SANDBOX__KIND", "process".into()),
@@ -66,7 +66,7 @@ impl Contender {
     pub(crate) fn legwork_door(args: &Args) -> Result<Self, BenchError> {
         let mut legwork = Self::legwork(args)?;
         legwork.env.push(("CLAUDE_SERVICE_SECRET", SECRET.into()));
-        legwork.env.push(("LEGWORK_LANES__EXECUTE__CONCURRENCY", CONCURRENCY.into()));
+        legwork.env.push(("LEGWORK_LANES__EXECUTE__CONCURRENCY", CONCURRENCY.to_string()));
         legwork.job = Job::Signed { asked: Arc::default() };
         legwork.done = br#""success":true"#;
         Ok(legwork)
@@ -90,12 +90,34 @@ impl Contender {
             args: vec![absolute(&args.peer)?.display().to_string()],
             env: vec![
                 ("AGENT", absolute(&args.agent)?.display().to_string()),
-                ("CONCURRENCY", CONCURRENCY.into()),
+                ("CONCURRENCY", CONCURRENCY.to_string()),
                 ("PORT", "{port}".into()),
                 ("NODE_ENV", "production".into()),
             ],
             ready: "/health",
             job: Job::Same(Box::new(http::post("/execute", &headers, body))),
+            done: br#""success":true"#,
+        })
+    }
+
+    /// The least that a worker can do.
+    pub(crate) fn bare(args: &Args) -> Result<Self, BenchError> {
+        let path = |path: &Path| Ok::<_, BenchError>(absolute(path)?.display().to_string());
+        let mut words: Vec<String> = vec!["--bare-worker".into(), "{port}".into()];
+        // The others are not used, but have to be there.
+        for (option, value) in
+            [("--agent", path(&args.agent)?), ("--legwork", path(&args.legwork)?), ("--peer", path(&args.peer)?)]
+        {
+            words.extend([option.into(), value]);
+        }
+        words.extend(["--readme", "-", "--scratch", "-"].map(str::to_owned));
+        Ok(Self {
+            name: "bare",
+            program: std::env::current_exe()?,
+            args: words,
+            env: Vec::new(),
+            ready: "/",
+            job: Job::Same(Box::new(http::post("/", &[], PROMPT))),
             done: br#""success":true"#,
         })
     }

@@ -69,11 +69,17 @@ async fn caller(contender: Contender, mut connection: Connection, until: Instant
 }
 
 /// The table's rows about load; `p99`: what is wanted of it.
-pub(crate) fn rows(what: &str, p99: &'static str, [legwork, peer]: &[Load; 2]) -> Vec<Row> {
-    let latency = |percent| [legwork, peer].map(|load| load.latencies.percentile(percent));
-    vec![
-        Row::per_second(format!("{what}: jobs a second"), [legwork, peer].map(Load::per_second)).wanted("at least 2x"),
-        Row::milliseconds(format!("{what}: latency, median"), latency(50)).wanted("at most 0.5x"),
-        Row::milliseconds(format!("{what}: latency, p99"), latency(99)).wanted(p99),
+pub(crate) fn rows(what: &str, p99: &'static str, loads: [&Load; 2]) -> Vec<Row> {
+    let wanted = ["at least 2x", "at most 0.5x", p99];
+    bounds(what, loads).into_iter().zip(wanted).map(|(row, wanted)| row.wanted(wanted)).collect()
+}
+
+/// The same of a worker of which nothing is wanted.
+pub(crate) fn bounds(what: &str, loads: [&Load; 2]) -> [Row; 3] {
+    let latency = |percent| loads.map(|load| load.latencies.percentile(percent));
+    [
+        Row::per_second(format!("{what}: jobs a second"), loads.map(Load::per_second)),
+        Row::milliseconds(format!("{what}: latency, median"), latency(50)),
+        Row::milliseconds(format!("{what}: latency, p99"), latency(99)),
     ]
 }

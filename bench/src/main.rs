@@ -2,6 +2,7 @@
 //! agent that answers at once, take turns in one run on one machine, and get the same load from this program.
 
 mod args;
+mod bare_worker;
 mod contender;
 mod error;
 mod events;
@@ -28,6 +29,9 @@ use crate::error::BenchError;
 #[tokio::main]
 async fn main() -> Result<(), BenchError> {
     let mut args = Args::parse();
+    if let Some(port) = args.bare_worker {
+        return Ok(bare_worker::serve(port, args.agent, contender::CONCURRENCY).await?);
+    }
     let _scratch = args.write_to_fresh_scratch()?;
     let mut rows = side_by_side::measure(&args).await?;
     rows.extend(side_by_side::measure_door(&args).await?);

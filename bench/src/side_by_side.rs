@@ -15,12 +15,12 @@ pub(crate) async fn measure(args: &Args) -> Result<Vec<Row>, BenchError> {
     let [legwork, peer] = contenders.each_ref().map(|contender| contender.start(scratch.join(contender.name())));
     let services = [legwork.await?, peer.await?];
     let idle = memory::settled(&services).await?;
-    let loads = take_turns(args, args.callers, &contenders, &services).await?;
+    let [legwork, peer] = take_turns(args, args.callers, &contenders, &services).await?;
     let after = memory::settled(&services).await?;
     for service in services {
         service.stop().await?;
     }
-    let mut rows = load::rows(&format!("{} callers", args.callers), "", &loads);
+    let mut rows = load::rows(&format!("{} callers", args.callers), "", [&legwork, &peer]);
     rows.push(Row::megabytes("memory when idle, after the start", idle).wanted("under 30 MB"));
     rows.push(Row::megabytes("memory when idle, after the load", after));
     Ok(rows)
@@ -28,14 +28,16 @@ pub(crate) async fn measure(args: &Args) -> Result<Vec<Row>, BenchError> {
 
 /// Measures the same contract on both sides: `POST /execute`, signed.
 pub(crate) async fn measure_door(args: &Args) -> Result<Vec<Row>, BenchError> {
-    let contenders = [Contender::legwork_door(args)?, Contender::peer(args)?];
+    let contenders = [Contender::legwork_door(args)?, Contender::peer(args)?, Contender::bare(args)?];
     let scratch = args.folder()?;
-    let [legwork, peer] = contenders.each_ref().map(|contender| contender.start(scratch.join(contender.name())));
-    let services = [legwork.await?, peer.await?];
+    let [legwork, peer, bare] = contenders.each_ref().map(|contender| contender.start(scratch.join(contender.name())));
+    let services = [legwork.await?, peer.await?, bare.await?];
     let mut rows = Vec::new();
     for callers in [1, 5, 20] {
-        let loads = take_turns(args, callers, &contenders, &services).await?;
-        rows.extend(load::rows(&format!("`POST /execute`, {callers} callers"), "at most 0.5x", &loads));
+        let [legwork, peer, bare] = take_turns(args, callers, &contenders, &services).await?;
+        let what = format!("`POST /execute`, {callers} callers");
+        rows.extend(load::rows(&what, "at most 0.5x", [&legwork, &peer]));
+        rows.extend(load::bounds(&format!("{callers} callers, bare worker in the place of Legwork"), [&bare, &peer]));
     }
     for service in services {
         service.stop().await?;
@@ -43,16 +45,16 @@ pub(crate) async fn measure_door(args: &Args) -> Result<Vec<Row>, BenchError> {
     Ok(rows)
 }
 
-async fn take_turns(
+async fn take_turns<const N: usize>(
     args: &Args,
     callers: usize,
-    contenders: &[Contender; 2],
-    services: &[Service; 2],
-) -> Result<[Load; 2], BenchError> {
+    contenders: &[Contender; N],
+    services: &[Service; N],
+) -> Result<[Load; N], BenchError> {
     for (contender, service) in contenders.iter().zip(services) {
         load::run(contender, service, callers, WARM_UP).await?;
     }
-    let mut totals = [Load::default(), Load::default()];
+    let mut totals = std::array::from_fn(|_| Load::default());
     for round in 1..=args.rounds {
         for ((contender, service), total) in contenders.iter().zip(services).zip(&mut totals) {
             let load = load::run(contender, service, callers, args.seconds()).await?;
