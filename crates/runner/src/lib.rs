@@ -26,6 +26,7 @@ mod bridge;
 mod deadlines;
 mod event_queue;
 mod multiplex;
+mod namespace;
 mod network;
 mod pause;
 mod pipes;

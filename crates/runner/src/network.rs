@@ -2,15 +2,11 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::os::fd::{AsFd, OwnedFd};
-use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::fs::{Mode, OFlags, open};
-use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
-use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use crate::namespace::Namespace;
 use crate::pause::Pauses;
 
 /// A connection to a socket on the same machine is made at once or not at all.
@@ -21,15 +17,14 @@ const CONNECT: Duration = Duration::from_secs(10);
 pub(crate) enum RunNetwork {
     /// The machine's.
     Machine,
-    /// One of its own. It exists as long as this, or a process in it.
-    Own(Arc<OwnedFd>),
+    /// One of its own.
+    Own(Namespace),
 }
 
 impl RunNetwork {
     /// The network of a process.
     pub(crate) fn of(pid: i32) -> io::Result<Self> {
-        let namespace = open(format!("/proc/{pid}/ns/net"), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
-        Ok(Self::Own(Arc::new(namespace)))
+        Ok(Self::Own(Namespace::network_of(pid)?))
     }
 
     /// Sockets in it that listen, which do not block. The loopback interface of a new network takes a moment to have its
@@ -58,19 +53,12 @@ impl RunNetwork {
         tokio::net::TcpStream::from_std(stream)
     }
 
-    /// Does `work` there, on a thread that is never used for anything else: a thread that came back would be in the wrong
-    /// network should that fail. A socket stays in the network that it was made in.
+    /// Does `work` there. A socket stays in the network that it was made in.
     async fn within<T: Send + 'static>(&self, work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
-        let Self::Own(namespace) = self else { return work() };
-        let namespace = Arc::clone(namespace);
-        let (done, result) = oneshot::channel();
-        let visit = move || {
-            let moved = move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network));
-            // Whoever waited may have given up.
-            _ = done.send(moved.map_err(io::Error::from).and_then(|()| work()));
-        };
-        std::thread::Builder::new().name("legwork-network".to_owned()).spawn(visit)?;
-        result.await.unwrap_or_else(|_| Err(io::Error::other("the thread in the network of the run broke off")))
+        match self {
+            Self::Machine => work(),
+            Self::Own(namespace) => namespace.within(work).await,
+        }
     }
 }
 

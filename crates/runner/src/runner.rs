@@ -181,10 +181,12 @@ impl Runner {
             }
             _ => Starter::Here(Arc::clone(&self.registry)),
         };
-        // Time in which people are waited for does not count, and whoever keeps a run has thought of that.
+        // Time in which people are waited for does not count, and whoever keeps a run has thought of that. What a program that
+        // waits will be given to do, nobody knows yet.
         let time_limit = match &survival {
             Survival::Kept(keep) => keep.hard_limit,
-            Survival::None | Survival::Later => Duration::from_secs(limits.timeout_seconds),
+            Survival::None => Duration::from_secs(limits.timeout_seconds),
+            Survival::Later => Duration::MAX,
         };
         let start = Start {
             launch,

@@ -81,7 +81,7 @@ impl Service {
         let redis = config.redis.url.as_ref().map(redis::link).transpose().map_err(StartError::Redis)?;
         let mask = parts.mask.clone();
         mask.learn(secrets_of(&config));
-        let warm = WarmPool::new(config.warm.clone());
+        let warm = WarmPool::new(config.warm.clone(), config.sandbox.docker.sleep_after);
         let config = Arc::new(config);
         let path = parts.environment.get("PATH").unwrap_or("/usr/local/bin:/usr/bin:/bin");
         let docker = docker(&config.sandbox.docker, &node, data_dir.path());

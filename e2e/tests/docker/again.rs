@@ -160,7 +160,7 @@ pub(crate) async fn a_job_in_a_kept_container_goes_on_without_its_server(world: 
         lab.attempt.confinement.network = without_a_route("first");
     });
     let mut known = Known::of(&lab);
-    let (dirs, cookie) = (lab.dirs.home(), known.cookie.clone());
+    let cookie = known.cookie.clone();
     killed_meanwhile(&world, lab).await;
     let container = world.engine().containers();
     let docker = Docker::new(world.settings());
@@ -175,12 +175,10 @@ pub(crate) async fn a_job_in_a_kept_container_goes_on_without_its_server(world: 
     assert_eq!(done.texts(), ["first", "went on", "again"], "from the beginning on");
     assert!(done.output.windows(3).any(|bytes| bytes == b"\x00\xff\xfe"), "byte for byte");
     assert_eq!(done.outcome.exit.and_then(|exit| exit.code), Some(0));
-    assert_eq!(std::os::unix::fs::MetadataExt::uid(&std::fs::metadata(&work).expect("it")), 0, "it is ours again");
+    assert_eq!(std::os::unix::fs::MetadataExt::uid(&std::fs::metadata(work).expect("it")), 0, "it is ours again");
 
     let next = lasting_lab(&world, "run echo next", PATIENCE, |lab| {
         kept(lab);
-        lab.attempt.workspace = work;
-        lab.attempt.confinement.writable = vec![dirs.clone(), dirs.join("work")];
         lab.attempt.confinement.network = without_a_route("next");
     });
     next.start(&by).end().await.texts();
@@ -334,6 +332,15 @@ pub(crate) async fn a_sweep_removes_the_dead_and_nothing_else(world: Arc<World>)
         going.end().await;
     }
     assert_eq!(world.docker.sweep(&[]).await.expect("swept"), Vec::<String>::new());
+}
+
+/// Nobody but the server that started it knows of a program that waits for its job.
+pub(crate) async fn a_sweep_removes_nothing_of_its_own_server(world: Arc<World>) {
+    let waiting = Lab::new(&world, "").wait(&world.runner).await;
+    assert_eq!(world.docker.sweep(&[]).await.expect("swept"), Vec::<String>::new());
+    assert!(waiting.is_alive());
+    waiting.end().await;
+    assert_eq!(world.engine().containers(), Vec::<String>::new());
 }
 
 pub(crate) async fn a_sweep_ends_what_should_be_over(world: Arc<World>) {

@@ -64,7 +64,9 @@ make_image() {
   local root="$home/root" tool
   mkdir -p "$root"/{bin,tmp,run,etc,dev,proc,sys,usr/bin,usr/local/bin}
   cp "$program" "$root/usr/local/bin/agent"
-  for tool in bash cat chmod cp env find head id kill ln ls tr mkdir mount mv rm setsid sleep su touch true unshare wc; do
+  printf '#!/bin/sh\nsleep 0.3\nexec agent "$@"\n' >"$root/usr/local/bin/slow-agent"
+  chmod 755 "$root/usr/local/bin/slow-agent"
+  for tool in bash cat chmod cp env find head id kill ln ls tee tr mkdir mount mv rm setsid sleep su touch true unshare wc; do
     cp --dereference "$(type -P "$tool")" "$root/bin/$tool" || return 1
   done
   cp --dereference "$(command -v dash || command -v bash)" "$root/bin/sh"

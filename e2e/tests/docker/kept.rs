@@ -144,6 +144,124 @@ pub(crate) async fn a_container_that_is_not_wanted_is_put_away(world: Arc<World>
     until_none(&world).await;
 }
 
+/// Jobs of a project: each has directories of its own, and sees those of no other.
+pub(crate) async fn jobs_with_directories_of_their_own_share_a_container(world: Arc<World>) {
+    let mut containers = Vec::new();
+    for _ in 0..3 {
+        let script = "run ls ../.. | wc -l; ls -A; echo mine >file; echo evil >.git/config; rm -rf .git; ls .git/hooks; cat ../../*/home";
+        let lab = Lab::with(&world, script, |attempt| {
+            attempt.confinement.writable.truncate(1);
+            attempt.confinement.container.keep = Some("project".into());
+        });
+        let (home, work) = (lab.dirs.home(), lab.dirs.work());
+        std::fs::create_dir_all(work.join(".git/hooks")).expect("made");
+        std::fs::write(work.join(".git/hooks/pre-commit"), "").expect("written");
+        std::fs::write(work.join(".git/config"), "theirs").expect("written");
+        std::fs::write(home.join("home"), "").expect("written");
+        let done = lab.run(&world).await;
+        let said: Vec<_> = done.texts()[0].lines().map(str::trim).collect();
+        assert!(said[..2] == ["1", ".git"] && said.contains(&"pre-commit"), "{said:?}");
+        assert_eq!(std::fs::read_to_string(work.join(".git/config")).expect("it"), "theirs");
+        assert_eq!(std::fs::read_to_string(work.join("file")).expect("it"), "mine\n");
+        let owner = std::os::unix::fs::MetadataExt::uid(&std::fs::metadata(work.join("file")).expect("it"));
+        assert_eq!(owner, 0, "it is ours again");
+        let mounted = std::fs::read_to_string("/proc/self/mountinfo").expect("it");
+        assert!(!mounted.contains(&*home.to_string_lossy()), "nothing of it is mounted outside");
+        std::fs::remove_dir_all(home).expect("nobody has it");
+        containers.extend(world.engine().containers());
+    }
+    containers.dedup();
+    assert_eq!(containers.len(), 1, "the same for all");
+    world.docker.put_away().await;
+}
+
+/// A directory of the project is there in each job, beside its own.
+pub(crate) async fn a_project_has_its_own_directory(world: Arc<World>) {
+    let project = tempfile::tempdir_in("/srv").expect("a directory");
+    let mut containers = Vec::new();
+    for count in ["1", "2"] {
+        let lab = Lab::with(&world, "run echo job >>file; wc -l <file; echo $HOME >home", |attempt| {
+            attempt.workspace = project.path().to_owned();
+            attempt.confinement.writable = vec![attempt.confinement.writable.remove(0), project.path().to_owned()];
+            attempt.confinement.container.keep = Some("project".into());
+        });
+        let home = lab.dirs.home();
+        assert_eq!(lab.run(&world).await.texts(), [count]);
+        let said = std::fs::read_to_string(project.path().join("home")).expect("it");
+        assert_eq!(std::path::Path::new(said.trim()), home, "its home is its own");
+        containers.extend(world.engine().containers());
+    }
+    containers.dedup();
+    assert_eq!(containers.len(), 1, "the same for both");
+    world.docker.put_away().await;
+}
+
+/// What an earlier job put in the place of a directory leads nowhere.
+pub(crate) async fn a_link_in_the_place_of_a_directory_is_not_followed(world: Arc<World>) {
+    let outside = tempfile::tempdir().expect("a directory");
+    std::fs::create_dir_all(outside.path().join(".git/hooks")).expect("made");
+    let lab = Lab::with(&world, "run cat work/.git/secret 2>&1; echo evil >work/.git/evil; echo over", |attempt| {
+        let home = attempt.confinement.writable.remove(0);
+        attempt.workspace.clone_from(&home);
+        attempt.confinement.writable = vec![home];
+        attempt.confinement.container.keep = Some("project".into());
+    });
+    std::fs::write(outside.path().join(".git/secret"), "hidden").expect("written");
+    std::fs::remove_dir_all(lab.dirs.work()).expect("removed");
+    std::os::unix::fs::symlink(outside.path(), lab.dirs.work()).expect("linked");
+    let done = lab.run(&world).await;
+    assert!(done.texts()[0].contains("over") && !done.texts()[0].contains("hidden"), "{:?}", done.texts());
+    assert!(!outside.path().join(".git/evil").exists());
+    world.docker.put_away().await;
+}
+
+/// It has nothing to do yet. Its container stays for the job, which has other directories.
+pub(crate) async fn a_program_that_waits_for_its_job_gives_way_to_another(world: Arc<World>) {
+    let project = |lab: &mut Lab| {
+        lab.attempt.confinement.writable.truncate(1);
+        lab.attempt.confinement.container.keep = Some("project".into());
+    };
+    assert!(world.docker.is_free("project"));
+    let mut lab = Lab::new(&world, "");
+    project(&mut lab);
+    let waiting = lab.wait(&world.runner).await;
+    let containers = world.engine().containers();
+    assert!(waiting.is_alive() && !world.docker.is_free("project"));
+
+    let mut lab = Lab::new(&world, "text on\nrun while ! [ -e go ]; do sleep 0.02; done");
+    project(&mut lab);
+    let work = lab.dirs.work();
+    let mut going = lab.start(&world.runner);
+    assert_eq!(going.until_text().await, "on");
+    assert!(!waiting.is_alive());
+    std::fs::write(work.join("go"), "").expect("written");
+    going.end().await.texts();
+    assert_eq!(world.engine().containers(), containers);
+    assert!(world.docker.is_free("project"));
+    waiting.end().await;
+    world.docker.put_away().await;
+}
+
+/// Its container is put away when there was no job for a while, or the server ends.
+pub(crate) async fn a_program_that_waits_ends_with_its_container(world: Arc<World>) {
+    for sleep_after in [Duration::from_secs(1), PATIENCE] {
+        let docker = Docker::new(DockerSettings { sleep_after, ..world.settings() });
+        let runner = world.other(&docker);
+        let kept = |lab: &mut Lab| lab.attempt.confinement.container.keep = Some("project".into());
+        let mut lab = Lab::new(&world, "text done");
+        kept(&mut lab);
+        lab.start(&runner).end().await.texts();
+        let mut lab = Lab::new(&world, "");
+        kept(&mut lab);
+        let waiting = lab.wait(&runner).await;
+        if sleep_after == PATIENCE {
+            docker.put_away().await;
+        }
+        until_none(&world).await;
+        waiting.end().await;
+    }
+}
+
 pub(crate) async fn an_uplink_of_each_job(world: Arc<World>) {
     let session = Session::new(&world);
     for word in ["one", "two"] {

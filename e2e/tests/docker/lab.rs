@@ -9,7 +9,8 @@ use legwork_model::{
     EventBody, ExecutionId, FailureReason, Ids, Limits, Outcome, SandboxKind, Task, Timestamp, Verdict,
 };
 use legwork_runner::{
-    Attempt, Confinement, Cookie, Docker, DockerSettings, Ended, Graces, RunDirs, Runner, StopReason, Survival, Wires,
+    Attempt, Confinement, Cookie, Docker, DockerSettings, Ended, Graces, RunDirs, Runner, StopReason, Survival,
+    Waiting, Wires,
 };
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -61,7 +62,7 @@ fn settings(socket: &std::path::Path, data: &tempfile::TempDir) -> DockerSetting
         image: Some("agent".into()),
         pull: None,
         build_network: Some("none".into()),
-        ..DockerSettings::new("lab", data.path().join("copies"))
+        ..DockerSettings::new("lab", data.path().join("runs"), data.path().join("copies"))
     }
 }
 
@@ -123,6 +124,15 @@ impl Lab {
         };
         change(&mut attempt);
         Self { dirs, attempt }
+    }
+
+    /// A program that is started ahead of its job.
+    pub(crate) async fn wait(mut self, runner: &Runner) -> Waiting {
+        let claude = find_agent("claude-code").expect("it is known");
+        let (launch, dialogue) = claude.waiting(&task("", Limits::default()), &setup(&self.dirs)).expect("it can wait");
+        self.attempt.launch = launch;
+        self.attempt.survival = Survival::Later;
+        runner.start_waiting(self.attempt, dialogue).await.expect("it waits")
     }
 
     pub(crate) fn start(self, runner: &Runner) -> Going {

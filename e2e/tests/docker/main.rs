@@ -67,6 +67,11 @@ const SCENARIOS: &[(&str, Scenario)] = &scenarios! {
         what_git_obeys_is_guarded_in_every_job,
         a_job_that_takes_too_much_takes_its_container_along,
         a_container_that_is_not_wanted_is_put_away,
+        jobs_with_directories_of_their_own_share_a_container,
+        a_project_has_its_own_directory,
+        a_link_in_the_place_of_a_directory_is_not_followed,
+        a_program_that_waits_for_its_job_gives_way_to_another,
+        a_program_that_waits_ends_with_its_container,
         an_uplink_of_each_job,
     }
     images { a_script_is_run_once, a_script_that_fails_says_how, a_script_that_hangs_is_given_up }
@@ -82,6 +87,7 @@ const SCENARIOS: &[(&str, Scenario)] = &scenarios! {
         a_server_that_leaves_leaves_its_containers,
         a_run_that_nobody_comes_for_ends,
         a_sweep_removes_the_dead_and_nothing_else,
+        a_sweep_removes_nothing_of_its_own_server,
         a_sweep_ends_what_should_be_over,
     }
     faults {

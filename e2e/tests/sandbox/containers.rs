@@ -51,7 +51,7 @@ fn runner(engine: &Engine, place: &tempfile::TempDir) -> Runner {
         socket: engine.socket(),
         image: Some("agent".into()),
         pull: None,
-        ..DockerSettings::new("sandbox", place.path().join("copies"))
+        ..DockerSettings::new("sandbox", place.path().join("runs"), place.path().join("copies"))
     };
     let graces = Graces { terminate: std::time::Duration::from_millis(500), ..Graces::default() };
     Runner::new().expect("a runner").with_graces(graces).with_docker(&Docker::new(settings))

@@ -11,6 +11,7 @@ use tempfile::TempDir;
 use super::conversations::{nth, of_kind, say};
 use super::engine::{Engine, Kind};
 use super::lab::{Server, Setup, check_history, program};
+use super::warm::{metric, until_waiting};
 
 /// A node whose runs live in containers and outlive its servers.
 struct Node {
@@ -28,6 +29,13 @@ impl Node {
             .env("LEGWORK_SANDBOX__DOCKER__SOCKET", engine.socket().to_string_lossy())
             .env("LEGWORK_SANDBOX__DOCKER__IMAGE", "agent");
         Self { data, setup: Setup { agent: "agent".into(), ..setup } }
+    }
+
+    /// With an agent that takes so long to start that it is worth it.
+    fn with_programs_that_wait(engine: &Engine) -> Self {
+        let Self { data, setup } = Self::new(engine);
+        let setup = setup.env("LEGWORK_WARM__MOST", "1").env("LEGWORK_WARM__RESERVE_MEMORY_MB", "0");
+        Self { data, setup: Setup { agent: "slow-agent".into(), ..setup } }
     }
 
     async fn start(&self) -> Server {
@@ -81,6 +89,8 @@ async fn containers_and_their_servers() {
     whoever_interrupts_a_server_ends_its_containers(&engine).await;
     a_conversation_goes_on(&engine).await;
     a_time_limit_goes_on(&engine).await;
+    a_job_of_a_program_that_waited_goes_on(&engine).await;
+    a_program_waits_in_a_kept_container(&engine).await;
     a_job_in_a_kept_container_goes_on(&engine).await;
     a_conversation_in_a_kept_container_goes_on(&engine).await;
     a_time_limit_in_a_kept_container_goes_on(&engine).await;
@@ -169,6 +179,61 @@ async fn a_time_limit_goes_on(engine: &Engine) {
     let took = execution["outcome"]["durationMs"].as_u64().expect("it took time");
     assert!((3000..6000).contains(&took), "not from the restart on: {execution:#}");
     assert_eq!(engine.containers(), Vec::<String>::new());
+}
+
+/// Its container has the mark of its directories, not of the job.
+async fn a_job_of_a_program_that_waited_goes_on(engine: &Engine) {
+    let node = Node::with_programs_that_wait(engine);
+    let first = node.start().await;
+    first.client.run(&json!({ "prompt": "text cold" })).await;
+    until_waiting(&first.client).await;
+    let waiting = engine.containers();
+    let id = first.client.submit(&json!({ "prompt": format!("text one\n{WAIT}\ntext two") })).await;
+    first.client.until_event(&id, "text").await;
+    assert_eq!(metric(&first.client, "legwork_warm_starts_total{outcome=\"hit\"}").await, 1.0);
+    first.kill().await;
+    let second = node.start().await;
+    node.let_go(&second, &id).await;
+    told_once(&second, &id, &["one", "went on", "two"]).await;
+    assert!(waiting.len() == 1 && !engine.containers().contains(&waiting[0]));
+    put_away(engine, second).await;
+}
+
+/// For the next job there, whose session is another one.
+async fn a_program_waits_in_a_kept_container(engine: &Engine) {
+    let node = Node::with_programs_that_wait(engine);
+    let first = node.start().await;
+    let job = |prompt: &str| json!({ "prompt": prompt, "sandbox": { "container": { "keep": "project" } } });
+    first.client.run(&job("write a.txt 1\ntext cold")).await;
+    let container = engine.containers();
+    until_waiting(&first.client).await;
+    let warm = first.client.run(&job("run ls; echo warm | tee b.txt")).await;
+    assert_eq!(metric(&first.client, "legwork_warm_starts_total{outcome=\"hit\"}").await, 1.0);
+    let events = first.client.events(warm["id"].as_str().expect("an id")).await;
+    assert_eq!(texts(&events), ["warm"], "it sees nothing of the other job");
+
+    // What waits is in nobody's way.
+    until_waiting(&first.client).await;
+    let mut resumed = job("run cat b.txt");
+    resumed["resumeSession"] = warm["outcome"]["sessionId"].clone();
+    let resumed = first.client.run(&resumed).await;
+    let events = first.client.events(resumed["id"].as_str().expect("an id")).await;
+    assert_eq!(texts(&events), ["warm"]);
+    assert_eq!(engine.containers(), container, "one for all");
+
+    until_waiting(&first.client).await;
+    let id = first.client.submit(&job(&format!("text one\n{WAIT}\ntext two"))).await;
+    first.client.until_event(&id, "text").await;
+    assert_eq!(metric(&first.client, "legwork_warm_starts_total{outcome=\"hit\"}").await, 2.0);
+    first.kill().await;
+    let second = node.start().await;
+    assert_eq!(engine.containers(), container, "also for what goes on");
+    node.let_go(&second, &id).await;
+    told_once(&second, &id, &["one", "went on", "two"]).await;
+    let next = second.client.run(&job("text next")).await;
+    assert_eq!(next["state"], "succeeded", "{next:#}");
+    assert_eq!(engine.containers(), container);
+    put_away(engine, second).await;
 }
 
 async fn a_job_in_a_kept_container_goes_on(engine: &Engine) {

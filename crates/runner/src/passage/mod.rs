@@ -177,14 +177,24 @@ impl Passage {
         self.finish().await
     }
 
-    /// Waits for its job, then goes through to the end. Without one, it ends as soon as nobody can have one for it.
+    /// Waits for its job, then goes through to the end. Without one, it ends as soon as nobody can have one for it, or it is in
+    /// somebody's way.
     pub(crate) async fn wait(mut self, mut job: oneshot::Receiver<Takeover>, ready: watch::Sender<bool>) -> Left {
         self.ready = Some(ready);
+        let mut in_the_way = self.process.is_in_the_way();
         while !matches!(self.stage, Stage::Over) {
             tokio::select! {
                 biased;
                 job = &mut job => {
                     match job {
+                        Ok(job) => self.take_over(job),
+                        Err(_) => self.leave(),
+                    }
+                    return self.run().await;
+                }
+                () = &mut in_the_way => {
+                    job.close();
+                    match job.try_recv() {
                         Ok(job) => self.take_over(job),
                         Err(_) => self.leave(),
                     }

@@ -23,6 +23,7 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
+use futures::FutureExt;
 use futures::future::BoxFuture;
 use legwork_agents::Launch;
 use legwork_model::{Exit, Failure, SandboxKind};
@@ -124,6 +125,11 @@ pub(crate) trait Process: Debug + Send {
 
     /// The limit that kept it from going on, if one did; asked when nothing is left of it.
     fn limit_reached(&self) -> Option<Failure>;
+
+    /// Waits until it is in somebody's way, for which it has to go as long as it has nothing to do.
+    fn is_in_the_way(&self) -> BoxFuture<'static, ()> {
+        std::future::pending().boxed()
+    }
 
     /// The run is to go on without this server process, where there is a supervisor that can see to that.
     fn keep(&self, _keep: Keep) {}

@@ -21,13 +21,19 @@ impl Repository {
         if directory.starts_with(writable) && directory != writable {
             repositories.push(directory.join(".git"));
         }
-        let found = repositories.into_iter().filter(|git| is_real(git) && git.is_dir());
+        let found = repositories.into_iter().filter(|git| is_really_in(git, writable) && git.is_dir());
         found.map(|git| Self { obeyed: obeyed(&git), git }).collect()
     }
 }
 
 fn obeyed(git: &Path) -> Vec<PathBuf> {
     OBEYED.iter().map(|name| git.join(name)).filter(|path| is_real(path)).collect()
+}
+
+/// Whether no link leads there from `outer`.
+pub(super) fn is_really_in(inner: &Path, outer: &Path) -> bool {
+    let (Ok(real), Ok(rest)) = (std::fs::canonicalize(outer), inner.strip_prefix(outer)) else { return false };
+    std::fs::canonicalize(inner).is_ok_and(|inner| inner == real.join(rest))
 }
 
 fn is_real(path: &Path) -> bool {
@@ -46,5 +52,7 @@ mod tests {
         std::os::unix::fs::symlink("/etc/passwd", git.join("config")).expect("linked");
         let found = Repository::all_in(place.path(), &place.path().join("work"));
         assert_eq!(found, [Repository { obeyed: vec![git.join("hooks")], git }]);
+        std::os::unix::fs::symlink(place.path().join("work"), place.path().join("link")).expect("linked");
+        assert_eq!(Repository::all_in(place.path(), &place.path().join("link")), []);
     }
 }

@@ -67,7 +67,7 @@ impl Executor {
         // Who may need no agent takes none from those that wait.
         let may_need_none = task.cache_ttl_seconds.is_some();
         let warm = self.warm.is_used() && record.home == record.id && record.parks == 0 && !may_need_none;
-        let profile = warm.then(|| Profile::of(agent, task, &setup, pays)).flatten();
+        let profile = warm.then(|| Profile::of(agent, task, owner(record), &setup, pays)).flatten();
         let (dirs, home, waiting) = match self.adopt(record, profile).await {
             Some(Kept { waiting, dirs, confined, .. }) => {
                 (RunDirs::of(&self.runs, record.id), dirs, Some((waiting, confined)))

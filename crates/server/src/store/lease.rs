@@ -18,6 +18,8 @@ use super::write::Write;
 pub struct Held {
     /// The lease.
     pub lease: Lease,
+    /// Whose directories it has.
+    pub home: ExecutionId,
     /// Who asked to cancel it, if anybody did.
     pub cancel_requested: Option<String>,
     /// How many orders were given to it.
@@ -60,15 +62,17 @@ impl Store {
             .select_only()
             .column(execution::Column::Id)
             .column(execution::Column::Fence)
+            .column(execution::Column::Home)
             .column(execution::Column::CancelRequested)
             .column(execution::Column::Orders)
             .filter(execution::Column::State.eq(ExecutionState::Running.as_str()))
             .filter(execution::Column::LeaseOwner.eq(node))
-            .into_tuple::<(String, i64, Option<String>, i64)>()
+            .into_tuple::<(String, i64, String, Option<String>, i64)>()
             .all(&self.reads)
             .await?;
-        let held = |(id, fence, cancel_requested, orders): (String, _, _, i64)| {
-            Ok(Held { lease: lease(&id, fence)?, cancel_requested, orders: u64::try_from(orders).unwrap_or(0) })
+        let held = |(id, fence, home, cancel_requested, orders): (String, _, String, _, i64)| {
+            let orders = u64::try_from(orders).unwrap_or(0);
+            Ok(Held { lease: lease(&id, fence)?, home: proper(&home)?, cancel_requested, orders })
         };
         rows.into_iter().map(held).collect()
     }
@@ -111,6 +115,9 @@ fn runs() -> Expr {
 }
 
 fn lease(id: &str, fence: i64) -> Result<Lease, DbErr> {
-    let id: ExecutionId = id.parse().map_err(|_| DbErr::Custom("an execution without a proper id".into()))?;
-    Ok(Lease { id, fence })
+    Ok(Lease { id: proper(id)?, fence })
+}
+
+fn proper(id: &str) -> Result<ExecutionId, DbErr> {
+    id.parse().map_err(|_| DbErr::Custom("an execution without a proper id".into()))
 }

@@ -42,11 +42,14 @@ async fn a_node_knows_what_it_holds(db: &TestDb) {
     let mut held = db.store.held_by(NODE).await.expect("an answer");
     held.sort_by_key(|held| held.lease.id);
     let expected = [
-        Held { lease: mine, cancel_requested: None, orders: 0 },
-        Held { lease: cancelled, cancel_requested: Some(asked), orders: 0 },
+        Held { home: mine.id, lease: mine, cancel_requested: None, orders: 0 },
+        Held { home: cancelled.id, lease: cancelled, cancel_requested: Some(asked), orders: 0 },
     ];
     assert_eq!(held, expected);
     let others = db.store.held_by("node_other").await.expect("an answer");
-    assert_eq!(others, [Held { lease: lease(&other[0]), cancel_requested: None, orders: 0 }]);
+    assert_eq!(
+        others,
+        [Held { home: lease(&other[0]).id, lease: lease(&other[0]), cancel_requested: None, orders: 0 }]
+    );
     assert_eq!(db.store.held_by("node_nobody").await.expect("an answer"), []);
 }

@@ -20,7 +20,7 @@ use super::streams::divided;
 use super::{Docker, DockerError, uplink};
 use crate::cookie::Cookie;
 use crate::pipes::Source;
-use crate::sandbox::{Adopted, Again, Network, Uplink};
+use crate::sandbox::{Adopted, Again, Confinement, Network, Uplink};
 use crate::starter::Started;
 
 impl Docker {
@@ -34,7 +34,7 @@ impl Docker {
         };
         match place {
             None => self.run_again(known, again, cookie, uplink).await,
-            Some(place) => self.job_again(known, again, &Whereabouts::read(&place)?, uplink).await,
+            Some(place) => self.job_again(known, again, &Whereabouts::read(&place)?, confinement, uplink).await,
         }
     }
 
@@ -72,14 +72,14 @@ impl Docker {
         known: &Known,
         again: Again,
         at: &Whereabouts,
+        confinement: &Confinement,
         uplink: Option<Arc<dyn Uplink>>,
     ) -> Result<Again, DockerError> {
         let found = known.inspect(&at.container).await.map_err(|error| DockerError::Engine(words(&error)))?;
-        let belongings = self.belongings_of(&found, at.user());
+        let belongings = Belongings::found(confinement.writable.clone(), at.user(), None);
         let room = Room::new(known.clone(), at.container.clone(), at.user(), Belongings::default());
         opened_again(&room, uplink.as_ref()).await?;
-        let labels = found.config.and_then(|config| config.labels).unwrap_or_default();
-        Ok(self.0.kept.again(room, at, &labels, belongings, uplink, again).await)
+        Ok(self.0.kept.again(room, at, found, belongings, uplink, again).await)
     }
 
     async fn container_of(&self, known: &Known, cookie: &Cookie) -> Result<String, DockerError> {

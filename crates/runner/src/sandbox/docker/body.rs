@@ -44,7 +44,8 @@ pub(super) fn body(plan: &Plan, main: Main, labels: HashMap<String, String>, is_
         entrypoint: Some(entrypoint),
         cmd: Some(cmd),
         env: Some(if is_agent { plan.env.clone() } else { Vec::new() }),
-        working_dir: Some(plan.directory.clone()),
+        // Those of its jobs may not be there yet.
+        working_dir: Some(if is_agent { plan.directory.clone() } else { "/".to_owned() }),
         labels: Some(labels),
         tty: Some(false),
         open_stdin: Some(true),
@@ -101,14 +102,19 @@ fn host_config(plan: &Plan, is_agent: bool, is_podman: bool) -> HostConfig {
         pids_limit: plan.resources.pids.map(i64::from),
         ulimits: Some(ulimits),
         mounts: Some(plan.mounts.iter().map(mount).collect()),
-        tmpfs: Some(HashMap::from([
-            ("/tmp".to_owned(), format!("rw,exec,nosuid,nodev,mode=1777,size={}", plan.tmp_bytes)),
-            ("/run".to_owned(), "rw,noexec,nosuid,nodev,mode=1777,size=16777216".to_owned()),
-        ])),
+        tmpfs: Some(tmpfs(plan)),
         log_config: log(is_agent, is_podman),
         auto_remove: Some(false),
         ..HostConfig::default()
     }
+}
+
+fn tmpfs(plan: &Plan) -> HashMap<String, String> {
+    let tmp = ("/tmp".to_owned(), format!("rw,exec,nosuid,nodev,mode=1777,size={}", plan.tmp_bytes));
+    let run = ("/run".to_owned(), "rw,noexec,nosuid,nodev,mode=1777,size=16777216".to_owned());
+    let mount_point =
+        plan.mount_point.clone().map(|path| (path, "ro,noexec,nosuid,nodev,mode=755,size=4096".to_owned()));
+    [tmp, run].into_iter().chain(mount_point).collect()
 }
 
 /// Without a filter of the operator's, the engine has its own.
@@ -158,6 +164,7 @@ mod tests {
             image: "agents:1".into(),
             user: User { uid: 1000, gid: 1001 },
             mounts: vec![mounted("/data/home", false), mounted("/opt/agents", true)],
+            mount_point: None,
             directory: "/data/home/work".into(),
             argv: vec!["claude".into(), "--print".into(), "--privileged; $(x)".into()],
             env: vec!["A=b c".into()],

@@ -1,6 +1,8 @@
 //! The way to the engine.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bollard::errors::Error;
@@ -26,7 +28,12 @@ const FOR_EVER: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 pub(super) struct Engine {
     socket: PathBuf,
     known: OnceCell<Known>,
+    held: Held,
 }
+
+/// The ids of the containers that this server has, in whatever state. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Held(Arc<Mutex<BTreeSet<String>>>);
 
 /// An engine that answered.
 #[derive(Debug, Clone)]
@@ -35,11 +42,12 @@ pub(super) struct Known {
     pub(super) socket: PathBuf,
     pub(super) is_podman: bool,
     pub(super) version: String,
+    pub(super) held: Held,
 }
 
 impl Engine {
     pub(super) fn new(socket: PathBuf) -> Self {
-        Self { socket, known: OnceCell::new() }
+        Self { socket, known: OnceCell::new(), held: Held::default() }
     }
 
     /// The engine, in the version of the API that both know. Nothing is connected by this: each request is a connection.
@@ -50,14 +58,37 @@ impl Engine {
             let version = docker.version().await?;
             let components = version.components.unwrap_or_default();
             let is_podman = components.iter().any(|component| component.name.to_lowercase().contains("podman"));
-            let socket = self.socket.clone();
-            Ok(Known { docker, socket, is_podman, version: version.version.unwrap_or_default() })
+            let (socket, held) = (self.socket.clone(), self.held.clone());
+            Ok(Known { docker, socket, is_podman, version: version.version.unwrap_or_default(), held })
         };
         self.known.get_or_try_init(ask).await.map_err(|source| self.unreachable(source))
     }
 
+    /// Whether this server has a container with that id.
+    pub(super) fn has(&self, id: &str) -> bool {
+        self.held.has(id)
+    }
+
     pub(super) fn unreachable(&self, source: Error) -> DockerError {
         DockerError::Unreachable { socket: self.socket.clone(), source }
+    }
+}
+
+impl Held {
+    pub(super) fn add(&self, id: &str) {
+        self.lock().insert(id.to_owned());
+    }
+
+    pub(super) fn remove(&self, id: &str) {
+        self.lock().remove(id);
+    }
+
+    pub(super) fn has(&self, id: &str) -> bool {
+        self.lock().contains(id)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

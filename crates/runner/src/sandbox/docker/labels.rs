@@ -13,8 +13,6 @@ pub(super) const RUN: &str = "legwork.run";
 pub(super) const UNTIL: &str = "legwork.until";
 /// The name that it is kept by.
 pub(super) const KEEP: &str = "legwork.keep";
-/// The server process that keeps it.
-pub(super) const SERVER: &str = "legwork.server";
 /// What it was made of, as a hash.
 pub(super) const SHAPE: &str = "legwork.shape";
 /// The base and the script of an image that was built here, as a hash.

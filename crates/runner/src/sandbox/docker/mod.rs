@@ -66,13 +66,18 @@ impl Docker {
     pub fn new(settings: DockerSettings) -> Self {
         let engine = Arc::new(Engine::new(settings.socket.clone()));
         let images = Images::new(Arc::clone(&engine), &settings);
-        let kept = Kept::new(settings.sleep_after);
+        let kept = Kept::new(&settings);
         Self(Arc::new(Shared { settings, engine, images, kept }))
     }
 
     /// Its images.
     pub fn images(&self) -> &Images {
         &self.0.images
+    }
+
+    /// Whether a job could begin at once in the container that is kept by this name, or there is none yet.
+    pub fn is_free(&self, name: &str) -> bool {
+        self.0.kept.is_free(name)
     }
 
     /// Removes the containers that are kept, each when its job is done; for a server that ends.

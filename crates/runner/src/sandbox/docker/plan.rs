@@ -8,7 +8,7 @@ use legwork_agents::Launch;
 use legwork_model::WorkspaceMount;
 
 use super::{DockerError, SeccompProfile};
-use crate::sandbox::repository::Repository;
+use crate::sandbox::repository::{Repository, is_really_in};
 use crate::sandbox::{Confinement, Resources};
 
 /// A container, before there is one.
@@ -17,6 +17,8 @@ pub(super) struct Plan {
     pub(super) image: String,
     pub(super) user: User,
     pub(super) mounts: Vec<Mounted>,
+    /// Where more is mounted later.
+    pub(super) mount_point: Option<String>,
     pub(super) directory: String,
     pub(super) argv: Vec<String>,
     pub(super) env: Vec<String>,
@@ -143,12 +145,6 @@ pub(super) fn guards(
         Ok(Mounted { source: path.clone(), target: path, read_only })
     };
     guards.into_iter().map(mounted).collect()
-}
-
-/// Whether no link leads there from `outer`.
-fn is_really_in(inner: &Path, outer: &Path) -> bool {
-    let (Ok(real), Ok(rest)) = (std::fs::canonicalize(outer), inner.strip_prefix(outer)) else { return false };
-    std::fs::canonicalize(inner).is_ok_and(|inner| inner == real.join(rest))
 }
 
 /// Where the engine, the system, and other services of the machine are spoken to.

@@ -56,6 +56,7 @@ impl Prepared {
             image,
             user,
             mounts,
+            mount_point: None,
             directory: directory.to_string_lossy().into_owned(),
             argv,
             env,

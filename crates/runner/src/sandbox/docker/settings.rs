@@ -22,7 +22,9 @@ pub struct DockerSettings {
     pub network: String,
     /// The network of a setup script; the engine's own choice where absent.
     pub build_network: Option<String>,
-    /// Where the copies of workspaces are that are gone with their container. The engine has to see it by the same path.
+    /// Where each run has a directory of its own. The engine has to see it by the same path, and the next one, too.
+    pub runs: PathBuf,
+    /// Where the copies of workspaces are that are gone with their container.
     pub copies: PathBuf,
     /// What `/tmp` of a container may hold.
     pub tmp_bytes: u64,
@@ -39,8 +41,8 @@ pub struct DockerSettings {
 }
 
 impl DockerSettings {
-    /// The defaults, for a node that keeps copies in `copies`.
-    pub fn new(node: impl Into<String>, copies: impl Into<PathBuf>) -> Self {
+    /// The defaults, for a node that has the directories of its runs in `runs`, and copies of workspaces in `copies`.
+    pub fn new(node: impl Into<String>, runs: impl Into<PathBuf>, copies: impl Into<PathBuf>) -> Self {
         Self {
             socket: "/var/run/docker.sock".into(),
             node: node.into(),
@@ -48,6 +50,7 @@ impl DockerSettings {
             user: 10_001,
             network: "host".into(),
             build_network: None,
+            runs: runs.into(),
             copies: copies.into(),
             tmp_bytes: 512 << 20,
             seccomp_profile: None,

@@ -12,9 +12,9 @@ use super::{Docker, DockerError};
 use crate::cookie::Cookie;
 
 impl Docker {
-    /// Removes the containers of this node whose run is not among `live` or should long be over, and those that were
-    /// kept by an earlier server and have none; and copies of workspaces that nobody has. Says which runs and kept containers they
-    /// were of. What another node made stays.
+    /// Removes the containers of this node that this server does not have and whose run is not among `live`, and those whose run
+    /// should long be over; and copies of workspaces that nobody has. Says which runs and kept containers they were of. What
+    /// another node made stays.
     ///
     /// # Errors
     /// Where the engine does not answer. What could be removed by then is.
@@ -42,13 +42,13 @@ impl Docker {
 
     fn is_left(&self, container: &ContainerSummary, live: &[Cookie]) -> bool {
         let label = |name: &str| label(container, name);
-        if label(labels::KEEP).is_some() {
-            let id = container.id.as_deref().unwrap_or_default();
-            return !self.0.kept.has(id, label(labels::SERVER)) && !is_named_after(container, live);
-        }
-        let lives = label(labels::RUN).is_some_and(|run| live.iter().any(|cookie| cookie.as_str() == run));
+        let is_ours = container.id.as_deref().is_some_and(|id| self.0.engine.has(id));
+        let lives = match label(labels::KEEP) {
+            Some(_) => is_named_after(container, live),
+            None => label(labels::RUN).is_some_and(|run| live.iter().any(|cookie| cookie.as_str() == run)),
+        };
         let until = label(labels::UNTIL).and_then(|until| until.parse().ok()).unwrap_or(i64::MAX);
-        !lives || until < self.0.settings.clock.now().as_millis()
+        !(is_ours || lives) || until < self.0.settings.clock.now().as_millis()
     }
 
     fn remove_copies(&self, live: &[Cookie]) {

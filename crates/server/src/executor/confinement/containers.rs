@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 
 use crate::config::DockerSettings as Settings;
 use crate::executor::Executor;
+use crate::executor::survival::marks;
 use crate::store::StoreError;
 
 /// Lines that an image has to say at once.
@@ -24,7 +25,7 @@ pub fn docker(settings: &Settings, node: &str, data_dir: &Path) -> Docker {
         user: settings.user,
         seccomp_profile: settings.seccomp_profile.clone(),
         sleep_after: settings.sleep_after,
-        ..DockerSettings::new(node, data_dir.join("copies"))
+        ..DockerSettings::new(node, data_dir.join("runs"), data_dir.join("copies"))
     })
 }
 
@@ -71,9 +72,6 @@ impl Executor {
     /// The marks of the runs that this node has.
     async fn cookies(&self) -> Result<Vec<Cookie>, StoreError> {
         let held = self.store.held_by(&self.node).await?;
-        let cookie = |lease: crate::store::append::Lease| {
-            Cookie::new(&self.node, lease.id, u64::try_from(lease.fence).unwrap_or(0))
-        };
-        Ok(held.into_iter().map(|held| cookie(held.lease)).collect())
+        Ok(held.into_iter().flat_map(|held| marks(&self.node, held.lease, held.home)).collect())
     }
 }

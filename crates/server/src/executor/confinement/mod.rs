@@ -77,11 +77,13 @@ impl Executor {
     }
 }
 
-/// What is kept under one name by two callers is two containers.
 fn container_of(container: Container, owner: &str) -> Container {
-    let keep = container.keep.map(|name| {
-        let owner = hex(&Sha256::digest(owner.as_bytes())[..6]);
-        format!("{owner}-{name}")
-    });
-    Container { keep, ..container }
+    Container { keep: kept_by(&container, owner), ..container }
+}
+
+/// The name by which a container is kept: what two callers keep under one name is two containers.
+pub(super) fn kept_by(container: &Container, owner: &str) -> Option<String> {
+    let name = container.keep.as_ref()?;
+    let owner = hex(&Sha256::digest(owner.as_bytes())[..6]);
+    Some(format!("{owner}-{name}"))
 }

@@ -8,4 +8,4 @@ pub use take_up::Survivors;
 
 pub(super) use history::split;
 pub(super) use memo::Memo;
-pub(super) use take_up::Resuming;
+pub(super) use take_up::{Resuming, marks};

@@ -9,6 +9,7 @@ use legwork_runner::{Cookie, Resumed, Resumption, Survivor, TakenUp};
 use super::{Memo, split};
 use crate::executor::prepared::Prepared;
 use crate::executor::{Executor, execute};
+use crate::store::append::Lease;
 use crate::store::{ExecutionRecord, RecordedEvent, StoreError};
 
 /// Events of one read.
@@ -29,13 +30,17 @@ pub(in crate::executor) struct Resuming {
     pub(in crate::executor) notes: Vec<Note>,
 }
 
+/// The marks that the processes of a run may have: its own, or that of its directories, where its program was started ahead of
+/// its job.
+pub(in crate::executor) fn marks(node: &str, lease: Lease, home: ExecutionId) -> [Cookie; 2] {
+    [Cookie::new(node, lease.id, u64::try_from(lease.fence).unwrap_or(0)), Cookie::new(node, home, 0)]
+}
+
 impl Survivors {
     /// Takes up the run of an execution, if it went on.
     pub async fn take_up(&mut self, node: &str, record: &ExecutionRecord) -> Option<TakenUp> {
-        let fence = u64::try_from(record.fence).unwrap_or(0);
-        // A program that was started ahead of its job has the mark of its directories.
-        let marks = [Cookie::new(node, record.id, fence), Cookie::new(node, record.home, 0)];
-        let survivor = marks.iter().find_map(|mark| self.0.remove(mark))?;
+        let lease = Lease { id: record.id, fence: record.fence };
+        let survivor = marks(node, lease, record.home).iter().find_map(|mark| self.0.remove(mark))?;
         let taken = survivor.take_up().await;
         let taken =
             taken.inspect_err(|error| tracing::warn!(%error, execution = %record.id, "a run can't be taken up"));

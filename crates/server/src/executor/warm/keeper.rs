@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use legwork_model::{Clock, FailureReason, Ids, Limits, SystemClock, Verdict};
 use legwork_runner::{Attempt, Cookie, RunDirs, Survival};
+use tokio::time::timeout;
 
 use super::{Kept, Profile, WarmPool};
 use crate::executor::Executor;
@@ -15,6 +16,8 @@ use crate::lifecycle::{Phase, Stage};
 const LOOK: Duration = Duration::from_secs(5);
 /// How long a program may take to be ready.
 const START_SECONDS: u64 = 20;
+/// The same with a container that it needs.
+const START: Duration = Duration::from_secs(2 * START_SECONDS);
 /// What is ready sooner is not worth to be kept.
 const WORTH: Duration = Duration::from_millis(100);
 /// How long a job that runs is given precedence.
@@ -48,7 +51,7 @@ pub async fn keep(executor: Arc<Executor>, phase: Phase) {
 impl WarmPool {
     /// A profile for which one more program should wait.
     fn wanted(&self) -> Option<Profile> {
-        let (now, age) = (Instant::now(), self.max_age());
+        let now = Instant::now();
         let most = usize::try_from(self.settings.most).unwrap_or(usize::MAX);
         let mut shelves = self.lock();
         let all: usize = shelves.values().map(|shelf| shelf.kept.len()).sum();
@@ -59,7 +62,10 @@ impl WarmPool {
             if shelf.useless_until.is_some_and(|until| now < until) {
                 return None;
             }
-            let lacking = shelf.demand.peak(now, age).saturating_sub(shelf.kept.len());
+            let peak = shelf.demand.peak(now, self.memory_of(profile));
+            // In a container that is kept there is room for one.
+            let wanted = if profile.kept_by().is_some() { peak.min(1) } else { peak };
+            let lacking = wanted.saturating_sub(shelf.kept.len());
             (lacking > 0).then(|| (lacking, profile.clone()))
         };
         let (_, profile) = shelves.iter_mut().filter_map(lacks).max_by_key(|(lacking, _)| *lacking)?;
@@ -73,21 +79,29 @@ impl WarmPool {
     }
 
     fn give_up(&self, profile: &Profile) {
+        self.put_off(profile, self.max_age());
+    }
+
+    /// Starts nothing for this profile for a while.
+    fn put_off(&self, profile: &Profile, by: Duration) {
         if let Some(shelf) = self.lock().get_mut(profile) {
-            shelf.useless_until = Some(Instant::now() + self.max_age());
+            shelf.useless_until = Some(Instant::now() + by);
         }
     }
 
-    /// Ends what waits for too long, and forgets what nobody asks for any more.
+    /// Ends what waits for too long, and forgets what nobody asks for any more. What waits in a container that is kept ends
+    /// with that.
     async fn end_old(&self) {
         let (now, age) = (Instant::now(), self.max_age());
         let mut old = Vec::new();
-        self.lock().retain(|_, shelf| {
-            let peak = shelf.demand.peak(now, age);
-            let aged = |kept: &mut Kept| now.duration_since(kept.since) > age || !kept.waiting.is_alive();
-            old.extend(shelf.kept.extract_if(.., aged));
-            let surplus = shelf.kept.len().saturating_sub(peak);
-            old.extend(shelf.kept.drain(..surplus));
+        self.lock().retain(|profile, shelf| {
+            let peak = shelf.demand.peak(now, self.memory_of(profile));
+            old.extend(shelf.kept.extract_if(.., |kept| !kept.waiting.is_alive()));
+            if profile.kept_by().is_none() {
+                old.extend(shelf.kept.extract_if(.., |kept| now.duration_since(kept.since) > age));
+                let surplus = shelf.kept.len().saturating_sub(peak);
+                old.extend(shelf.kept.drain(..surplus));
+            }
             peak > 0 || !shelf.kept.is_empty() || shelf.useless_until.is_some_and(|until| now < until)
         });
         end(old).await;
@@ -131,13 +145,20 @@ impl Executor {
     }
 
     async fn keep_one(&self, profile: Profile) {
+        let has_place = || profile.kept_by().is_none_or(|name| self.docker.is_free(&name));
+        if !has_place() {
+            return self.warm.put_off(&profile, LOOK);
+        }
         let begun = Instant::now();
-        match self.start_ahead(&profile).await {
+        let late = |_| Err(Verdict::failed(FailureReason::StartTimeout, "It was not ready in time."));
+        match timeout(START, self.start_ahead(&profile)).await.unwrap_or_else(late) {
             Ok(kept) if begun.elapsed() < WORTH => {
                 self.warm.give_up(&profile);
                 end(vec![kept]).await;
             }
             Ok(kept) => self.warm.put(&profile, kept),
+            // It was in the way of a job.
+            Err(_) if !has_place() => self.warm.put_off(&profile, LOOK),
             Err(verdict) => {
                 tracing::warn!(agent = profile.agent(), ?verdict, "a program could not be started ahead of its job");
                 self.warm.give_up(&profile);
@@ -155,7 +176,7 @@ impl Executor {
         let id = Ids::from_system().execution(SystemClock.now());
         let dirs = RunDirs::create_ahead(&self.runs, id).map_err(failed)?;
         let setup = profile.setup(&dirs, || Some(self.models.as_ref()?.token_ahead(id)));
-        let confined = match self.confine(agent, profile.task(), &setup, &dirs, "", None).await {
+        let confined = match self.confine(agent, profile.task(), &setup, &dirs, profile.owner(), None).await {
             Ok(confined) => confined,
             Err(verdict) => {
                 remove(&dirs);

@@ -29,6 +29,8 @@ pub struct WarmPool {
     shelves: Arc<Mutex<HashMap<Profile, Shelf>>>,
     wake: Arc<Notify>,
     settings: WarmSettings,
+    /// How long a container that is kept for further jobs waits for one.
+    sleep_after: Duration,
 }
 
 /// A program that waits, and its directories.
@@ -51,9 +53,9 @@ struct Shelf {
 }
 
 impl WarmPool {
-    /// A pool in which nothing waits yet.
-    pub fn new(settings: WarmSettings) -> Self {
-        Self { shelves: Arc::default(), wake: Arc::default(), settings }
+    /// A pool in which nothing waits yet. What waits in a container ends with that, which is `sleep_after` its last job.
+    pub fn new(settings: WarmSettings, sleep_after: Duration) -> Self {
+        Self { shelves: Arc::default(), wake: Arc::default(), settings, sleep_after }
     }
 
     /// Whether anything is kept at all.
@@ -88,6 +90,12 @@ impl WarmPool {
 
     fn max_age(&self) -> Duration {
         Duration::from_secs(self.settings.max_age_seconds)
+    }
+
+    /// How long it is remembered that jobs of a profile came.
+    fn memory_of(&self, profile: &Profile) -> Duration {
+        let age = self.max_age();
+        if profile.kept_by().is_some() { age.min(self.sleep_after) } else { age }
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Profile, Shelf>> {

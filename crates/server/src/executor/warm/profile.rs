@@ -10,6 +10,7 @@ use legwork_runner::RunDirs;
 use sha2::{Digest, Sha256};
 
 use crate::app::hex;
+use crate::executor::confinement::kept_by;
 
 /// Everything that a program, and the other end of its dialogue, must know when it starts: its version, arguments, configuration,
 /// permissions, and the operator's credential. Prompt, variables and a credential of the job's own come later.
@@ -17,6 +18,8 @@ use crate::app::hex;
 pub(in crate::executor) struct Profile {
     agent: String,
     task: Task,
+    /// Whose jobs they are, which matters to containers that are kept.
+    owner: String,
     setup: Setup,
     /// Whether its program shows a token of its own, in the place of a credential.
     shows_own_token: bool,
@@ -35,13 +38,18 @@ pub(in crate::executor) enum Pays {
 }
 
 impl Profile {
-    /// The profile of a job; `None` where a program that waits can't do it. `pays` tells whose the credential of `setup` is.
-    pub(in crate::executor) fn of(agent: &dyn Agent, task: &Task, setup: &Setup, pays: Pays) -> Option<Self> {
+    /// The profile of a job of `owner`; `None` where a program that waits can't do it. `pays` tells whose the credential of `setup`
+    /// is.
+    pub(in crate::executor) fn of(
+        agent: &dyn Agent,
+        task: &Task,
+        owner: &str,
+        setup: &Setup,
+        pays: Pays,
+    ) -> Option<Self> {
         let placed = task.workspace.is_some() || task.repository.is_some() || task.resume_session.is_some();
         let has_late = !task.env.is_empty() && !agent.takes_variables_late();
-        // The name by which a container is kept means another one for each caller.
-        let is_kept = task.sandbox.container.as_ref().is_some_and(|container| container.keep.is_some());
-        if is_kept || placed || has_late || !agent.capabilities().warm {
+        if placed || has_late || !agent.capabilities().warm {
             return None;
         }
         let shows_own_token = pays == Pays::Proxy;
@@ -75,20 +83,26 @@ impl Profile {
         let setup =
             Setup { workspace: nowhere.clone(), home: nowhere.clone(), tmp: nowhere, credential, ..setup.clone() };
         let (launch, _) = agent.waiting(&task, &setup)?;
-        let file = std::fs::metadata(&launch.program).ok()?;
+        // In a container it is a program of the image, which is part of the task.
+        let file = std::fs::metadata(&launch.program).ok();
+        let file = file.map(|file| (file.ino(), file.size(), file.mtime()));
         let mut hash = Sha256::new();
-        let program = format!("{:?} {} {} {}", launch.program, file.ino(), file.size(), file.mtime());
+        let program = format!("{:?} {file:?}", launch.program);
         hash.update(format!("{} {program} {:?} {:?}", agent.name(), launch.args, launch.env));
         hash.update(format!("{:?} {:?} {}", setup.base_url, setup.permission_mode, setup.max_retries));
         // Not all of it is in the launch: who decides about its tools is at the other end, and some is told with the job. How
         // long a program stays for further messages is not.
         let told = Task { session_idle_seconds: None, ..task.clone() };
         hash.update(serde_json::to_vec(&(told, &setup.mcp_servers)).ok()?);
+        // The name by which a container is kept means another one for each caller.
+        let is_kept = task.sandbox.container.as_ref().is_some_and(|container| container.keep.is_some());
+        let owner = if is_kept { owner.to_owned() } else { String::new() };
+        hash.update(format!("{owner:?}"));
         for placed in &launch.files {
             hash.update(format!("{:?} {}", placed.path, placed.contents));
         }
         hash.update(&launch.stdin.bytes);
-        Some(Self { agent: agent.name().to_owned(), task, setup, shows_own_token, key: hex(&hash.finalize()) })
+        Some(Self { agent: agent.name().to_owned(), task, owner, setup, shows_own_token, key: hex(&hash.finalize()) })
     }
 
     /// The agent.
@@ -99,6 +113,16 @@ impl Profile {
     /// What its program is started for.
     pub(super) fn task(&self) -> &Task {
         &self.task
+    }
+
+    /// Whose jobs they are; nobody's, where that makes no difference.
+    pub(super) fn owner(&self) -> &str {
+        &self.owner
+    }
+
+    /// The name by which the container is kept that its program waits in, if there is one.
+    pub(super) fn kept_by(&self) -> Option<String> {
+        kept_by(self.task.sandbox.container.as_ref()?, &self.owner)
     }
 
     /// The same as a setup with real directories. `token` makes what the program shows, where it needs a token of its own.
@@ -130,7 +154,7 @@ impl std::hash::Hash for Profile {
 mod tests {
     use legwork_agents::find_agent;
     use legwork_model::{Clock as _, ExecutionId, Ids, SystemClock};
-    use legwork_model::{PermissionAction, PermissionPolicy};
+    use legwork_model::{Container, PermissionAction, PermissionPolicy, Sandbox};
 
     use super::*;
 
@@ -154,7 +178,7 @@ mod tests {
     }
 
     fn profile(name: &str, task: &Task, key: &str, pays: Pays) -> Option<Profile> {
-        Profile::of(agent(name), task, &setup(key), pays)
+        Profile::of(agent(name), task, "", &setup(key), pays)
     }
 
     #[test]
@@ -191,7 +215,7 @@ mod tests {
             let waits = |mode: &str, idle| {
                 let task = Task { session_idle_seconds: idle, ..Task::default() };
                 let setup = Setup { permission_mode: Some(mode.into()), ..setup("k") };
-                Profile::of(agent(name), &task, &setup, Pays::Proxy).is_some()
+                Profile::of(agent(name), &task, "", &setup, Pays::Proxy).is_some()
             };
             let modes = ["acceptEdits", "bypassPermissions"];
             assert_eq!(
@@ -220,9 +244,21 @@ mod tests {
     }
 
     #[test]
+    fn only_in_kept_containers_it_matters_whose_job_it_is() {
+        let container = Container { keep: Some("project".into()), ..Container::default() };
+        let kept = Task { sandbox: Sandbox { container: Some(container), ..Sandbox::default() }, ..Task::default() };
+        let key = |task: &Task, owner| {
+            let profile = Profile::of(agent("claude-code"), task, owner, &setup("k"), Pays::Proxy);
+            profile.expect("it can wait").key
+        };
+        assert_eq!(key(&Task::default(), "one"), key(&Task::default(), "other"));
+        assert_ne!(key(&kept, "one"), key(&kept, "other"));
+    }
+
+    #[test]
     fn a_credential_of_another_kind_is_given_another_way() {
         let bearer = Setup { credential: Some(Credential::BearerToken("b".into())), ..setup("k") };
-        let bearer = Profile::of(agent("copilot"), &Task::default(), &bearer, Pays::Proxy).expect("it can wait");
+        let bearer = Profile::of(agent("copilot"), &Task::default(), "", &bearer, Pays::Proxy).expect("it can wait");
         let key = profile("copilot", &Task::default(), "k", Pays::Proxy).expect("it can wait");
         assert_ne!(key.key, bearer.key);
     }

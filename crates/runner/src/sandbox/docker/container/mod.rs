@@ -54,6 +54,7 @@ pub(super) struct Inside {
 
 impl Room {
     pub(super) fn new(known: Known, id: String, user: User, belongings: Belongings) -> Self {
+        known.held.add(&id);
         Self(Arc::new(Inside {
             known,
             id,
@@ -70,6 +71,7 @@ impl Room {
     /// It is not removed with this: it is the next server's.
     pub(super) fn leave(&self) {
         self.0.removed.store(true, Ordering::Relaxed);
+        self.0.known.held.remove(&self.0.id);
     }
 }
 
@@ -135,6 +137,7 @@ impl Inside {
             }
             pauses.next(deadline).await;
         }
+        self.known.held.remove(&self.id);
         let inside = Arc::clone(self);
         let _ = tokio::task::spawn_blocking(move || inside.put_back()).await;
     }

@@ -8,7 +8,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::job::Shared;
-use super::{Turn, leave};
+use super::{Turn, directories, leave, put_away};
 
 /// How long what was killed may take to be gone, and what it left to be removed.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -35,6 +35,7 @@ impl Shared {
         let emptied = if was_killed { self.inside.stopped().await } else { self.emptied(grace).await };
         let code = self.code().await.map_err(|error| error.to_string());
         let failure = self.inside.failure_of(code.transpose(), &self.sought).await;
+        let emptied = emptied && self.taken_out(&turn).await;
         let stays = emptied && !was_killed && failure.as_ref().is_none_or(|failure| is_as_it_was(failure.reason));
         if let Some(failure) = failure {
             let _ = self.failure.set(failure);
@@ -46,6 +47,17 @@ impl Shared {
         let put_back = move || shared.belongings.lock().unwrap_or_else(PoisonError::into_inner).put_back();
         let _ = spawn_blocking(put_back).await;
         leave(turn, self.sleep_after);
+    }
+
+    /// Whether the directories of the job are out of its container.
+    async fn taken_out(&self, turn: &Turn) -> bool {
+        let Some(mount_point) = turn.as_ref().and_then(|holder| holder.mount_point.clone()) else { return true };
+        let Ok(Some(pid)) = self.inside.pid().await else { return false };
+        let taken_out = directories::take_out(pid, mount_point).await;
+        if let Err(error) = &taken_out {
+            tracing::warn!(%error, "the directories of a job can't be taken out of its container, which is removed");
+        }
+        taken_out.is_ok()
     }
 
     async fn emptied(&self, grace: Duration) -> bool {
@@ -61,10 +73,4 @@ impl Shared {
 /// A program that is missing is not there for the next job either, and processes that were refused left nothing behind.
 const fn is_as_it_was(reason: FailureReason) -> bool {
     matches!(reason, FailureReason::SpawnFailed | FailureReason::PidsLimit)
-}
-
-async fn put_away(turn: &mut Turn) {
-    if let Some(holder) = turn.take() {
-        holder.room.0.remove().await;
-    }
 }

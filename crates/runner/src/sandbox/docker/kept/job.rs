@@ -11,7 +11,7 @@ use legwork_model::{Exit, Failure};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::Turn;
+use super::{Place, Turn};
 use crate::pause::Pauses;
 use crate::sandbox::docker::belongings::Belongings;
 use crate::sandbox::docker::container::{Inside, Sought, exit_of};
@@ -44,6 +44,7 @@ pub(super) enum End {
 pub(super) struct Shared {
     pub(super) inside: Arc<Inside>,
     pub(super) turn: Mutex<Option<Turn>>,
+    pub(super) place: Arc<Place>,
     pub(super) belongings: Mutex<Belongings>,
     pub(super) exec: String,
     pub(super) sought: Sought,
@@ -81,7 +82,7 @@ impl Shared {
     /// The container is not removed with this: it is the next server's.
     fn leave(&self) {
         let turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(holder) = turn.as_deref().and_then(Option::as_ref) {
+        if let Some(holder) = turn.as_ref().and_then(|turn| turn.as_ref()) {
             holder.room.leave();
         }
     }
@@ -124,6 +125,11 @@ impl Process for Job {
 
     fn limit_reached(&self) -> Option<Failure> {
         self.shared.failure.get().cloned()
+    }
+
+    fn is_in_the_way(&self) -> BoxFuture<'static, ()> {
+        let place = Arc::clone(&self.shared.place);
+        async move { place.is_wanted().await }.boxed()
     }
 
     fn keep(&self, keep: Keep) {

@@ -1,10 +1,15 @@
 //! Containers that are kept between jobs, by name. A shell that only waits is the first process; each job is a process
-//! beside it, with its own input, output and environment, and alone: the next one waits for its end.
+//! beside it, with its own input, output and environment, and alone: the next one waits for its end. A program that was
+//! started ahead of its job, and has none yet, gives way to it. The directories of the
+//! job come and go with it, where this process is root on the engine's own machine; else whoever has other directories gets
+//! another container.
 //!
 //! What a job leaves in its home and its workspace stays, as elsewhere. What it leaves in `/tmp`, `/run` and `/dev/shm` is
 //! removed, and so are its processes; where that can't be done the container is not kept. Where the root can be written,
 //! what a job changes there is there for the next: that is what such a container is kept for.
 
+mod directories;
+mod place;
 mod start;
 
 mod job;
@@ -14,21 +19,22 @@ mod ending;
 
 mod again;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
+use std::io;
 use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bollard::models::ContainerCreateBody;
 use bollard::query_parameters::RenameContainerOptionsBuilder;
-use legwork_model::Ids;
 use sha2::{Digest, Sha256};
-use tokio::sync::OwnedMutexGuard;
 use tokio::time::sleep;
 
+use place::{Place, Turn};
 pub(super) use program::Whereabouts;
 
-use super::DockerError;
 use super::belongings::Belongings;
 use super::body::{Main, body};
 use super::container::{Room, create};
@@ -36,8 +42,9 @@ use super::engine::Known;
 use super::error::words;
 use super::images::Images;
 use super::labels;
-use super::plan::Mounted;
+use super::plan::{Mounted, Plan};
 use super::prepared::Prepared;
+use super::{DockerError, DockerSettings};
 use crate::sandbox::Running;
 use crate::starter::Starter;
 
@@ -45,16 +52,12 @@ use crate::starter::Starter;
 #[derive(Debug)]
 pub(super) struct Kept {
     sleep_after: Duration,
-    /// Tells them from those of an earlier server of this node.
-    server: String,
-    /// Those of an earlier server that are this one's now.
-    taken_over: Mutex<BTreeSet<String>>,
-    places: Mutex<BTreeMap<String, Place>>,
+    /// Below it are the directories that come and go with jobs.
+    runs: PathBuf,
+    /// Whether they can, as far as is known.
+    can_bring_in: AtomicBool,
+    places: Mutex<BTreeMap<String, Arc<Place>>>,
 }
-
-/// Where the container of one name is, if there is one; whoever has the lock works in it.
-type Place = Arc<tokio::sync::Mutex<Option<Holder>>>;
-type Turn = OwnedMutexGuard<Option<Holder>>;
 
 /// A container that is kept.
 #[derive(Debug)]
@@ -62,13 +65,20 @@ struct Holder {
     room: Room,
     /// What it was made of, to the last word, as a hash.
     shape: String,
-    jobs: u64,
+    /// Where the directories of jobs come and go; none where those of the first are all that it has.
+    mount_point: Option<PathBuf>,
+    /// How many turns in it are over.
+    turns: u64,
 }
 
 impl Kept {
-    pub(super) fn new(sleep_after: Duration) -> Self {
-        let server = Ids::from_system().secret().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        Self { sleep_after, server, taken_over: Mutex::default(), places: Mutex::default() }
+    pub(super) fn new(settings: &DockerSettings) -> Self {
+        Self {
+            sleep_after: settings.sleep_after,
+            runs: settings.runs.clone(),
+            can_bring_in: AtomicBool::new(rustix::process::geteuid().is_root()),
+            places: Mutex::default(),
+        }
     }
 
     /// Runs a job in the container of this name, once it is the job's turn.
@@ -83,20 +93,29 @@ impl Kept {
         if name.is_empty() || name.len() > 200 || name.contains(char::is_control) {
             return Err(DockerError::Refused("such a name to be kept by".to_owned()));
         }
-        let mut turn = self.place(name).lock_owned().await;
+        let mut turn = self.place(name).turn().await;
         self.settle(&mut turn, known, images, name, &mut prepared).await?;
         // Not before it is its turn: the former job may have the same directories.
-        let belongings = prepared.belongings().await?;
-        start::start(turn, prepared, belongings, self.sleep_after, starter).await
+        match prepared.belongings().await {
+            Ok(belongings) => start::start(turn, prepared, belongings, self.sleep_after, starter).await,
+            Err(error) => {
+                put_away(&mut turn).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Whether a job could begin in the container of this name at once.
+    pub(super) fn is_free(&self, name: &str) -> bool {
+        let places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        places.get(name).is_none_or(|place| place.is_free())
     }
 
     /// Removes all of them, each when its job is done.
     pub(super) async fn put_away(&self) {
         let places = std::mem::take(&mut *self.places.lock().unwrap_or_else(PoisonError::into_inner));
         for place in places.into_values() {
-            if let Some(holder) = place.lock().await.take() {
-                holder.room.0.remove().await;
-            }
+            put_away(&mut place.turn().await).await;
         }
     }
 
@@ -111,43 +130,55 @@ impl Kept {
     ) -> Result<(), DockerError> {
         // Not before it is its turn: the former job may have made a repository.
         prepared.guard()?;
-        let wanted = body(&prepared.plan, Main::Holder, HashMap::new(), known.is_podman);
-        let shape = shape_of(&wanted, &prepared.plan.mounts);
-        if let Some(holder) = turn.as_mut() {
+        if self.can_bring_in.load(Ordering::Relaxed) {
+            let (plan, brought) = parted(&prepared.plan, &self.runs);
+            self.hold(turn, known, images, name, prepared, &plan).await?;
+            let Err(error) = bring_in(turn, brought).await else { return Ok(()) };
+            tracing::warn!(%error, "directories can't be brought into a container that runs, so one is made that has them");
+            if matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::Unsupported) {
+                self.can_bring_in.store(false, Ordering::Relaxed);
+            }
+            put_away(turn).await;
+        }
+        let plan = prepared.plan.clone();
+        self.hold(turn, known, images, name, prepared, &plan).await
+    }
+
+    /// Sees to it that there is a container of this plan.
+    async fn hold(
+        &self,
+        turn: &mut Turn,
+        known: &Known,
+        images: &Images,
+        name: &str,
+        prepared: &Prepared,
+        plan: &Plan,
+    ) -> Result<(), DockerError> {
+        let wanted = body(plan, Main::Holder, HashMap::new(), known.is_podman);
+        let shape = shape_of(&wanted, &plan.mounts);
+        if let Some(holder) = turn.as_ref() {
             if holder.shape == shape && holder.is_ready_for(&prepared.name).await {
-                holder.jobs += 1;
                 return Ok(());
             }
-            holder.room.0.remove().await;
-            **turn = None;
+            put_away(turn).await;
         }
-        let labels = self.labels(name, &shape, std::mem::take(&mut prepared.labels));
-        let body = body(&prepared.plan, Main::Holder, labels, known.is_podman);
+        let labels = kept_labels(name, &shape, prepared.labels.clone());
+        let body = body(plan, Main::Holder, labels, known.is_podman);
         let id = create(known, images, &prepared.name, &body).await?;
-        let room = Room::new(known.clone(), id, prepared.plan.user, Belongings::default());
+        let room = Room::new(known.clone(), id, plan.user, Belongings::default());
         if let Err(error) = known.docker.start_container(&room.0.id, None).await {
             room.0.remove().await;
             return Err(DockerError::Engine(words(&error)));
         }
-        **turn = Some(Holder { room, shape, jobs: 1 });
+        let mount_point = plan.mount_point.clone().map(PathBuf::from);
+        **turn = Some(Holder { room, shape, mount_point, turns: 0 });
         Ok(())
     }
 
-    /// It outlives the run that it was made for.
-    fn labels(&self, name: &str, shape: &str, mut labels: HashMap<String, String>) -> HashMap<String, String> {
-        labels.remove(labels::RUN);
-        labels.remove(labels::UNTIL);
-        labels.insert(labels::KEEP.to_owned(), name.to_owned());
-        labels.insert(labels::SERVER.to_owned(), self.server.clone());
-        labels.insert(labels::SHAPE.to_owned(), shape.to_owned());
-        labels
-    }
-
     /// Forgets the names that have no container any more.
-    fn place(&self, name: &str) -> Place {
+    fn place(&self, name: &str) -> Arc<Place> {
         let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_empty = |place: &Place| place.try_lock().is_ok_and(|holder| holder.is_none());
-        places.retain(|_, place| Arc::strong_count(place) > 1 || !is_empty(place));
+        places.retain(|_, place| Arc::strong_count(place) > 1 || !place.is_empty());
         Arc::clone(places.entry(name.to_owned()).or_default())
     }
 }
@@ -160,6 +191,38 @@ impl Holder {
         matches!(inside.pid().await, Ok(Some(_)))
             && inside.known.docker.rename_container(&inside.id, options).await.is_ok()
     }
+}
+
+/// It outlives the run that it was made for.
+fn kept_labels(name: &str, shape: &str, mut labels: HashMap<String, String>) -> HashMap<String, String> {
+    labels.remove(labels::RUN);
+    labels.remove(labels::UNTIL);
+    labels.insert(labels::KEEP.to_owned(), name.to_owned());
+    labels.insert(labels::SHAPE.to_owned(), shape.to_owned());
+    labels
+}
+
+/// Removes it.
+async fn put_away(turn: &mut Turn) {
+    if let Some(holder) = turn.take() {
+        holder.room.0.remove().await;
+    }
+}
+
+/// What a container is that has the directories of its jobs brought in, and those of this job. Its own are those that are not
+/// below `runs`.
+fn parted(plan: &Plan, runs: &Path) -> (Plan, Vec<Mounted>) {
+    let comes = |mounted: &Mounted| Path::new(&mounted.target).starts_with(runs);
+    let (brought, mounts) = plan.mounts.iter().cloned().partition(comes);
+    (Plan { mounts, mount_point: runs.to_str().map(str::to_owned), ..plan.clone() }, brought)
+}
+
+async fn bring_in(turn: &Turn, mounts: Vec<Mounted>) -> io::Result<()> {
+    let gone = || io::Error::other("the container is gone");
+    let holder = turn.as_ref().ok_or_else(gone)?;
+    let pid = holder.room.0.pid().await.map_err(io::Error::other)?.ok_or_else(gone)?;
+    let Some(mount_point) = &holder.mount_point else { return Ok(()) };
+    directories::bring_in(pid, mount_point.clone(), mounts).await
 }
 
 /// All that makes a container another one.
@@ -179,16 +242,17 @@ fn identities(mounts: &[Mounted]) -> String {
     mounts.iter().map(identity).collect()
 }
 
-/// Lets the next one in; a container that nobody wants for a while is put away.
-fn leave(turn: Turn, sleep_after: Duration) {
-    let Some(jobs) = turn.as_ref().map(|holder| holder.jobs) else { return };
-    let place = Arc::clone(OwnedMutexGuard::mutex(&turn));
+/// Lets the next one in; a container in which nothing was done for a while is put away, also where a program waits in it.
+fn leave(mut turn: Turn, sleep_after: Duration) {
+    let Some(holder) = turn.as_mut() else { return };
+    holder.turns += 1;
+    let (turns, place) = (holder.turns, Arc::clone(&turn.place));
     drop(turn);
     tokio::spawn(async move {
         sleep(sleep_after).await;
-        let mut turn = place.lock().await;
-        if let Some(holder) = turn.take_if(|holder| holder.jobs == jobs) {
-            holder.room.0.remove().await;
+        let mut turn = place.turn().await;
+        if turn.as_ref().is_some_and(|holder| holder.turns == turns) {
+            put_away(&mut turn).await;
         }
     });
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::job::{End, Job, Shared};
 use super::program::{Program, Whereabouts};
-use super::{Holder, Turn};
+use super::{Holder, Turn, put_away};
 use crate::cookie::Cookie;
 use crate::multiplex::divided;
 use crate::pipes::Source;
@@ -41,9 +41,7 @@ pub(super) async fn start(
     match begin(&turn, &prepared, starter).await {
         Ok(begun) => Ok(running(turn, prepared, belongings, sleep_after, begun)),
         Err(error) => {
-            if let Some(holder) = turn.take() {
-                holder.room.0.remove().await;
-            }
+            put_away(&mut turn).await;
             belongings.put_back();
             Err(error)
         }
@@ -99,6 +97,7 @@ fn running(turn: Turn, prepared: Prepared, belongings: Belongings, sleep_after: 
     }
     let shared = Shared {
         inside,
+        place: Arc::clone(&turn.place),
         turn: Mutex::new(Some(turn)),
         belongings: Mutex::new(belongings),
         exec,
