@@ -37,7 +37,10 @@ pub(crate) async fn measure_door(args: &Args) -> Result<Vec<Row>, BenchError> {
         let [legwork, peer, bare] = take_turns(args, callers, &contenders, &services).await?;
         let what = format!("`POST /execute`, {callers} callers");
         rows.extend(load::rows(&what, "at most 0.5x", [&legwork, &peer]));
-        rows.extend(load::bounds(&format!("{callers} callers, bare worker in the place of Legwork"), [&bare, &peer]));
+        rows.extend(load::bounds(
+            &format!("`POST /execute`, {callers} callers, bare worker instead of Legwork"),
+            [&bare, &peer],
+        ));
     }
     for service in services {
         service.stop().await?;
