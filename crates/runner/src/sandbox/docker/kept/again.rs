@@ -1,6 +1,7 @@
 //! Goes on with a job in a container that an earlier server process kept. What it printed, the supervisor has.
 
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use bollard::models::ContainerInspectResponse;
@@ -33,7 +34,7 @@ impl Kept {
         // Of this job or of those before, nobody knows.
         inside.forget_refusals();
         let mut turn = self.turn_of(&label(labels::KEEP)).await;
-        *turn = Some(Holder { room, shape: label(labels::SHAPE), mount_point, turns: 0 });
+        *turn = Some(Holder { room, shape: label(labels::SHAPE), mount_point });
         let shared = Shared {
             inside,
             place: Arc::clone(&turn.place),
@@ -43,6 +44,7 @@ impl Kept {
             sought: Sought::default(),
             sleep_after: self.sleep_after,
             failure: OnceLock::new(),
+            gave_way: AtomicBool::new(false),
         };
         let process = Box::new(Job { shared: Arc::new(shared), end: End::Held(process), _uplink: uplink });
         let started = Started { process, stdin, stdout, stderr };

@@ -84,10 +84,15 @@ impl Entry {
     }
 }
 
-/// Whether it is the mount point that our containers have, as a process with this number may be another machine's.
+/// Whether it is the mount point that our containers have, as a process with this number may be another machine's, and nothing
+/// was brought in that was not taken out.
 fn check(runs: &Path) -> io::Result<()> {
     let found = statfs(runs)?;
-    if found.f_type == TMPFS && found.f_blocks == 1 { Ok(()) } else { Err(io::ErrorKind::Unsupported.into()) }
+    match (found.f_type, found.f_blocks) {
+        (TMPFS, 1) => Ok(()),
+        (TMPFS, _) => Err(io::Error::other("there are directories of another job")),
+        _ => Err(io::Error::new(io::ErrorKind::Unsupported, "the engine is not on this machine")),
+    }
 }
 
 fn directory(path: &Path) -> rustix::io::Result<OwnedFd> {

@@ -1,5 +1,6 @@
 //! The end of a job: nothing of it is left in its container, or no container is left.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -46,7 +47,7 @@ impl Shared {
         let shared = Arc::clone(&self);
         let put_back = move || shared.belongings.lock().unwrap_or_else(PoisonError::into_inner).put_back();
         let _ = spawn_blocking(put_back).await;
-        leave(turn, self.sleep_after);
+        leave(turn, !self.gave_way.load(Ordering::Relaxed), self.sleep_after);
     }
 
     /// Whether the directories of the job are out of its container.

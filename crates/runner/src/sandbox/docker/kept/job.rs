@@ -1,6 +1,7 @@
 //! One job in a kept container.
 
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -50,6 +51,8 @@ pub(super) struct Shared {
     pub(super) sought: Sought,
     pub(super) sleep_after: Duration,
     pub(super) failure: OnceLock<Failure>,
+    /// Whether it was told that it is in somebody's way; then it ended without a job.
+    pub(super) gave_way: AtomicBool,
 }
 
 impl Shared {
@@ -128,8 +131,12 @@ impl Process for Job {
     }
 
     fn is_in_the_way(&self) -> BoxFuture<'static, ()> {
-        let place = Arc::clone(&self.shared.place);
-        async move { place.is_wanted().await }.boxed()
+        let shared = Arc::clone(&self.shared);
+        let wait = async move {
+            shared.place.is_wanted().await;
+            shared.gave_way.store(true, Ordering::Relaxed);
+        };
+        wait.boxed()
     }
 
     fn keep(&self, keep: Keep) {

@@ -67,8 +67,6 @@ struct Holder {
     shape: String,
     /// Where the directories of jobs come and go; none where those of the first are all that it has.
     mount_point: Option<PathBuf>,
-    /// How many turns in it are over.
-    turns: u64,
 }
 
 impl Kept {
@@ -171,7 +169,7 @@ impl Kept {
             return Err(DockerError::Engine(words(&error)));
         }
         let mount_point = plan.mount_point.clone().map(PathBuf::from);
-        **turn = Some(Holder { room, shape, mount_point, turns: 0 });
+        **turn = Some(Holder { room, shape, mount_point });
         Ok(())
     }
 
@@ -242,16 +240,23 @@ fn identities(mounts: &[Mounted]) -> String {
     mounts.iter().map(identity).collect()
 }
 
-/// Lets the next one in; a container in which nothing was done for a while is put away, also where a program waits in it.
-fn leave(mut turn: Turn, sleep_after: Duration) {
-    let Some(holder) = turn.as_mut() else { return };
-    holder.turns += 1;
-    let (turns, place) = (holder.turns, Arc::clone(&turn.place));
+/// Lets the next one in after a job, or a program that had none; a container in which nothing was done for a while is put away,
+/// also where a program waits in it.
+fn leave(turn: Turn, had_job: bool, sleep_after: Duration) {
+    if turn.is_none() {
+        return;
+    }
+    let place = Arc::clone(&turn.place);
+    let jobs = if had_job { place.job_done() } else { place.jobs() };
     drop(turn);
     tokio::spawn(async move {
         sleep(sleep_after).await;
+        // Where there were others meanwhile, it is not even asked for.
+        if place.jobs() != jobs {
+            return;
+        }
         let mut turn = place.turn().await;
-        if turn.as_ref().is_some_and(|holder| holder.turns == turns) {
+        if place.jobs() == jobs {
             put_away(&mut turn).await;
         }
     });

@@ -2,6 +2,7 @@
 
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::{Mutex, OwnedMutexGuard, watch};
 
@@ -13,6 +14,8 @@ pub(super) struct Place {
     holder: Arc<Mutex<Option<Holder>>>,
     /// How many wait for their turn.
     waiting: watch::Sender<usize>,
+    /// How many jobs are done there.
+    jobs: AtomicU64,
 }
 
 /// The right to work in the container of a place, and to replace it.
@@ -41,6 +44,16 @@ impl Place {
     /// Whether nobody has a turn or waits for one.
     pub(super) fn is_free(&self) -> bool {
         *self.waiting.borrow() == 0 && self.holder.try_lock().is_ok()
+    }
+
+    /// How many jobs are done there.
+    pub(super) fn jobs(&self) -> u64 {
+        self.jobs.load(Ordering::Relaxed)
+    }
+
+    /// One more is. Gives how many that makes.
+    pub(super) fn job_done(&self) -> u64 {
+        self.jobs.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     /// Whether there is no container, and nobody works on that.

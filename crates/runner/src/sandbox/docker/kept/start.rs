@@ -1,5 +1,6 @@
 //! Begins a job in a kept container.
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
@@ -104,6 +105,7 @@ fn running(turn: Turn, prepared: Prepared, belongings: Belongings, sleep_after: 
         sought: Sought { program: prepared.plan.argv.first().cloned(), hint: prepared.install_hint },
         sleep_after,
         failure: OnceLock::new(),
+        gave_way: AtomicBool::new(false),
     };
     let process = Box::new(Job { shared: Arc::new(shared), end, _uplink: prepared.uplink });
     Running { process, stdin, stdout, stderr, bridge: None }
