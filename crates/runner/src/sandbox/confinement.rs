@@ -68,4 +68,7 @@ pub trait Uplink: Debug + Send + Sync {
     /// Serves the sockets, which are in the order of the addresses and do not block, until this is dropped. Called once for
     /// each run that has it, inside a tokio runtime.
     fn serve(&self, listeners: Vec<TcpListener>);
+
+    /// Serves them no longer: the run is over before it began, and somebody else is to listen there.
+    fn stop(&self) {}
 }

@@ -196,6 +196,10 @@ impl Uplink for RunUplink {
         }
         self.lock().guards = guards;
     }
+
+    fn stop(&self) {
+        self.lock().guards.clear();
+    }
 }
 
 const fn loopback(port: u16) -> SocketAddr {

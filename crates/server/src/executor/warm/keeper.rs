@@ -96,14 +96,13 @@ impl WarmPool {
         let mut old = Vec::new();
         self.lock().retain(|profile, shelf| {
             let peak = shelf.demand.peak(now, self.memory_of(profile));
-            old.extend(shelf.kept.extract_if(.., |kept| !kept.waiting.is_alive()));
-            if profile.kept_by().is_none() {
-                old.extend(shelf.kept.extract_if(.., |kept| now.duration_since(kept.since) > age));
-                let surplus = shelf.kept.len().saturating_sub(peak);
-                old.extend(shelf.kept.drain(..surplus));
-            }
+            let aged = |kept: &Kept| !kept.ends_with_container() && now.duration_since(kept.since) > age;
+            old.extend(shelf.kept.extract_if(.., |kept| aged(kept) || !kept.waiting.is_alive()));
+            let surplus = shelf.kept.len().saturating_sub(peak);
+            old.extend(shelf.kept.extract_if(.., |kept| !kept.ends_with_container()).take(surplus));
             peak > 0 || !shelf.kept.is_empty() || shelf.useless_until.is_some_and(|until| now < until)
         });
+        self.count();
         end(old).await;
     }
 

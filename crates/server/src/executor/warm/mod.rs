@@ -12,6 +12,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use legwork_model::SandboxKind;
 use legwork_runner::{RunDirs, Waiting};
 use tokio::sync::Notify;
 
@@ -41,6 +42,14 @@ pub(super) struct Kept {
     /// How it is confined; its job is so, too.
     pub(super) confined: Confined,
     since: Instant,
+}
+
+impl Kept {
+    /// Whether it waits in a container that is kept, which ends it when it is put away.
+    fn ends_with_container(&self) -> bool {
+        let confinement = &self.confined.confinement;
+        confinement.kind == SandboxKind::Docker && confinement.container.keep.is_some()
+    }
 }
 
 /// What waits for the jobs of one profile.

@@ -38,6 +38,7 @@ impl Kept {
         let shared = Shared {
             inside,
             place: Arc::clone(&turn.place),
+            uplink,
             turn: Mutex::new(Some(turn)),
             belongings: Mutex::new(belongings),
             exec: at.exec.clone(),
@@ -46,7 +47,7 @@ impl Kept {
             failure: OnceLock::new(),
             gave_way: AtomicBool::new(false),
         };
-        let process = Box::new(Job { shared: Arc::new(shared), end: End::Held(process), _uplink: uplink });
+        let process = Box::new(Job { shared: Arc::new(shared), end: End::Held(process) });
         let started = Started { process, stdin, stdout, stderr };
         Again { started, printed, complained }
     }

@@ -47,7 +47,11 @@ impl Shared {
         let shared = Arc::clone(&self);
         let put_back = move || shared.belongings.lock().unwrap_or_else(PoisonError::into_inner).put_back();
         let _ = spawn_blocking(put_back).await;
-        leave(turn, !self.gave_way.load(Ordering::Relaxed), self.sleep_after);
+        let had_job = !self.gave_way.load(Ordering::Relaxed);
+        if let (false, Some(uplink)) = (had_job, &self.uplink) {
+            uplink.stop();
+        }
+        leave(turn, had_job, self.sleep_after);
     }
 
     /// Whether the directories of the job are out of its container.

@@ -28,7 +28,6 @@ const NOTICE: Duration = Duration::from_secs(5);
 pub(super) struct Job {
     pub(super) shared: Arc<Shared>,
     pub(super) end: End,
-    pub(super) _uplink: Option<Arc<dyn Uplink>>,
 }
 
 /// What ends with the program.
@@ -46,6 +45,7 @@ pub(super) struct Shared {
     pub(super) inside: Arc<Inside>,
     pub(super) turn: Mutex<Option<Turn>>,
     pub(super) place: Arc<Place>,
+    pub(super) uplink: Option<Arc<dyn Uplink>>,
     pub(super) belongings: Mutex<Belongings>,
     pub(super) exec: String,
     pub(super) sought: Sought,

@@ -99,6 +99,7 @@ fn running(turn: Turn, prepared: Prepared, belongings: Belongings, sleep_after: 
     let shared = Shared {
         inside,
         place: Arc::clone(&turn.place),
+        uplink: prepared.uplink,
         turn: Mutex::new(Some(turn)),
         belongings: Mutex::new(belongings),
         exec,
@@ -107,6 +108,6 @@ fn running(turn: Turn, prepared: Prepared, belongings: Belongings, sleep_after: 
         failure: OnceLock::new(),
         gave_way: AtomicBool::new(false),
     };
-    let process = Box::new(Job { shared: Arc::new(shared), end, _uplink: prepared.uplink });
+    let process = Box::new(Job { shared: Arc::new(shared), end });
     Running { process, stdin, stdout, stderr, bridge: None }
 }
