@@ -4,8 +4,9 @@ use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use rustix::net::{Shutdown, shutdown};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::task::yield_now;
 
 use super::ledger::Tally;
@@ -18,8 +19,9 @@ const FEW: usize = 16 * 1024;
 const MANY: usize = 128 * 1024;
 
 /// Carries bytes in both directions until both have ended, one fails, or none come for `idle`.
-pub(super) async fn relay(client: TcpStream, server: TcpStream, tally: &Tally, idle: Duration) {
-    let (up, down) = (carry(&client, &server, &tally.up), carry(&server, &client, &tally.down));
+pub(super) async fn relay(mut client: TcpStream, mut server: TcpStream, tally: &Tally, idle: Duration) {
+    let ((from_client, to_client), (from_server, to_server)) = (client.split(), server.split());
+    let (up, down) = (carry(from_client, to_server, &tally.up), carry(from_server, to_client, &tally.down));
     tokio::select! {
         ended = async { tokio::try_join!(up, down) } => if let Err(error) = ended {
             tracing::debug!(%error, "a tunnel ended early");
@@ -30,15 +32,15 @@ pub(super) async fn relay(client: TcpStream, server: TcpStream, tally: &Tally, i
 
 /// Carries bytes in one direction until they end, then says so. Where much comes, more has come by the time that others had
 /// their turn, and a large piece costs little more than a small one.
-async fn carry(from: &TcpStream, to: &TcpStream, counter: &AtomicU64) -> io::Result<()> {
+async fn carry(mut from: ReadHalf<'_>, mut to: WriteHalf<'_>, counter: &AtomicU64) -> io::Result<()> {
     let mut buffer = vec![0; FEW];
     loop {
-        let read = read_some(from, &mut buffer).await?;
+        let read = from.read(&mut buffer).await?;
         if read == 0 {
-            return Ok(shutdown(to, Shutdown::Write)?);
+            return to.shutdown().await;
         }
         add(counter, read);
-        write_all(to, &buffer[..read]).await?;
+        to.write_all(&buffer[..read]).await?;
         if read == buffer.len() && read < MANY {
             buffer = vec![0; (4 * read).min(MANY)];
         }
@@ -46,26 +48,6 @@ async fn carry(from: &TcpStream, to: &TcpStream, counter: &AtomicU64) -> io::Res
             yield_now().await;
         }
     }
-}
-
-async fn read_some(from: &TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
-    loop {
-        from.readable().await?;
-        match from.try_read(buffer) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            read => return read,
-        }
-    }
-}
-
-async fn write_all(to: &TcpStream, mut bytes: &[u8]) -> io::Result<()> {
-    while !bytes.is_empty() {
-        match to.try_write(bytes) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => to.writable().await?,
-            written => bytes = &bytes[written?..],
-        }
-    }
-    Ok(())
 }
 
 /// Ends when nothing was counted for `idle`. Looking once in that time is enough, and costs a busy tunnel nothing.
