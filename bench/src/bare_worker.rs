@@ -1,5 +1,5 @@
 //! The least that a worker can do: it starts the agent for each request, gives it a prompt and returns what it printed. No
-//! signature is checked, no line is read, nothing is kept. No service that starts an agent for a job is faster.
+//! signature is checked, no line is read, nothing is kept. It tells what is left to gain.
 
 use std::convert::Infallible;
 use std::io;
