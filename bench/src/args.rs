@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use tempfile::TempDir;
 
 use crate::error::BenchError;
@@ -47,6 +47,9 @@ pub(crate) struct Args {
     /// Finished executions in the big database; 0 leaves that comparison out.
     #[arg(long, default_value_t = 1_000_000)]
     pub(crate) seed: u32,
+    /// Measure nothing but this; may be given more than once.
+    #[arg(long, value_enum)]
+    pub(crate) only: Vec<Part>,
     /// Be the worker that does nothing but start the agent, on this port.
     #[arg(long, hide = true)]
     pub(crate) bare_worker: Option<u16>,
@@ -55,7 +58,33 @@ pub(crate) struct Args {
     pub(crate) write: bool,
 }
 
+/// A part of the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Part {
+    /// The native API, and memory.
+    Native,
+    /// `POST /execute`.
+    Execute,
+    /// Calls by Redis.
+    Redis,
+    /// The real Claude Code.
+    Claude,
+    /// Processes and sandboxes.
+    Sandboxes,
+    /// From start to ready.
+    Start,
+    /// The delay of live events.
+    Events,
+    /// Submissions to a big database.
+    Submission,
+}
+
 impl Args {
+    /// Whether this part is asked for.
+    pub(crate) fn wants(&self, part: Part) -> bool {
+        self.only.is_empty() || self.only.contains(&part)
+    }
+
     /// How long a turn takes.
     pub(crate) fn seconds(&self) -> Duration {
         Duration::from_secs(self.seconds)

@@ -23,7 +23,7 @@ mod submission;
 
 use clap::Parser;
 
-use crate::args::Args;
+use crate::args::{Args, Part};
 use crate::error::BenchError;
 
 #[tokio::main]
@@ -33,14 +33,29 @@ async fn main() -> Result<(), BenchError> {
         return Ok(bare_worker::serve(port, args.agent, contender::CONCURRENCY).await?);
     }
     let _scratch = args.write_to_fresh_scratch()?;
-    let mut rows = side_by_side::measure(&args).await?;
-    rows.extend(side_by_side::measure_door(&args).await?);
-    rows.extend(redis_door::measure(&args).await?);
-    rows.extend(real_agent::measure(&args).await?);
-    rows.extend(sandboxes::measure(&args).await?);
-    rows.push(start::measure(&args).await?);
-    rows.extend(events::measure(&args).await?);
-    if args.seed > 0 {
+    let mut rows = Vec::new();
+    if args.wants(Part::Native) {
+        rows.extend(side_by_side::measure(&args).await?);
+    }
+    if args.wants(Part::Execute) {
+        rows.extend(side_by_side::measure_door(&args).await?);
+    }
+    if args.wants(Part::Redis) {
+        rows.extend(redis_door::measure(&args).await?);
+    }
+    if args.wants(Part::Claude) {
+        rows.extend(real_agent::measure(&args).await?);
+    }
+    if args.wants(Part::Sandboxes) {
+        rows.extend(sandboxes::measure(&args).await?);
+    }
+    if args.wants(Part::Start) {
+        rows.push(start::measure(&args).await?);
+    }
+    if args.wants(Part::Events) {
+        rows.extend(events::measure(&args).await?);
+    }
+    if args.wants(Part::Submission) && args.seed > 0 {
         rows.extend(submission::measure(&args).await?);
     }
     let report = report::markdown(&machine::describe(), &rows);
