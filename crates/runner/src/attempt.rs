@@ -28,7 +28,7 @@ pub struct Attempt {
     pub idle: Option<Duration>,
     /// What it may use and reach.
     pub confinement: Confinement,
-    /// Whether it outlives this process. A program that serves HTTP does not.
+    /// Whether it outlives this process.
     pub survival: Survival,
     /// The mark of its processes.
     pub cookie: Cookie,

@@ -1,10 +1,9 @@
 //! Between a program that serves HTTP on this machine and the dialogue with it, which knows lines alone
 //! ([`HttpServer`] says which). Nothing else is spoken to than the loopback address that the program announced, in the network
-//! that the program has.
+//! that the program has. It stands where the program was started, so with a run that outlives the server it stays where it is.
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use base64::Engine;
@@ -18,16 +17,18 @@ use hyper_util::rt::TokioIo;
 use legwork_agents::HttpServer;
 use legwork_agents::framing::{DEFAULT_LINE_CAP, LineSplitter};
 use legwork_model::Ids;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::net::unix::pipe;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 
 use crate::network::RunNetwork;
 use crate::pipes::Source;
+use crate::stdin::{Stdin, StdinFeed};
+use crate::supervisor::Speaker;
 
 /// How long the program may take for one request. What takes longer is told of in events.
 const REQUEST: Duration = Duration::from_secs(60);
@@ -37,61 +38,103 @@ const BUFFER: usize = 64 * 1024;
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
-/// A bridge that is to be built, once the program is started.
-pub(crate) struct Plan {
+/// What a bridge is built to.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Served {
     server: HttpServer,
+    /// What only the program and the bridge know; a new one for each run.
     password: String,
-    requests: pipe::Receiver,
 }
 
-/// A bridge that stands; it falls with this.
+/// A bridge, which has to be told the network of its program.
 #[derive(Debug)]
-pub(crate) struct Bridge(JoinHandle<()>);
+pub(crate) enum Bridge {
+    /// It stands here, and falls with this.
+    Here(Standing),
+    /// It stands in the supervisor, with the program.
+    Supervised(Speaker),
+}
 
-impl Drop for Bridge {
-    fn drop(&mut self) {
-        self.0.abort();
+/// A bridge that stands.
+#[derive(Debug)]
+pub(crate) struct Standing {
+    task: JoinHandle<()>,
+    network: Option<oneshot::Sender<RunNetwork>>,
+}
+
+/// What is between a program and its run, and where the run finds the program's streams.
+pub(crate) struct Bridged {
+    pub(crate) stdin: Stdin,
+    pub(crate) stdout: Source,
+    pub(crate) bridge: Bridge,
+}
+
+impl std::fmt::Debug for Served {
+    /// Without the password.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Served").field("server", &self.server).finish_non_exhaustive()
     }
 }
 
-impl Plan {
-    /// `requests` is what the program would have as its standard input.
-    pub(crate) fn new(server: HttpServer, requests: OwnedFd) -> io::Result<Self> {
+impl Drop for Standing {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Bridge {
+    /// The program listens there.
+    pub(crate) fn leads_to(&mut self, network: RunNetwork) {
+        match self {
+            // Where nobody waits for it, the program has ended.
+            Self::Here(standing) => _ = standing.network.take().map(|told| told.send(network)),
+            Self::Supervised(speaker) => speaker.leads_to(network),
+        }
+    }
+}
+
+impl Served {
+    pub(crate) fn new(server: HttpServer) -> Self {
         let password = BASE64_URL_SAFE_NO_PAD.encode(Ids::from_system().secret());
-        Ok(Self { server, password, requests: pipe::Receiver::from_owned_fd(requests)? })
+        Self { server, password }
     }
 
     /// What the program is told its password with: the variable and its value.
-    pub(crate) fn password(&self) -> (&'static str, &str) {
-        (self.server.password_variable, &self.password)
+    pub(crate) fn password(&self) -> (&str, &str) {
+        (&self.server.password_variable, &self.password)
     }
 
-    /// Builds it to a program that prints to `printed` and listens in `network`; returns what comes in the place of what
-    /// it prints.
-    pub(crate) fn start(
+    /// Builds a bridge to a program that prints to `printed`. The run says `said` first, and more where its input stays open.
+    pub(crate) fn bridge(
         self,
         printed: impl AsyncRead + Send + Unpin + 'static,
-        network: RunNetwork,
-    ) -> (Source, Bridge) {
+        said: Vec<u8>,
+        stays_open: bool,
+    ) -> io::Result<Bridged> {
+        let (feed, requests) = StdinFeed::new(said, stays_open)?;
+        let requests = pipe::Receiver::from_owned_fd(requests)?;
         let (near, far) = duplex(BUFFER);
-        let bridge = tokio::spawn(async move {
+        let (network, told) = oneshot::channel();
+        let task = tokio::spawn(async move {
             // Nobody reads on, or the program has ended: both are known where it matters.
-            let _ = self.stand(printed, far, network).await;
+            let _ = self.stand(printed, requests, far, told).await;
         });
-        (Box::new(near), Bridge(bridge))
+        let bridge = Bridge::Here(Standing { task, network: Some(network) });
+        Ok(Bridged { stdin: Stdin::Pipe(feed), stdout: Box::new(near), bridge })
     }
 
     /// Stands until the program closes its standard output.
     async fn stand(
         self,
         mut printed: impl AsyncRead + Unpin,
+        requests: pipe::Receiver,
         mut lines: DuplexStream,
-        network: RunNetwork,
+        network: oneshot::Receiver<RunNetwork>,
     ) -> Result<(), Error> {
-        let Self { server, password, requests } = self;
+        let Self { server, password } = self;
         let (sender, mut told) = mpsc::channel(16);
         let mut ways = JoinSet::new();
-        let mut unbuilt = Some((password, requests));
+        let mut unbuilt = Some((password, requests, network));
         let mut splitter = LineSplitter::new(BUFFER);
         let mut buffer = vec![0; BUFFER];
         loop {
@@ -105,10 +148,10 @@ impl Plan {
                     splitter.push(&buffer[..read], |line| heard.push(String::from_utf8_lossy(line.bytes).into_owned()));
                     for line in heard {
                         match (announced(&server, &line), unbuilt.take()) {
-                            (Some(address), Some((password, requests))) => {
-                                let authorization = basic(server.user, &password);
-                                let door = Door { address: address?, authorization, network: network.clone() };
-                                ways.spawn(events(door.clone(), server, sender.clone()));
+                            (Some(address), Some((password, requests, network))) => {
+                                let authorization = basic(&server.user, &password);
+                                let door = Door { address: address?, authorization, network: network.await? };
+                                ways.spawn(events(door.clone(), server.clone(), sender.clone()));
                                 ways.spawn(answers(door, requests, sender.clone()));
                             }
                             (_, still) => {
@@ -131,7 +174,7 @@ async fn write(lines: &mut DuplexStream, line: &str) -> io::Result<()> {
 
 /// The address in the line that announces it.
 fn announced(server: &HttpServer, line: &str) -> Option<Result<SocketAddr, Error>> {
-    let (_, address) = line.split_once(server.announced_by)?;
+    let (_, address) = line.split_once(&server.announced_by)?;
     let address = address.trim().trim_start_matches("http://").trim_end_matches('/');
     Some(match address.parse::<SocketAddr>() {
         Ok(address) if address.ip().is_loopback() => Ok(address),
@@ -179,7 +222,7 @@ async fn events(door: Door, server: HttpServer, told: mpsc::Sender<String>) {
 }
 
 async fn listen(door: &Door, server: &HttpServer, told: &mpsc::Sender<String>) -> Result<(), Error> {
-    let answer = timeout(REQUEST, door.ask("GET", server.events, None)).await??;
+    let answer = timeout(REQUEST, door.ask("GET", &server.events, None)).await??;
     if !answer.status().is_success() {
         return Err(format!("{} says {}", server.events, answer.status()).into());
     }
@@ -256,13 +299,17 @@ mod tests {
 
     use super::*;
 
-    const SERVER: HttpServer = HttpServer {
-        announced_by: "listening on ",
-        events: "/event",
-        unwanted: &["beat"],
-        user: "me",
-        password_variable: "PASSWORD",
-    };
+    const USER: &str = "me";
+
+    fn served() -> Served {
+        Served::new(HttpServer {
+            announced_by: "listening on ".into(),
+            events: "/event".into(),
+            unwanted: vec!["beat".into()],
+            user: USER.into(),
+            password_variable: "PASSWORD".into(),
+        })
+    }
 
     /// Answers each connection with what there is for its path, if it knows the password.
     async fn serve(listener: TcpListener, password: String) {
@@ -271,7 +318,7 @@ mod tests {
             let mut request = vec![0; 4096];
             let read = stream.read(&mut request).await.expect("a request");
             let request = String::from_utf8_lossy(&request[..read]).into_owned();
-            assert!(request.contains(&basic(SERVER.user, &password)), "{request}");
+            assert!(request.contains(&basic(USER, &password)), "{request}");
             let path = request.split(' ').nth(1).expect("a path").to_owned();
             let body = match path.as_str() {
                 "/event" => "data: {\"type\":\"a\"}\n\n: comment\ndata: {\"type\":\"beat\"}\n\ndata: no JSON\n\n",
@@ -285,20 +332,19 @@ mod tests {
 
     struct Built {
         printed: DuplexStream,
-        requests: pipe::Sender,
+        requests: Stdin,
         lines: Lines<BufReader<crate::pipes::Source>>,
         password: String,
         _bridge: Bridge,
     }
 
     fn build() -> Built {
-        let (read, write) = rustix::pipe::pipe().expect("a pipe");
-        let plan = Plan::new(SERVER, read).expect("a plan");
-        let password = plan.password().1.to_owned();
+        let served = served();
+        let password = served.password().1.to_owned();
         let (printed, far) = duplex(1024);
-        let (stdout, bridge) = plan.start(far, RunNetwork::Machine);
-        let requests = pipe::Sender::from_owned_fd(write).expect("a pipe");
-        Built { printed, requests, lines: BufReader::new(stdout).lines(), password, _bridge: bridge }
+        let Bridged { stdin, stdout, mut bridge } = served.bridge(far, Vec::new(), true).expect("built");
+        bridge.leads_to(RunNetwork::Machine);
+        Built { printed, requests: stdin, lines: BufReader::new(stdout).lines(), password, _bridge: bridge }
     }
 
     impl Built {
@@ -319,7 +365,7 @@ mod tests {
         assert_eq!(built.next().await.as_deref(), Some(r#"{"event":"no JSON"}"#));
         assert_eq!(built.next().await.as_deref(), Some(r#"{"error":"the stream of events ended"}"#));
         let asked = b"not JSON\n{\"id\":\"1\",\"method\":\"GET\",\"path\":\"/json\"}\n{\"id\":\"2\",\"method\":\"POST\",\"path\":\"/x\",\"body\":{}}\n{\"id\":\"3\",\"method\":\"\",\"path\":\"\"}\n";
-        built.requests.write_all(asked).await.expect("written");
+        built.requests.push(asked);
         assert_eq!(built.next().await.as_deref(), Some(r#"{"body":{"a":1},"id":"1","status":200}"#));
         assert_eq!(built.next().await.as_deref(), Some(r#"{"body":"text","id":"2","status":200}"#));
         assert!(built.next().await.is_some_and(|line| line.contains(r#""error""#) && line.contains(r#""id":"3""#)));
@@ -339,12 +385,7 @@ mod tests {
 
     #[test]
     fn every_run_has_a_password_of_its_own() {
-        let password = || {
-            let (read, _write) = rustix::pipe::pipe().expect("a pipe");
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-            let _entered = runtime.enter();
-            Plan::new(SERVER, read).expect("a plan").password().1.to_owned()
-        };
+        let password = || served().password().1.to_owned();
         assert!(password() != password() && password().len() > 40);
     }
 }

@@ -26,6 +26,16 @@ impl Namespace {
         Self::open(format!("/proc/{pid}/ns/mnt"), LinkNameSpaceType::Mount)
     }
 
+    /// The network that `handle` is of.
+    pub(crate) fn network(handle: OwnedFd) -> Self {
+        Self { handle: Arc::new(handle), kind: LinkNameSpaceType::Network }
+    }
+
+    /// A handle for somebody else.
+    pub(crate) fn try_clone(&self) -> io::Result<OwnedFd> {
+        self.handle.try_clone()
+    }
+
     fn open(path: String, kind: LinkNameSpaceType) -> io::Result<Self> {
         let handle = open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
         Ok(Self { handle: Arc::new(handle), kind })

@@ -174,7 +174,6 @@ impl Runner {
         let serves = launch.serves;
         let output = Recorder::new(stdout_path, limits.max_output_bytes, so_far).map_err(|error| not_kept(&error))?;
         let sandbox = self.sandbox(confinement.kind)?;
-        let survival = if serves { Survival::None } else { survival };
         let starter = match &self.supervisor {
             Some(supervisor) if survival != Survival::None => {
                 Starter::Supervised(Arc::clone(supervisor), limits.max_output_bytes)

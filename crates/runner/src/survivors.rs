@@ -17,7 +17,7 @@ use crate::passage::{Passage, Terms};
 use crate::runner::{Ended, Runner};
 use crate::sandbox::{Adopted, Again, Confinement, Running};
 use crate::starter::Started;
-use crate::supervisor::{Found, Link, Note, Supervisor};
+use crate::supervisor::{Found, History, Link, Note, Supervisor};
 
 /// As long may it take to tell again what a program printed.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -47,6 +47,8 @@ pub struct Resumption {
     pub stdout_path: PathBuf,
     /// How it was confined.
     pub confinement: Confinement,
+    /// Whether its program is a server.
+    pub serves: bool,
 }
 
 /// A run that is where it was. Dropping it ends the run.
@@ -113,21 +115,22 @@ impl Runner {
         dialogue: Box<dyn Dialogue>,
     ) -> io::Result<Resumed> {
         let Found { started, history } = taken.found;
-        let Resumption { limits, idle, stdout_path, confinement } = resumption;
+        let Resumption { limits, idle, stdout_path, confinement, serves } = resumption;
         let output = Recorder::new(stdout_path, limits.max_output_bytes, None)?;
         let sandbox = self.sandbox(confinement.kind).map_err(|_| io::Error::from(io::ErrorKind::Unsupported))?;
-        let again = Again { started, printed: history.printed, complained: history.complained };
-        let adopted = Adopted { again, place: history.place, cookie: &taken.cookie, confinement: &confinement };
+        let (printed, complained, tells) = (history.printed, history.complained, history.tells);
+        let again = Again { started, printed, complained, tells };
+        let adopted = Adopted { again, place: history.place.clone(), cookie: &taken.cookie, confinement: &confinement };
         let adopted = sandbox.adopt(adopted).await.map_err(|error| io::Error::other(error.to_string()))?;
-        let Again { started, printed, complained } = adopted;
-        let Started { process, stdin, stdout, stderr } = started;
-        let running = Running { process, stdin, stdout, stderr, bridge: None };
+        let Again { started, printed, complained, .. } = adopted;
+        let Started { process, stdin, stdout, stderr, bridge } = started;
+        let running = Running { process, stdin, stdout, stderr, bridge };
         let (_, stop) = watch::channel(None);
         let (events, _) = mpsc::channel(1);
-        let terms = Terms { limits, idle, serves: false };
+        let terms = Terms { limits, idle, serves };
         let mut passage = Passage::new(running, terms, output, Wires::one_way(dialogue, stop, events), self.graces());
         passage.began(history.elapsed);
-        let events = timeout(PATIENCE, passage.replay(history.notes, printed, complained)).await?;
+        let events = timeout(PATIENCE, passage.replay(History { printed, complained, ..history })).await?;
         Ok(Resumed { passage, events })
     }
 

@@ -7,12 +7,16 @@ use std::time::Duration;
 use legwork_agents::Order;
 use legwork_model::{TestClock, Timestamp, Verdict};
 use legwork_runner::supervisor::Keep;
-use legwork_runner::{Cookie, Docker, DockerSettings, Instruction, Lines, Resumption, Runner, StopReason, Survival};
+use legwork_runner::{
+    Cookie, Docker, DockerSettings, Instruction, Lines, Network, Resumption, Runner, StopReason, Survival,
+};
 use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, watch};
 
 use crate::attacks::without_a_route;
-use crate::lab::{Done, Going, Lab, PATIENCE, World, dialogue};
+use crate::lab::{Done, Going, Lab, PATIENCE, World, dialogue_of};
+use crate::nowhere::Nowhere;
+use crate::serving::serving;
 
 /// A runner whose runs outlive it.
 fn lasting(world: &World) -> Runner {
@@ -82,6 +86,7 @@ impl Known {
             idle: lab.attempt.idle,
             stdout_path: lab.dirs.stdout().with_extension("again"),
             confinement: lab.attempt.confinement.clone(),
+            serves: lab.attempt.launch.serves,
         };
         Self { cookie: lab.attempt.cookie.clone(), resumption, work: lab.dirs.work() }
     }
@@ -92,7 +97,8 @@ impl Known {
         let survivor = survivors.iter().find(|survivor| survivor.cookie() == &self.cookie)?;
         let taken = survivor.take_up().await.expect("connected").expect("it is there");
         assert_eq!(taken.memo(), b"memo");
-        let mut resumed = runner.resume(taken, self.resumption, dialogue()).await.expect("resumed");
+        let dialogue = dialogue_of(self.resumption.serves);
+        let mut resumed = runner.resume(taken, self.resumption, dialogue).await.expect("resumed");
         let (stop, stopped) = watch::channel(None);
         let (sender, events) = mpsc::channel(4096);
         for event in std::mem::take(&mut resumed.events) {
@@ -267,6 +273,38 @@ async fn heard_after_a_restart(world: Arc<World>, keep: Option<String>) {
     assert_eq!(going.until_text().await, "after");
     orders.send(Instruction::Leave).await.expect("taken");
     assert_eq!(going.end().await.outcome.verdict, Verdict::Succeeded);
+    docker.put_away().await;
+}
+
+pub(crate) async fn a_program_that_serves_http_goes_on(world: Arc<World>) {
+    served_after_a_restart(world, None).await;
+}
+
+pub(crate) async fn a_program_that_serves_http_in_a_kept_container_goes_on(world: Arc<World>) {
+    served_after_a_restart(world, Some("mine".into())).await;
+}
+
+async fn served_after_a_restart(world: Arc<World>, keep: Option<String>) {
+    let lab = lasting_lab(&world, "", PATIENCE, |lab| {
+        lab.attempt.confinement.container.keep = keep;
+        lab.attempt.confinement.network = Network::Own(Arc::new(Nowhere));
+        serving(&mut lab.attempt.launch);
+    });
+    let known = Known::of(&lab);
+    killed_meanwhile(&world, lab).await;
+    let work = known.work.clone();
+    std::fs::write(work.join("go"), "").expect("written");
+    while !work.join("asked").exists() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let docker = Docker::new(world.settings());
+    let (mut going, orders) = known.taken_up(&lasting_on(&world, &docker)).await.expect("it is there");
+    assert_eq!(going.until_text().await, "before");
+    assert_eq!(going.until_text().await, "answered", "what it asked while nobody was there");
+    for text in ["after", "done"] {
+        orders.send(Instruction::Order(Order::Message(text.into()))).await.expect("taken");
+    }
+    assert_eq!(going.end().await.texts(), ["after"]);
     docker.put_away().await;
 }
 

@@ -16,6 +16,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::engine::Engine;
+use crate::serving::Other;
 
 /// How long anything may take before a test gives up on it.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -139,7 +140,7 @@ impl Lab {
         let (stop, stopped) = watch::channel(None);
         let (sender, events) = mpsc::channel(4096);
         let runner = runner.clone();
-        let wires = Wires::one_way(dialogue(), stopped, sender);
+        let wires = Wires::one_way(dialogue_of(self.attempt.launch.serves), stopped, sender);
         let ended = tokio::spawn(async move { runner.run(self.attempt, wires).await });
         Going { stop, events, ended }
     }
@@ -209,7 +210,11 @@ impl Done {
     }
 }
 
-pub(crate) fn dialogue() -> Box<dyn Dialogue> {
+/// The other end of the scripted agent, or of the one that serves.
+pub(crate) fn dialogue_of(serves: bool) -> Box<dyn Dialogue> {
+    if serves {
+        return Box::<Other>::default();
+    }
     let claude = find_agent("claude-code").expect("it is known");
     claude.dialogue(&task("", Limits::default()), &Setup::default())
 }

@@ -16,6 +16,11 @@ mod output;
 mod stopping;
 mod workspace;
 
+#[path = "../common/nowhere.rs"]
+mod nowhere;
+#[path = "../common/serving.rs"]
+mod serving;
+
 use std::sync::Arc;
 
 use futures::FutureExt;
@@ -24,6 +29,7 @@ use tokio::sync::Mutex;
 
 use engine::{Engine, Kind};
 use lab::World;
+use serving::PYTHON;
 
 type Scenario = fn(Arc<World>) -> BoxFuture<'static, ()>;
 
@@ -84,6 +90,8 @@ const SCENARIOS: &[(&str, Scenario)] = &scenarios! {
         a_job_in_a_kept_container_ends_in_time_without_a_server,
         what_is_said_after_a_restart_is_heard,
         what_is_said_in_a_kept_container_after_a_restart_is_heard,
+        a_program_that_serves_http_goes_on,
+        a_program_that_serves_http_in_a_kept_container_goes_on,
         a_server_that_leaves_leaves_its_containers,
         a_run_that_nobody_comes_for_ends,
         a_sweep_removes_the_dead_and_nothing_else,
@@ -134,7 +142,7 @@ static ALONE: Mutex<()> = Mutex::const_new(());
 
 async fn all_of(scenarios: &[(&str, Scenario)], kind: Kind) {
     let _alone = ALONE.lock().await;
-    let engine = match Engine::start(kind, &[]) {
+    let engine = match Engine::start(kind, &[PYTHON]) {
         Ok(engine) => engine,
         Err(reason) => return eprintln!("SKIPPED  runs in containers of {kind:?}: {reason}"),
     };

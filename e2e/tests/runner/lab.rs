@@ -1,19 +1,21 @@
 //! Where the scripted agent is run, and how its traces are looked for.
 
-use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use legwork_agents::{Setup, find_agent};
+use legwork_agents::{Dialogue, Launch, Setup, find_agent};
 use legwork_model::{
     EventBody, ExecutionId, FailureReason, Ids, Limits, Outcome, SandboxKind, Task, Timestamp, Verdict,
 };
 use legwork_runner::{
-    Attempt, Confinement, Cookie, Ended, Graces, Network, RunDirs, Runner, StopReason, Survival, Uplink, Wires,
+    Attempt, Confinement, Cookie, Ended, Graces, Network, RunDirs, Runner, StopReason, Survival, Wires,
 };
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
+
+use crate::nowhere::Nowhere;
+use crate::serving::Other;
 
 /// How long anything may take before a test gives up on it.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -183,7 +185,12 @@ impl Done {
     }
 }
 
-pub(crate) fn dialogue() -> Box<dyn legwork_agents::Dialogue> {
+/// The other end of what a launch starts.
+pub(crate) fn dialogue_of(launch: &Launch) -> Box<dyn Dialogue> {
+    if launch.http.is_some() { Box::<Other>::default() } else { dialogue() }
+}
+
+pub(crate) fn dialogue() -> Box<dyn Dialogue> {
     find_agent("claude-code").expect("it is known").dialogue(&Task::default(), &Setup::default())
 }
 
@@ -191,21 +198,9 @@ pub(crate) fn dialogue() -> Box<dyn legwork_agents::Dialogue> {
 fn confinement(kind: SandboxKind, dirs: &RunDirs) -> Confinement {
     let network = match kind {
         SandboxKind::Process => Network::Machine,
-        _ => Network::Own(Arc::new(NoUplink)),
+        _ => Network::Own(Arc::new(Nowhere)),
     };
     Confinement { kind, network, writable: vec![dirs.home()], ..Confinement::default() }
-}
-
-/// Leads nowhere.
-#[derive(Debug)]
-struct NoUplink;
-
-impl Uplink for NoUplink {
-    fn addresses(&self) -> Vec<SocketAddr> {
-        Vec::new()
-    }
-
-    fn serve(&self, _: Vec<TcpListener>) {}
 }
 
 fn setup(dirs: &RunDirs) -> Setup {

@@ -35,3 +35,8 @@ mod processes;
 mod start;
 mod stopping;
 mod survivors;
+
+#[path = "../common/nowhere.rs"]
+mod nowhere;
+#[path = "../common/serving.rs"]
+mod serving;

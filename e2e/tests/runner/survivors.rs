@@ -11,7 +11,8 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::lab::{Lab, PATIENCE, dialogue, is_alive, processes_with, program};
+use crate::lab::{Lab, PATIENCE, dialogue_of, is_alive, processes_with, program};
+use crate::serving::serving;
 
 /// A server as far as runs can tell. Several use one directory, one after the other.
 struct Server {
@@ -28,13 +29,15 @@ struct Run {
 impl Server {
     fn new(directory: &Path) -> Self {
         let runner = Runner::new().expect("a runner");
+        let runner = runner.with_bubblewrap("/usr/bin/bwrap".into());
         Self { runner: runner.with_supervisor(program("legwork"), vec!["supervise".into()], directory.into()) }
     }
 
     fn start(&self, lab: &Lab) -> Run {
         let (lines, run) = lines();
         let (runner, attempt) = (self.runner.clone(), lab.copy());
-        let ended = tokio::spawn(async move { runner.run(attempt, Wires { dialogue: dialogue(), lines }).await });
+        let wires = Wires { dialogue: dialogue_of(&attempt.launch), lines };
+        let ended = tokio::spawn(async move { runner.run(attempt, wires).await });
         run(ended)
     }
 
@@ -57,8 +60,10 @@ impl Server {
             idle: lab.attempt.idle,
             stdout_path: lab.dirs.stdout(),
             confinement: lab.attempt.confinement.clone(),
+            serves: lab.attempt.launch.serves,
         };
-        let mut resumed = self.runner.resume(taken, resumption, dialogue()).await.expect("resumed");
+        let dialogue = dialogue_of(&lab.attempt.launch);
+        let mut resumed = self.runner.resume(taken, resumption, dialogue).await.expect("resumed");
         let before = std::mem::take(&mut resumed.events);
         let (lines, run) = lines();
         let runner = self.runner.clone();
@@ -106,11 +111,18 @@ impl Run {
 }
 
 fn kept(script: &str) -> (tempfile::TempDir, Lab) {
-    kept_for(script, Duration::from_secs(600), Duration::from_secs(600))
+    kept_in(SandboxKind::Process, script)
+}
+
+fn kept_in(kind: SandboxKind, script: &str) -> (tempfile::TempDir, Lab) {
+    lasting(Lab::new(kind, script), Duration::from_secs(600), Duration::from_secs(600))
 }
 
 fn kept_for(script: &str, hard_limit: Duration, unattended: Duration) -> (tempfile::TempDir, Lab) {
-    let mut lab = Lab::new(SandboxKind::Process, script);
+    lasting(Lab::new(SandboxKind::Process, script), hard_limit, unattended)
+}
+
+fn lasting(mut lab: Lab, hard_limit: Duration, unattended: Duration) -> (tempfile::TempDir, Lab) {
     lab.attempt.survival = Survival::Kept(Keep { memo: b"memo".to_vec(), hard_limit, unattended });
     (tempfile::tempdir().expect("a directory"), lab)
 }
@@ -211,6 +223,31 @@ async fn a_conversation_goes_on_where_it_was() {
     run.says("text three").await;
     assert_eq!(texts(&run.until_text("three").await), ["three"]);
     run.orders.send(Instruction::Leave).await.expect("taken");
+    let (ended, _) = run.end().await;
+    assert_eq!(ended.outcome.verdict, Verdict::Succeeded, "{:?}", ended.outcome);
+}
+
+in_each_sandbox! {
+    a_program_that_serves_http_goes_on,
+}
+
+/// What it asks while nobody is there to answer is answered.
+async fn a_program_that_serves_http_goes_on(kind: SandboxKind) {
+    let (dir, mut lab) = kept_in(kind, "");
+    serving(&mut lab.attempt.launch);
+    let first = Server::new(dir.path());
+    let mut run = first.start(&lab);
+    run.until_text("before").await;
+    run.says("said").await;
+    run.until_text("said").await;
+    first.dies(run).await;
+    std::fs::write(lab.attempt.workspace.join("go"), "").expect("written");
+    becomes(|| lab.attempt.workspace.join("asked").exists()).await;
+    let second = Server::new(dir.path());
+    let (before, mut run) = second.takes_up(&lab).await;
+    assert_eq!(texts(&before), ["before", "said"]);
+    assert_eq!(texts(&run.until_text("answered").await), ["answered"]);
+    run.says("done").await;
     let (ended, _) = run.end().await;
     assert_eq!(ended.outcome.verdict, Verdict::Succeeded, "{:?}", ended.outcome);
 }

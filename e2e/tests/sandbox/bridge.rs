@@ -5,13 +5,15 @@ use legwork_model::Limits;
 
 use crate::lab::{Lab, has_bubblewrap};
 
-const SERVER: HttpServer = HttpServer {
-    announced_by: "listening on ",
-    events: "/event",
-    unwanted: &[],
-    user: "me",
-    password_variable: "PASSWORD",
-};
+fn server() -> HttpServer {
+    HttpServer {
+        announced_by: "listening on ".into(),
+        events: "/event".into(),
+        unwanted: Vec::new(),
+        user: "me".into(),
+        password_variable: "PASSWORD".into(),
+    }
+}
 
 const AGENT: &str = r#"
 import http.server
@@ -38,7 +40,7 @@ async fn what_it_serves_on_loopback_is_reached_from_outside() {
     let mut launch = lab.launch("");
     launch.program = "/usr/bin/python3".into();
     launch.args = vec!["-c".into(), AGENT.into()];
-    launch.http = Some(SERVER);
+    launch.http = Some(server());
     let told = lab.start_launch(launch, Limits::default()).end().await;
     assert!(told.kept.contains(r#"{"event":{"type": "from inside"}}"#), "{told:?}");
 }

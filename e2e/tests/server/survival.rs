@@ -7,6 +7,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use super::agents;
 use super::claude::rehearsing;
 use super::cli::Terminal;
 use super::conversations::{nth, of_kind, say, send};
@@ -174,6 +175,55 @@ async fn a_conversation_with_the_real_agent_goes_on() {
     let events = last.client.events(&id).await;
     assert_eq!(texts(&events), ["first", "second", "third"], "{events:#?}");
     assert_eq!(of_kind(&events, "claimed").len(), 1, "{events:#?}");
+}
+
+async fn goes_on_as_well(agent: &str) {
+    let data = tempfile::tempdir().expect("a directory");
+    let Some(setup) = agents::rehearsing(data.path()) else { return };
+    let setup = surviving(setup);
+    let first = setup.start().await;
+    let job = json!({
+        "agent": agent, "prompt": "[[bash: sleep 2; echo a > a.txt]] [[say: first]]", "sessionIdleTimeout": 30,
+        "permissions": { "default": "allow" }, "limits": { "timeoutSeconds": 60 },
+    });
+    let id = first.client.submit(&job).await;
+    nth(&first.client, &id, "tool_call", 1).await;
+    first.kill().await;
+    let second = setup.start().await;
+    nth(&second.client, &id, "turn_ended", 1).await;
+    say(&second.client, &id, "[[say: second]]").await;
+    nth(&second.client, &id, "turn_ended", 2).await;
+    second.kill().await;
+    let third = setup.start().await;
+    say(&third.client, &id, "[[say: third]]").await;
+    nth(&third.client, &id, "turn_ended", 3).await;
+    third.signal(Signal::TERM);
+    assert_eq!(third.ended().await, Some(0));
+    let last = setup.start().await;
+    went_on(&last, &id, &["first", "second", "third"]).await;
+    let patch = last.client.get_text(&format!("/v1/executions/{id}/patch")).await;
+    assert!(patch.contains("+a"), "{patch}");
+    nothing_left(data.path()).await;
+}
+
+#[tokio::test]
+async fn a_conversation_with_codex_goes_on() {
+    goes_on_as_well("codex").await;
+}
+
+#[tokio::test]
+async fn a_conversation_with_gemini_goes_on() {
+    goes_on_as_well("gemini").await;
+}
+
+#[tokio::test]
+async fn a_conversation_with_copilot_goes_on() {
+    goes_on_as_well("copilot").await;
+}
+
+#[tokio::test]
+async fn a_conversation_with_opencode_goes_on() {
+    goes_on_as_well("opencode").await;
 }
 
 #[tokio::test]

@@ -180,18 +180,18 @@ pub struct Launch {
 /// - On standard output comes `{"event":…}` for each server-sent event, `{"id":…,"status":…,"body":…}` for each answer,
 ///   `{"id":…,"error":…}` for a request that got none, and `{"line":…}` for what else the program prints there.
 /// - On standard input goes `{"id":…,"method":…,"path":…,"body":…}` for each request. They are made one after the other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HttpServer {
     /// What is printed before its address, which ends with its line.
-    pub announced_by: &'static str,
+    pub announced_by: String,
     /// The path of its server-sent events.
-    pub events: &'static str,
+    pub events: String,
     /// The types (`"type":"…"`) of events that are left out: signs of life, and pieces of what comes as a whole later.
-    pub unwanted: &'static [&'static str],
+    pub unwanted: Vec<String>,
     /// The name that it is authenticated to with.
-    pub user: &'static str,
+    pub user: String,
     /// The variable that it takes its password from; a new one for each run.
-    pub password_variable: &'static str,
+    pub password_variable: String,
 }
 
 impl std::fmt::Debug for Launch {

@@ -1,10 +1,10 @@
 //! The events of the server that are passed on as they are, or left out.
 
-use super::launch::SERVER;
+use super::launch::UNWANTED;
 
 /// Whether an event is known. What is not may be news in the program's protocol.
 pub(super) fn is_documented(kind: &str) -> bool {
-    OTHERS.contains(&kind) || SERVER.unwanted.contains(&kind)
+    OTHERS.contains(&kind) || UNWANTED.contains(&kind)
 }
 
 /// Events that are passed on as they are.

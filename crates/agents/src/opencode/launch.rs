@@ -20,25 +20,30 @@ pub(super) const CONFIG_FILE: &str = ".config/opencode/opencode.json";
 /// The vendor of models that the settings describe, unless a login is used, which has vendors of its own.
 pub(super) const PROVIDER: &str = "legwork";
 
+/// Events that say nothing of a run.
+pub(super) const UNWANTED: [&str; 10] = [
+    "catalog.updated",
+    "file.watcher.updated",
+    "integration.updated",
+    "message.part.delta",
+    "plugin.added",
+    "reference.updated",
+    "server.heartbeat",
+    "session.created",
+    "session.diff",
+    "session.updated",
+];
+
 /// The server prints `opencode server listening on http://127.0.0.1:4096`.
-pub(super) const SERVER: HttpServer = HttpServer {
-    announced_by: "opencode server listening on ",
-    events: "/event",
-    unwanted: &[
-        "catalog.updated",
-        "file.watcher.updated",
-        "integration.updated",
-        "message.part.delta",
-        "plugin.added",
-        "reference.updated",
-        "server.heartbeat",
-        "session.created",
-        "session.diff",
-        "session.updated",
-    ],
-    user: "opencode",
-    password_variable: "OPENCODE_SERVER_PASSWORD",
-};
+pub(super) fn server() -> HttpServer {
+    HttpServer {
+        announced_by: "opencode server listening on ".into(),
+        events: "/event".into(),
+        unwanted: UNWANTED.map(str::to_owned).into(),
+        user: "opencode".into(),
+        password_variable: "OPENCODE_SERVER_PASSWORD".into(),
+    }
+}
 
 pub(super) fn args() -> Vec<String> {
     ["serve", "--hostname=127.0.0.1", "--port=0", "--pure"].map(str::to_owned).to_vec()

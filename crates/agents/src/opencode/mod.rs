@@ -142,7 +142,7 @@ impl Agent for OpenCode {
             files: launch::files(task, setup),
             stdin: Stdin { bytes: Vec::new(), open_until_turn_ends: true },
             serves: true,
-            http: Some(launch::SERVER),
+            http: Some(launch::server()),
         }
     }
 

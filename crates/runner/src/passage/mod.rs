@@ -133,6 +133,7 @@ impl Passage {
         let Running { process, stdin, stdout, stderr, bridge } = running;
         let Terms { limits, idle, serves } = terms;
         let started = Instant::now();
+        stdin.has_begun();
         let deadlines = Deadlines::new(limits.clone(), started);
         let alarm = Box::pin(sleep_until(started + SHORT));
         Self {

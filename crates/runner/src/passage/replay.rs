@@ -11,8 +11,8 @@ use crate::attempt::Lines;
 use crate::deadlines::Deadlines;
 use crate::event_queue::EventQueue;
 use crate::pipes::Stream;
-use crate::stdin::Stdin;
-use crate::supervisor::Note;
+use crate::stdin::{Muted, Stdin};
+use crate::supervisor::History;
 
 impl Passage {
     /// It was started so long ago.
@@ -22,10 +22,11 @@ impl Passage {
         self.deadlines = Deadlines::new(self.limits.clone(), self.started);
     }
 
-    /// Reads the first `printed` bytes of standard output again, and the first `complained` of standard error. Gives the
-    /// events that came of them, which may be on record; nothing is said to the program.
-    pub(crate) async fn replay(&mut self, notes: Vec<Note>, printed: u64, complained: u64) -> Vec<EventBody> {
-        let input = std::mem::replace(&mut self.stdin, Stdin::Muted { closed: false });
+    /// Hears again what the program printed and was told so far. Gives the events that came of it, which may be on record; the
+    /// program is told only what it would have been told next.
+    pub(crate) async fn replay(&mut self, history: History) -> Vec<EventBody> {
+        let History { notes, said, printed, complained, .. } = history;
+        let input = std::mem::replace(&mut self.stdin, Stdin::Muted(Muted::new(said)));
         let events = std::mem::replace(&mut self.events, EventQueue::collecting());
         for note in notes {
             self.hear_until(note.after.min(printed)).await;
@@ -33,8 +34,11 @@ impl Passage {
         }
         self.hear_until(printed).await;
         self.hear_complaints_until(complained).await;
-        if let Stdin::Muted { closed: true } = std::mem::replace(&mut self.stdin, input) {
-            self.stdin.close();
+        if let Stdin::Muted(Muted { rest, closed, .. }) = std::mem::replace(&mut self.stdin, input) {
+            self.stdin.push(&rest);
+            if closed {
+                self.stdin.close();
+            }
         }
         std::mem::replace(&mut self.events, events).collected()
     }

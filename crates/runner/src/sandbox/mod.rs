@@ -96,6 +96,8 @@ pub(crate) struct Again {
     pub(crate) printed: u64,
     /// The same of its standard error.
     pub(crate) complained: u64,
+    /// Whether the supervisor has what it printed.
+    pub(crate) tells: bool,
 }
 
 /// A program that was started, with the ends of its standard streams.

@@ -46,7 +46,7 @@ impl Sandbox for Plain {
             let group = self.control_groups.create(start.cookie, &start.confinement.resources)?;
             let starter = start.starter;
             let started = Planned::new(start)?.start(starter).await?;
-            let mut running = started.connect(RunNetwork::Machine);
+            let mut running = started.running_in(RunNetwork::Machine);
             let pid = running.process.pid().and_then(|pid| i32::try_from(pid).ok());
             if let Some(pid) = pid {
                 unless_gone(curb(pid)).map_err(SpawnError::sandbox)?;

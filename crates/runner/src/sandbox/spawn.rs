@@ -9,12 +9,10 @@ use command_fds::FdMapping;
 use legwork_agents::Launch;
 
 use super::program::find;
-use super::{Running, SpawnError, Start};
-use crate::bridge::{Bridge, Plan};
+use super::{SpawnError, Start};
+use crate::bridge::Served;
 use crate::cookie::Cookie;
-use crate::network::RunNetwork;
 use crate::starter::{Started, Starter};
-use crate::stdin::{Stdin, StdinFeed};
 
 /// What to start, word by word.
 #[derive(Debug)]
@@ -25,7 +23,10 @@ pub(crate) struct Spawn {
     pub(crate) env: Vec<(String, String)>,
     pub(crate) directory: PathBuf,
     pub(crate) cookie: Cookie,
+    /// Its standard input; where it serves HTTP, what is said to the bridge.
     pub(crate) input: Input,
+    /// What is between the program and its run, where it serves HTTP.
+    pub(crate) http: Option<Served>,
     /// Open files that it gets beside its standard streams.
     pub(crate) files: Vec<FdMapping>,
     /// Whether the main process only waits for the others, and would take them along at `SIGTERM`.
@@ -55,11 +56,10 @@ pub(crate) struct Inherited {
 /// The descriptor of a secret that is neither among the arguments nor in the environment of a process.
 pub(crate) const SECRET_FD: RawFd = 3;
 
-/// A program that is about to be started, with what comes between it and its run.
+/// A program that is about to be started.
 pub(crate) struct Planned {
     pub(crate) spawn: Spawn,
     pub(crate) install_hint: String,
-    between: Option<(Plan, StdinFeed)>,
 }
 
 impl Planned {
@@ -72,14 +72,9 @@ impl Planned {
         if let Some(file) = inherited.stdin {
             input = Input::File(file.into());
         }
-        let mut between = None;
-        if let (Some(server), Input::Fed { bytes, stays_open }) = (http, &mut input) {
-            let other = |source| SpawnError::Other { program: program.clone(), source };
-            let (feed, requests) = StdinFeed::new(std::mem::take(bytes), *stays_open).map_err(other)?;
-            let plan = Plan::new(server, requests).map_err(other)?;
-            let (variable, password) = plan.password();
+        let http = http.map(Served::new);
+        if let Some((variable, password)) = http.as_ref().map(Served::password) {
             env.push((variable.to_owned(), password.to_owned()));
-            (between, input) = (Some((plan, feed)), Input::Null);
         }
         let secret = |parent_fd| FdMapping { parent_fd, child_fd: SECRET_FD };
         let spawn = Spawn {
@@ -89,39 +84,19 @@ impl Planned {
             directory: directory.to_owned(),
             cookie: cookie.clone(),
             input,
+            http,
             files: inherited.secret.map(secret).into_iter().collect(),
             main_only_waits: false,
         };
-        Ok(Self { spawn, install_hint: install_hint.to_owned(), between })
+        Ok(Self { spawn, install_hint: install_hint.to_owned() })
     }
 
     /// Starts it.
-    pub(crate) async fn start(self, starter: &Starter) -> Result<Unconnected, SpawnError> {
-        let Self { spawn, install_hint, between } = self;
+    pub(crate) async fn start(self, starter: &Starter) -> Result<Started, SpawnError> {
+        let Self { spawn, install_hint } = self;
         let (program, directory) = (spawn.program.clone(), spawn.directory.clone());
         let started = starter.start(spawn).await;
-        let started = started.map_err(|source| SpawnError::diagnose(source, &program, &directory, &install_hint))?;
-        Ok(Unconnected { started, between })
-    }
-}
-
-/// A program that was started, before anything is between it and its run.
-pub(crate) struct Unconnected {
-    pub(crate) started: Started,
-    between: Option<(Plan, StdinFeed)>,
-}
-
-impl Unconnected {
-    /// Puts between what belongs there. `network` is where the program would listen.
-    pub(crate) fn connect(self, network: RunNetwork) -> Running {
-        let Started { process, stdin, stdout, stderr } = self.started;
-        match (self.between, stdout) {
-            (Some((plan, feed)), Some(printed)) => {
-                let (lines, bridge): (_, Bridge) = plan.start(printed, network);
-                Running { process, stdin: Stdin::Pipe(feed), stdout: Some(lines), stderr, bridge: Some(bridge) }
-            }
-            (_, stdout) => Running { process, stdin, stdout, stderr, bridge: None },
-        }
+        started.map_err(|source| SpawnError::diagnose(source, &program, &directory, &install_hint))
     }
 }
 

@@ -12,6 +12,7 @@ use legwork_model::{Exit, Failure};
 use tokio::process::{Child, Command};
 
 use super::Started;
+use crate::bridge::{Bridged, Served};
 use crate::cookie::{COOKIE_VARIABLE, Cookie};
 use crate::pipes::Source;
 use crate::process_tree::{Registry, Tree, exit_of};
@@ -31,6 +32,23 @@ struct Family {
 
 /// Starts a child.
 pub(super) async fn start(registry: &Arc<Registry>, mut spawn: Spawn) -> io::Result<Started> {
+    let http = spawn.http.take();
+    if let (Some(served), Input::Fed { bytes, stays_open }) = (http, &mut spawn.input) {
+        let (said, stays_open) = (std::mem::take(bytes), *stays_open);
+        spawn.input = Input::Null;
+        return bridged(start_program(registry, spawn).await?, served, said, stays_open);
+    }
+    start_program(registry, spawn).await
+}
+
+/// Puts a bridge between a program that serves HTTP and its run.
+pub(crate) fn bridged(started: Started, served: Served, said: Vec<u8>, stays_open: bool) -> io::Result<Started> {
+    let printed = started.stdout.unwrap_or_else(|| Box::new(tokio::io::empty()));
+    let Bridged { stdin, stdout, bridge } = served.bridge(printed, said, stays_open)?;
+    Ok(Started { stdin, stdout: Some(stdout), bridge: Some(bridge), ..started })
+}
+
+async fn start_program(registry: &Arc<Registry>, mut spawn: Spawn) -> io::Result<Started> {
     let (stdin, read_end) = match std::mem::replace(&mut spawn.input, Input::Null) {
         Input::Null => (Stdin::Closed, Stdio::null()),
         Input::File(file) => (Stdin::Closed, Stdio::from(file)),
@@ -46,7 +64,7 @@ pub(super) async fn start(registry: &Arc<Registry>, mut spawn: Spawn) -> io::Res
     let stdout = child.stdout.take().map(|printed| Box::new(printed) as Source);
     let stderr = child.stderr.take().map(|printed| Box::new(printed) as Source);
     let tree = Arc::new(tree.whose_main_only_waits(main_only_waits));
-    Ok(Started { process: Box::new(Family { child, tree }), stdin, stdout, stderr })
+    Ok(Started { process: Box::new(Family { child, tree }), stdin, stdout, stderr, bridge: None })
 }
 
 async fn start_child(registry: &Arc<Registry>, cookie: &Cookie, command: &mut Command) -> io::Result<(Child, Tree)> {

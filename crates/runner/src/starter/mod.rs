@@ -2,13 +2,17 @@
 
 mod here;
 
+pub(crate) use here::bridged;
+
 use std::io;
 use std::sync::Arc;
 
+use crate::bridge::Bridge;
+use crate::network::RunNetwork;
 use crate::pipes::Source;
 use crate::process_tree::Registry;
-use crate::sandbox::Process;
 use crate::sandbox::spawn::Spawn;
+use crate::sandbox::{Process, Running};
 use crate::stdin::Stdin;
 use crate::supervisor::{Link, Supervisor};
 
@@ -27,6 +31,19 @@ pub(crate) struct Started {
     pub(crate) stdin: Stdin,
     pub(crate) stdout: Option<Source>,
     pub(crate) stderr: Option<Source>,
+    /// What is between the program and these streams, where it serves HTTP.
+    pub(crate) bridge: Option<Bridge>,
+}
+
+impl Started {
+    /// The program has this network.
+    pub(crate) fn running_in(self, network: RunNetwork) -> Running {
+        let Self { process, stdin, stdout, stderr, mut bridge } = self;
+        if let Some(bridge) = &mut bridge {
+            bridge.leads_to(network);
+        }
+        Running { process, stdin, stdout, stderr, bridge }
+    }
 }
 
 impl Starter {

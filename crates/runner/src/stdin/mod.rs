@@ -19,9 +19,30 @@ pub(crate) enum Stdin {
     /// A supervisor, which writes what it is sent.
     Link(Speaker),
     /// Nobody: what was written before is written again, for whoever wrote it to be as it was.
-    Muted { closed: bool },
+    Muted(Muted),
     /// Somebody who takes everything at once and passes it on; it ends with this.
     Passed(mpsc::UnboundedSender<Vec<u8>>),
+}
+
+/// What is written again, of which the program had the first bytes.
+#[derive(Debug)]
+pub(crate) struct Muted {
+    had: u64,
+    /// What it did not have: whoever wrote it before had no time left to.
+    pub(crate) rest: Vec<u8>,
+    pub(crate) closed: bool,
+}
+
+impl Muted {
+    pub(crate) fn new(had: u64) -> Self {
+        Self { had, rest: Vec::new(), closed: false }
+    }
+
+    fn push(&mut self, bytes: &[u8]) {
+        let had = usize::try_from(self.had).unwrap_or(usize::MAX).min(bytes.len());
+        self.had -= had as u64;
+        self.rest.extend_from_slice(&bytes[had..]);
+    }
 }
 
 impl Stdin {
@@ -52,7 +73,7 @@ impl Stdin {
             Self::Closed => false,
             Self::Pipe(feed) => feed.is_open(),
             Self::Link(_) => true,
-            Self::Muted { closed } => !closed,
+            Self::Muted(muted) => !muted.closed,
             Self::Passed(sender) => !sender.is_closed(),
         }
     }
@@ -61,7 +82,7 @@ impl Stdin {
     pub(crate) fn has_more(&self) -> bool {
         match self {
             Self::Pipe(feed) => feed.has_more(),
-            Self::Closed | Self::Link(_) | Self::Muted { .. } | Self::Passed(_) => false,
+            Self::Closed | Self::Link(_) | Self::Muted(_) | Self::Passed(_) => false,
         }
     }
 
@@ -79,7 +100,15 @@ impl Stdin {
             Self::Link(speaker) => speaker.input(bytes),
             // Where nobody takes it any more, it comes too late.
             Self::Passed(sender) => _ = sender.send(bytes.to_vec()),
-            Self::Closed | Self::Muted { .. } => {}
+            Self::Muted(muted) => muted.push(bytes),
+            Self::Closed => {}
+        }
+    }
+
+    /// What was pushed so far belongs to the start of the program.
+    pub(crate) fn has_begun(&self) {
+        if let Self::Link(speaker) = self {
+            speaker.begun();
         }
     }
 
@@ -87,7 +116,7 @@ impl Stdin {
     pub(crate) fn close(&mut self) {
         match self {
             Self::Link(speaker) => speaker.close_input(),
-            Self::Muted { closed } => return *closed = true,
+            Self::Muted(muted) => return muted.closed = true,
             Self::Closed | Self::Pipe(_) | Self::Passed(_) => {}
         }
         *self = Self::Closed;

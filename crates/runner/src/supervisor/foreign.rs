@@ -18,7 +18,7 @@ use super::message::{Held, VERSION};
 use crate::multiplex::divided;
 use crate::process_tree::watched;
 use crate::sandbox::Process;
-use crate::starter::Started;
+use crate::starter::{Started, bridged};
 use crate::stdin::Stdin;
 
 /// Such a process, by a handle that never means another.
@@ -48,11 +48,17 @@ pub(super) fn held(held: &Held, files: Vec<OwnedFd>) -> io::Result<Started> {
     connection.set_nonblocking(true)?;
     let connection = tokio::net::UnixStream::from_std(connection)?;
     if held.most_output.is_none() {
-        return Ok(Started { process, stdin: Stdin::passed_over(connection), stdout: None, stderr: None });
+        let stdin = Stdin::passed_over(connection);
+        return Ok(Started { process, stdin, stdout: None, stderr: None, bridge: None });
     }
     let (from, to) = connection.into_split();
     let (stdout, stderr, _) = divided(from);
-    Ok(Started { process, stdin: Stdin::passed_to(to), stdout: Some(stdout), stderr: Some(stderr) })
+    let (stdin, stdout, stderr) = (Stdin::passed_to(to), Some(stdout), Some(stderr));
+    let started = Started { process, stdin, stdout, stderr, bridge: None };
+    match &held.http {
+        Some(served) => bridged(started, served.clone(), Vec::new(), true),
+        None => Ok(started),
+    }
 }
 
 impl Process for Foreign {

@@ -19,6 +19,7 @@ use super::gate;
 use super::lead::{Supervisor, first_answer};
 use super::message::{Answer, Held, History, InputKind, Keep, Note, Program, Request, VERSION};
 use super::wire::{self, Ends, Speaker, Told};
+use crate::bridge::{Bridge, Served};
 use crate::cookie::Cookie;
 use crate::process_tree::Live;
 use crate::sandbox::Process;
@@ -57,8 +58,20 @@ pub(crate) struct HandedOver {
     pub(crate) connection: OwnedFd,
     /// Bytes of either stream to keep, where they come over the connection as well.
     pub(crate) most_output: Option<u64>,
+    /// What is to be between it and the run, where it serves HTTP.
+    pub(crate) http: Option<Served>,
     /// Where it is found again.
     pub(crate) place: Option<String>,
+}
+
+/// What there is to know of a run that a supervisor has.
+#[derive(Clone, Copy)]
+struct Kind {
+    /// Whether it takes further input.
+    is_open: bool,
+    is_kept: bool,
+    /// Whether it waits to hear what network it has.
+    serves: bool,
 }
 
 /// A run that is taken up again.
@@ -72,7 +85,7 @@ impl Link {
     pub(crate) async fn start(supervisor: &Arc<Supervisor>, spawn: Spawn, most_output: u64) -> io::Result<Started> {
         let stream = supervisor.connect().await?;
         let (program, input, files) = program_of(spawn, most_output);
-        let cookie = program.cookie.clone();
+        let (cookie, serves) = (program.cookie.clone(), program.http.is_some());
         let mut bytes = Vec::new();
         put_message(&mut bytes, &Request::Start(Box::new(program)));
         if let Some((first, stays_open)) = &input {
@@ -87,7 +100,8 @@ impl Link {
         match first_answer(&stream, &mut frames).await? {
             Answer::Started { pid } => {
                 let is_open = input.is_some_and(|(_, stays_open)| stays_open);
-                Ok(Self::connected(supervisor, cookie, pid, stream, frames, is_open, false))
+                let kind = Kind { is_open, is_kept: false, serves };
+                Ok(Self::connected(supervisor, cookie, pid, stream, frames, kind))
             }
             Answer::Refused { errno: Some(errno), .. } => Err(io::Error::from_raw_os_error(errno)),
             Answer::Refused { message, .. } => Err(io::Error::other(message)),
@@ -97,17 +111,19 @@ impl Link {
 
     /// Leaves a process that somebody else started to the supervisor.
     pub(crate) async fn hold(supervisor: &Arc<Supervisor>, cookie: &Cookie, handed: HandedOver) -> io::Result<Started> {
-        let HandedOver { pid, handle, first, connection, most_output, place } = handed;
+        let HandedOver { pid, handle, first, connection, most_output, http, place } = handed;
         let stream = supervisor.connect().await?;
         let mut bytes = Vec::new();
-        let held = Held { version: VERSION, cookie: cookie.clone(), pid, most_output, place };
+        let serves = http.is_some();
+        let held = Held { version: VERSION, cookie: cookie.clone(), pid, most_output, http, place };
         put_message(&mut bytes, &Request::Hold(Box::new(held)));
         let files: Vec<_> = [&connection, &handle].into_iter().chain(&first).map(AsFd::as_fd).collect();
         gate::send(&stream, &bytes, &files).await?;
         let mut frames = Frames::default();
         match first_answer(&stream, &mut frames).await? {
             Answer::Started { pid } => {
-                Ok(Self::connected(supervisor, cookie.clone(), pid, stream, frames, true, false))
+                let kind = Kind { is_open: true, is_kept: false, serves };
+                Ok(Self::connected(supervisor, cookie.clone(), pid, stream, frames, kind))
             }
             Answer::Refused { message, .. } => Err(io::Error::other(message)),
             _ => Err(broken("the supervisor did not say whether it holds the run")),
@@ -127,7 +143,9 @@ impl Link {
         let mut frames = Frames::default();
         match first_answer(&stream, &mut frames).await? {
             Answer::Attached(history) => {
-                let started = Self::connected(supervisor, cookie.clone(), history.pid, stream, frames, true, true);
+                // Its bridge, where it has one, knows its network.
+                let kind = Kind { is_open: true, is_kept: true, serves: false };
+                let started = Self::connected(supervisor, cookie.clone(), history.pid, stream, frames, kind);
                 Ok(Some(Found { started, history: *history }))
             }
             _ => Ok(None),
@@ -140,22 +158,23 @@ impl Link {
         pid: u32,
         stream: UnixStream,
         frames: Frames,
-        is_open: bool,
-        is_kept: bool,
+        kind: Kind,
     ) -> Started {
+        let Kind { is_open, is_kept, serves } = kind;
         let Ends { to, told, stdout, stderr } = wire::go_on(stream, frames);
         let live = Live::new(supervisor.registry(), pid, &cookie);
         let stdin = if is_open { Stdin::Link(to.clone()) } else { Stdin::Closed };
+        let bridge = serves.then(|| Bridge::Supervised(to.clone()));
         let hold = Hold { supervisor: Arc::clone(supervisor), to };
-        let process = Self { hold, cookie, pid, told, is_kept: is_kept.into(), _live: live };
-        Started { process: Box::new(process), stdin, stdout: Some(stdout), stderr: Some(stderr) }
+        let process = Box::new(Self { hold, cookie, pid, told, is_kept: is_kept.into(), _live: live });
+        Started { process, stdin, stdout: Some(stdout), stderr: Some(stderr), bridge }
     }
 }
 
 type FirstInput = Option<(Vec<u8>, bool)>;
 
 fn program_of(spawn: Spawn, most_output: u64) -> (Program, FirstInput, Vec<OwnedFd>) {
-    let Spawn { program, args, env, directory, cookie, input, files, main_only_waits } = spawn;
+    let Spawn { program, args, env, directory, cookie, input, http, files, main_only_waits } = spawn;
     let (numbers, others): (Vec<i32>, Vec<OwnedFd>) =
         files.into_iter().map(|file| (file.child_fd, file.parent_fd)).unzip();
     let (input, first, fed) = match input {
@@ -171,6 +190,7 @@ fn program_of(spawn: Spawn, most_output: u64) -> (Program, FirstInput, Vec<Owned
         directory,
         cookie,
         input,
+        http,
         files: numbers,
         main_only_waits,
         most_output,

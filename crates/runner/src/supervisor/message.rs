@@ -7,10 +7,11 @@ use legwork_agents::Order;
 use legwork_model::Exit;
 use serde::{Deserialize, Serialize};
 
+use crate::bridge::Served;
 use crate::cookie::Cookie;
 
 /// Raised when a supervisor of another version would misunderstand what it is told.
-pub(super) const VERSION: u32 = 2;
+pub(super) const VERSION: u32 = 3;
 
 /// What a server says.
 #[derive(Debug, Serialize, Deserialize)]
@@ -24,6 +25,13 @@ pub(super) enum Request {
     Attach(Cookie),
     /// Say which runs there are. First on a connection, and alone on it.
     List,
+    /// What the program was told so far belongs to its start. What it is told from now on is counted.
+    Begun,
+    /// The program, which serves HTTP, has the machine's network, or that of which a handle comes along.
+    Network {
+        /// Whether it does.
+        own: bool,
+    },
     /// The run is to go on without a server.
     Keep(Keep),
     /// The program was given an order.
@@ -85,6 +93,8 @@ pub(super) struct Program {
     pub(super) directory: PathBuf,
     pub(super) cookie: Cookie,
     pub(super) input: InputKind,
+    /// What is to be between it and the server, where it serves HTTP. That gets the input then.
+    pub(super) http: Option<Served>,
     /// The numbers that its files get in the program, in the order in which they come along.
     pub(super) files: Vec<i32>,
     pub(super) main_only_waits: bool,
@@ -101,6 +111,8 @@ pub(super) struct Held {
     /// Bytes of either stream that are kept, where what it prints comes over the connection of its input; after that it is
     /// left unread. Absent where somebody else keeps it.
     pub(super) most_output: Option<u64>,
+    /// What is to be between it and the server, where it serves HTTP. That gets the input from then on.
+    pub(super) http: Option<Served>,
     /// Where whoever started it finds it again.
     pub(super) place: Option<String>,
 }
@@ -144,11 +156,15 @@ pub(crate) struct History {
     /// Since it was kept.
     pub(crate) elapsed: Duration,
     pub(crate) notes: Vec<Note>,
+    /// Bytes that the program was told since it had begun.
+    pub(crate) said: u64,
     /// Bytes of standard output that come from before.
     pub(crate) printed: u64,
     /// The same of standard error.
     #[serde(default)]
     pub(crate) complained: u64,
+    /// Whether what it prints comes from here; else whoever started it keeps that.
+    pub(crate) tells: bool,
     /// Where somebody else finds it who started it.
     #[serde(default)]
     pub(crate) place: Option<String>,

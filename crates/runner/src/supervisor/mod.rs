@@ -21,6 +21,7 @@ mod ward;
 mod wire;
 
 pub use lead::Supervisor;
+pub(crate) use message::History;
 pub use message::{Keep, Note};
 pub use serve::supervise;
 

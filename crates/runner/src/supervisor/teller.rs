@@ -1,6 +1,7 @@
 //! Tells a server of one run, from its beginning on and no faster than the server listens.
 
 use std::io;
+use std::os::fd::OwnedFd;
 
 use super::frame::{Frame, put_bytes, put_error_bytes, put_message};
 use super::gate;
@@ -71,6 +72,12 @@ impl Teller {
                 _ = stream.writable(), if has_more => return Ok(Turn::CanTell),
             }
         }
+    }
+
+    /// The next file that came along.
+    pub(super) fn file(&mut self) -> Option<OwnedFd> {
+        let files = &mut self.connection.files;
+        (!files.is_empty()).then(|| files.remove(0))
     }
 
     fn has_more(&self) -> bool {

@@ -20,6 +20,9 @@ use super::log::Log;
 use super::message::{Answer, Held, History, InputKind, Keep, Note, Program, Request, VERSION};
 use super::serve::Connection;
 use super::teller::{Teller, Turn};
+use crate::bridge::Bridge;
+use crate::namespace::Namespace;
+use crate::network::RunNetwork;
 use crate::pipes::{Pipes, Stream};
 use crate::process_tree::Registry;
 use crate::runner::Graces;
@@ -37,9 +40,14 @@ pub(super) struct Ward {
     pid: u32,
     /// Where it is found again by somebody else who started it.
     place: Option<String>,
+    /// Whether what it prints is kept here.
+    tells: bool,
     stdin: Stdin,
     pipes: Pipes,
+    bridge: Option<Bridge>,
     said: Said,
+    /// Bytes that servers said to the program since it had begun.
+    told: Option<u64>,
     kept: Option<(Keep, Instant)>,
     notes: Vec<Note>,
     ending: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
@@ -85,7 +93,7 @@ pub(super) async fn hold(held: Held, mut connection: Connection, log: &Path) -> 
     match foreign::held(&held, std::mem::take(&mut connection.files)) {
         Ok(started) => {
             let ward = Ward::new(started, logs(log, held.most_output.unwrap_or(0)), connection);
-            Some(Ward { place: held.place, ..ward })
+            Some(Ward { place: held.place, tells: held.most_output.is_some(), ..ward })
         }
         Err(error) => refuse(connection, &error).await,
     }
@@ -104,8 +112,9 @@ async fn refuse(connection: Connection, error: &io::Error) -> Option<Ward> {
 }
 
 fn spawn_of(program: Program, files: Vec<OwnedFd>) -> io::Result<Spawn> {
-    let Program { version, program, args, env, directory, cookie, input, files: numbers, main_only_waits, .. } =
-        program;
+    let Program {
+        version, program, args, env, directory, cookie, input, http, files: numbers, main_only_waits, ..
+    } = program;
     if version != VERSION {
         return Err(broken("the supervisor is of another version"));
     }
@@ -118,7 +127,7 @@ fn spawn_of(program: Program, files: Vec<OwnedFd>) -> io::Result<Spawn> {
     };
     let file = |child_fd| files.next().map(|parent_fd| FdMapping { parent_fd, child_fd }).ok_or_else(missing);
     let files = numbers.into_iter().map(file).collect::<io::Result<_>>()?;
-    Ok(Spawn { program, args, env, directory, cookie, input, files, main_only_waits })
+    Ok(Spawn { program, args, env, directory, cookie, input, http, files, main_only_waits })
 }
 
 enum Step {
@@ -134,7 +143,7 @@ enum Step {
 
 impl Ward {
     fn new(started: Started, [out, err]: [Log; 2], connection: Connection) -> Self {
-        let Started { process, stdin, stdout, stderr } = started;
+        let Started { process, stdin, stdout, stderr, bridge } = started;
         let pid = process.pid().unwrap_or_default();
         let mut first = Vec::new();
         put_message(&mut first, &Answer::Started { pid });
@@ -143,9 +152,12 @@ impl Ward {
             process,
             pid,
             place: None,
+            tells: true,
             stdin,
             pipes: Pipes::new(stdout, stderr),
+            bridge,
             said: Said { out, err, out_ended, err_ended, exit: None, ended: 0 },
+            told: None,
             kept: None,
             notes: Vec::new(),
             ending: None,
@@ -224,7 +236,12 @@ impl Ward {
 
     fn heed(&mut self, frame: Frame<Request>) {
         match frame {
-            Frame::Bytes(input) => self.stdin.push(&input),
+            Frame::Bytes(input) => {
+                self.told = self.told.map(|told| told + input.len() as u64);
+                self.stdin.push(&input);
+            }
+            Frame::Message(Request::Begun) => _ = self.told.get_or_insert(0),
+            Frame::Message(Request::Network { own }) => self.leads_to(own),
             Frame::Message(Request::CloseInput) => self.stdin.close_when_written(),
             Frame::Message(Request::Keep(keep)) => {
                 // The memo may change; the time runs on.
@@ -241,6 +258,14 @@ impl Ward {
             }
             Frame::Message(Request::Start(_) | Request::Hold(_) | Request::Attach(_) | Request::List)
             | Frame::ErrorBytes(_) => {}
+        }
+    }
+
+    fn leads_to(&mut self, own: bool) {
+        let handle = self.server.as_mut().filter(|_| own).and_then(Teller::file);
+        let network = handle.map_or(RunNetwork::Machine, |handle| RunNetwork::Own(Namespace::network(handle)));
+        if let Some(bridge) = &mut self.bridge {
+            bridge.leads_to(network);
         }
     }
 
@@ -273,8 +298,9 @@ impl Ward {
         let memo = self.kept.as_ref().map(|(keep, _)| keep.memo.clone()).unwrap_or_default();
         let (notes, printed, complained) = (self.notes.clone(), self.said.out.len(), self.said.err.len());
         let mut first = Vec::new();
-        let place = self.place.clone();
-        let history = History { pid: self.pid, memo, elapsed, notes, printed, complained, place };
+        let (place, said) = (self.place.clone(), self.told.unwrap_or_default());
+        let tells = self.tells;
+        let history = History { pid: self.pid, memo, elapsed, notes, said, printed, complained, tells, place };
         put_message(&mut first, &Answer::Attached(Box::new(history)));
         self.server = Some(Teller::new(connection, first));
     }

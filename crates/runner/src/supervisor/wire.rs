@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::os::fd::{AsFd, OwnedFd};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -14,6 +15,7 @@ use tokio::sync::{mpsc, watch};
 use super::frame::{Frame, Frames, broken, put_bytes, put_message};
 use super::gate;
 use super::message::{Answer, Request};
+use crate::network::RunNetwork;
 use crate::pipes::{Source, Stream};
 
 /// Chunks of output that wait for their reader.
@@ -27,6 +29,8 @@ pub(crate) struct Speaker(mpsc::UnboundedSender<Say>);
 enum Say {
     Request(Request),
     Input(Vec<u8>),
+    /// It is sent along.
+    Network(Option<OwnedFd>),
 }
 
 /// What the supervisor told.
@@ -49,6 +53,23 @@ impl Speaker {
     pub(crate) fn input(&self, bytes: &[u8]) {
         // Whether the run is still there shows elsewhere.
         let _ = self.0.send(Say::Input(bytes.to_vec()));
+    }
+
+    /// The program, which serves HTTP, has this network.
+    pub(crate) fn leads_to(&self, network: RunNetwork) {
+        let handle = match network {
+            RunNetwork::Machine => Ok(None),
+            RunNetwork::Own(namespace) => namespace.try_clone().map(Some),
+        };
+        // Without a descriptor there is no way to the program, which its limits end.
+        if let Ok(handle) = handle {
+            let _ = self.0.send(Say::Network(handle));
+        }
+    }
+
+    /// What was said so far belongs to the start of the program.
+    pub(crate) fn begun(&self) {
+        self.say(Request::Begun);
     }
 
     /// Lets the program see the end of its input.
@@ -117,7 +138,7 @@ impl Wire {
     }
 
     async fn pass_on(&mut self) -> io::Result<()> {
-        let (mut written, mut no_files) = (Vec::new(), Vec::new());
+        let (mut laid_out, mut no_files) = (LaidOut::default(), Vec::new());
         // Once it is being ended, the end must not wait for a reader that is slow.
         let mut hurries = false;
         loop {
@@ -131,12 +152,14 @@ impl Wire {
             tokio::select! {
                 said = self.says.recv() => {
                     let Some(said) = said else { return Ok(()) };
-                    written.clear();
-                    hurries |= lay_out(&mut written, said);
+                    laid_out.clear();
+                    laid_out.add(said);
                     while let Ok(said) = self.says.try_recv() {
-                        hurries |= lay_out(&mut written, said);
+                        laid_out.add(said);
                     }
-                    gate::send(&self.stream, &written, &[]).await?;
+                    hurries |= laid_out.ends_run;
+                    let files: Vec<_> = laid_out.files.iter().map(AsFd::as_fd).collect();
+                    gate::send(&self.stream, &laid_out.bytes, &files).await?;
                 }
                 there = gate::receive(&self.stream, self.frames.buffer(), &mut no_files), if listens => {
                     if !there? {
@@ -193,16 +216,33 @@ impl Wire {
     }
 }
 
-/// Adds what is to be said; says whether that ends the run.
-fn lay_out(to: &mut Vec<u8>, said: Say) -> bool {
-    match said {
-        Say::Input(bytes) => put_bytes(to, &bytes),
-        Say::Request(request) => {
-            put_message(to, &request);
-            return matches!(request, Request::Terminate { .. } | Request::Forget);
+/// What is to be sent next.
+#[derive(Default)]
+struct LaidOut {
+    bytes: Vec<u8>,
+    files: Vec<OwnedFd>,
+    ends_run: bool,
+}
+
+impl LaidOut {
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.files.clear();
+    }
+
+    fn add(&mut self, said: Say) {
+        match said {
+            Say::Input(bytes) => put_bytes(&mut self.bytes, &bytes),
+            Say::Request(request) => {
+                put_message(&mut self.bytes, &request);
+                self.ends_run |= matches!(request, Request::Terminate { .. } | Request::Forget);
+            }
+            Say::Network(handle) => {
+                put_message(&mut self.bytes, &Request::Network { own: handle.is_some() });
+                self.files.extend(handle);
+            }
         }
     }
-    false
 }
 
 /// What a program printed, as a reader.

@@ -90,9 +90,15 @@ impl Prepared {
         }
     }
 
-    /// The same for a program that was started ahead of it.
-    pub(super) fn waiting_dialogue(&self) -> Option<Box<dyn Dialogue>> {
-        Some(self.agent.waiting(&self.task, &self.setup)?.1)
+    /// Whether a program that is started for the job is a server.
+    pub(super) fn serves(&self) -> bool {
+        self.agent.launch(&self.task, &self.setup).serves
+    }
+
+    /// Both for a program that was started ahead of it.
+    pub(super) fn waiting_dialogue(&self) -> Option<(bool, Box<dyn Dialogue>)> {
+        let (launch, dialogue) = self.agent.waiting(&self.task, &self.setup)?;
+        Some((launch.serves, dialogue))
     }
 
     /// How the process outlives the server, if it does: the first one alone, for of what others did before a next server

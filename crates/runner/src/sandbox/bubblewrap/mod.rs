@@ -31,7 +31,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::control_group::{ControlGroup, ControlGroups};
 use super::limited::{curb, limited};
-use super::spawn::{Planned, Unconnected};
+use super::spawn::Planned;
 use super::{Adopted, Again, Confinement, Network, Process, Running, Sandbox, SpawnError, Start, Uplink, Works};
 use crate::network::RunNetwork;
 use crate::process_tree::children;
@@ -79,10 +79,10 @@ impl Bubblewrap {
         wrappable(&planned)?;
         let (gate, inside) = Gate::new().map_err(SpawnError::sandbox)?;
         planned.spawn = wrap(planned.spawn, &self.program, users, confinement, inside)?;
-        let mut unconnected = planned.start(starter).await?;
+        let mut started = planned.start(starter).await?;
         match confine(gate, confinement, group.as_ref()).await {
-            Ok(stands) => Ok(connected(unconnected, stands, confinement, group)),
-            Err(error) => Err(given_up(&mut unconnected.started, error).await),
+            Ok(stands) => Ok(connected(started, stands, confinement, group)),
+            Err(error) => Err(given_up(&mut started, error).await),
         }
     }
 }
@@ -99,7 +99,7 @@ impl Sandbox for Bubblewrap {
     fn adopt<'a>(&'a self, adopted: Adopted<'a>) -> BoxFuture<'a, Result<Again, SpawnError>> {
         Box::pin(async move {
             let Adopted { again, cookie, confinement, .. } = adopted;
-            let Again { started, printed, complained } = again;
+            let Again { started, .. } = again;
             let group = self.control_groups.create(cookie, &confinement.resources)?;
             let process = match first_inside(started.process.as_ref()) {
                 Some(first) => {
@@ -111,7 +111,7 @@ impl Sandbox for Bubblewrap {
                 None => started.process,
             };
             let started = Started { process: limited(process, group), ..started };
-            Ok(Again { started, printed, complained })
+            Ok(Again { started, ..again })
         })
     }
 
@@ -180,13 +180,8 @@ fn not_entered(error: &io::Error) -> SpawnError {
     }
 }
 
-fn connected(
-    unconnected: Unconnected,
-    stands: Stands,
-    confinement: &Confinement,
-    group: Option<ControlGroup>,
-) -> Running {
-    let mut running = unconnected.connect(stands.network);
+fn connected(started: Started, stands: Stands, confinement: &Confinement, group: Option<ControlGroup>) -> Running {
+    let mut running = started.running_in(stands.network);
     let confined = Confined::new(running.process, stands.first, uplink_of(confinement));
     running.process = limited(Box::new(confined), group);
     running

@@ -82,6 +82,7 @@ impl Bubblewrap {
             cookie: Cookie::probe(),
             input: Input::Null,
             files: Vec::new(),
+            http: None,
             main_only_waits: false,
         };
         let mut started = self.probed_by.start(spawn).await.map_err(failed)?;

@@ -38,7 +38,7 @@ impl Docker {
         }
     }
 
-    /// A run that is a container, with its output from the beginning on. Podman's came to the supervisor, with its input.
+    /// A run that is a container, with its output from the beginning on, which the engine has where the supervisor does not.
     async fn run_again(
         &self,
         known: &Known,
@@ -52,9 +52,13 @@ impl Docker {
         let user = user_of(&found);
         let room = Room::new(known.clone(), id, user, self.belongings_of(&found, user));
         let pid = opened_again(&room, uplink.as_ref()).await?;
-        let Again { started: Started { process: held, stdin, mut stdout, mut stderr }, mut printed, mut complained } =
-            again;
-        if !known.is_podman {
+        let Again {
+            started: Started { process: held, stdin, mut stdout, mut stderr, .. },
+            mut printed,
+            mut complained,
+            tells,
+        } = again;
+        if !tells {
             (printed, complained) = printed_by(&room.0).await.map_err(refused)?;
             let (out, err) = output(&room.0);
             (stdout, stderr) = (Some(out), Some(err));
@@ -62,8 +66,8 @@ impl Docker {
         let end = watched(known, &room.0.id);
         let (sought, failure, held) = (Sought::default(), Arc::default(), Some(held));
         let process = Box::new(Contained { room, end, pid, sought, failure, held, _uplink: uplink });
-        let started = Started { process, stdin, stdout, stderr };
-        Ok(Again { started, printed, complained })
+        let started = Started { process, stdin, stdout, stderr, bridge: None };
+        Ok(Again { started, printed, complained, tells })
     }
 
     /// A job in a container that an earlier server kept.

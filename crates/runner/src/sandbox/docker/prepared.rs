@@ -12,6 +12,7 @@ use super::belongings::{self, Belongings};
 use super::labels;
 use super::plan::{self, Mounted, Plan, Reach};
 use super::{DockerError, DockerSettings, SeccompProfile};
+use crate::bridge::Served;
 use crate::cookie::Cookie;
 use crate::sandbox::{Confinement, Network, Start, Uplink};
 
@@ -88,6 +89,14 @@ impl Prepared {
             http: launch.http,
             install_hint: install_hint.to_owned(),
         })
+    }
+
+    /// What is between the program and its run, where it serves HTTP, and what it takes of the program.
+    pub(super) fn served(&mut self) -> Option<Served> {
+        let served = Served::new(self.http.take()?);
+        let (variable, password) = served.password();
+        self.plan.env.push(format!("{variable}={password}"));
+        Some(served)
     }
 
     /// Looks which repositories there are now, and has them guarded.

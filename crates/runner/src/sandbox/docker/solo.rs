@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bollard::errors::Error;
 use bollard::query_parameters::AttachContainerOptionsBuilder;
+use tokio::io::AsyncWriteExt;
 use tokio::net::UnixStream;
 
 use super::DockerError;
@@ -15,14 +16,14 @@ use super::error::words;
 use super::images::Images;
 use super::prepared::Prepared;
 use super::{streams, uplink};
-use crate::bridge::Plan as Bridging;
+use crate::bridge::{Bridge, Bridged, Served};
 use crate::cookie::Cookie;
 use crate::multiplex;
 use crate::network::RunNetwork;
 use crate::pipes::Source;
 use crate::sandbox::{Process, Running};
 use crate::starter::{Started, Starter};
-use crate::stdin::{Stdin, StdinFeed};
+use crate::stdin::Stdin;
 use crate::supervisor::{HandedOver, Link};
 
 /// Creates it, listens, starts it, opens the way out, and lets the agent go.
@@ -33,7 +34,7 @@ pub(super) async fn start(
     starter: &Starter,
 ) -> Result<Running, DockerError> {
     let main = if prepared.uplink.is_some() { Main::AgentWhenTold } else { Main::Agent };
-    let bridging = bridging(&mut prepared)?;
+    let served = prepared.served();
     prepared.guard()?;
     let body = body(&prepared.plan, main, std::mem::take(&mut prepared.labels), known.is_podman);
     let mut belongings = prepared.belongings().await?;
@@ -46,7 +47,7 @@ pub(super) async fn start(
         }
     };
     let inside = Arc::clone(&room.0);
-    let started = started(room, prepared, bridging, starter).await;
+    let started = started(room, prepared, served, starter).await;
     if started.is_err() {
         inside.remove().await;
     }
@@ -56,13 +57,14 @@ pub(super) async fn start(
 async fn started(
     room: Room,
     prepared: Prepared,
-    bridging: Option<(Bridging, StdinFeed)>,
+    served: Option<Served>,
     starter: &Starter,
 ) -> Result<Running, DockerError> {
     let refused = |error| DockerError::Engine(words(&error));
     let Inside { known, id, .. } = &*room.0;
-    let output = if known.is_podman { None } else { Some(output(known, id).await.map_err(refused)?) };
-    let input = input(known, id).await?;
+    let has_output = known.is_podman || served.is_some();
+    let output = if has_output { None } else { Some(output(known, id).await.map_err(refused)?) };
+    let mut input = input(known, id, has_output).await?;
     known.docker.start_container(id, None).await.map_err(refused)?;
     let end = watched(known, id);
     let pid = room.0.pid().await.map_err(refused)?;
@@ -70,11 +72,15 @@ async fn started(
     if let Some(uplink) = &prepared.uplink {
         network = uplink::open(pid.unwrap_or_default(), uplink).await.map_err(DockerError::Namespace)?;
     }
-    let connected = connected(&room, &prepared.cookie, pid, input, starter).await.map_err(DockerError::Unheld)?;
-    let Connected { mut stdin, held, output: beside } = connected;
-    let (stdout, stderr) = output.unwrap_or(beside);
     if prepared.uplink.is_some() {
-        stdin.push(b"\n");
+        input.write_all(b"\n").await.map_err(DockerError::Files)?;
+    }
+    let streams = Streams { connection: input, has_output, served };
+    let connected = connected(&room, &prepared.cookie, pid, streams, starter).await.map_err(DockerError::Unheld)?;
+    let Connected { mut stdin, held, output: beside, mut bridge } = connected;
+    let (stdout, stderr) = output.unwrap_or(beside);
+    if let Some(bridge) = &mut bridge {
+        bridge.leads_to(network);
     }
     stdin.push(&prepared.stdin);
     if !prepared.stdin_stays_open {
@@ -83,14 +89,7 @@ async fn started(
     let sought = Sought { program: prepared.plan.argv.first().cloned(), hint: prepared.install_hint };
     let failure = Arc::default();
     let process = Box::new(Contained { room, end, pid, sought, failure, held, _uplink: prepared.uplink });
-    Ok(match bridging {
-        None => Running { process, stdin, stdout, stderr, bridge: None },
-        Some((plan, feed)) => {
-            let (lines, bridge) = plan.start(stdout.unwrap_or_else(|| Box::new(tokio::io::empty())), network);
-            let stdin = Stdin::Pipe(feed);
-            Running { process, stdin, stdout: Some(lines), stderr, bridge: Some(bridge) }
-        }
-    })
+    Ok(Running { process, stdin, stdout, stderr, bridge })
 }
 
 /// Standard output and standard error.
@@ -104,11 +103,20 @@ async fn output(known: &Known, id: &str) -> Result<Outputs, Error> {
     Ok((Some(stdout), Some(stderr)))
 }
 
+/// The way to its input, and to its outputs where they come along.
+struct Streams {
+    connection: UnixStream,
+    has_output: bool,
+    /// What is to be between them and the run.
+    served: Option<Served>,
+}
+
 /// Its input, and the outputs that come over the same connection.
 struct Connected {
     stdin: Stdin,
     held: Option<Box<dyn Process>>,
     output: Outputs,
+    bridge: Option<Bridge>,
 }
 
 /// The connection is held by the supervisor where the run may outlive this process, unless it has ended already.
@@ -116,36 +124,30 @@ async fn connected(
     room: &Room,
     cookie: &Cookie,
     pid: Option<u32>,
-    connection: UnixStream,
+    streams: Streams,
     starter: &Starter,
 ) -> io::Result<Connected> {
-    let has_output = room.0.known.is_podman;
+    let Streams { connection, has_output, served } = streams;
     match (starter, pid, room.0.first()) {
         (Starter::Supervised(supervisor, most_output), Some(pid), Some(first)) => {
             let connection = connection.into_std()?.into();
             // What does not come along, the engine keeps.
             let most_output = has_output.then_some(*most_output);
-            let handed = HandedOver { pid, handle: first?, first: None, connection, most_output, place: None };
-            let Started { process, stdin, stdout, stderr } = Link::hold(supervisor, cookie, handed).await?;
-            Ok(Connected { stdin, held: Some(process), output: (stdout, stderr) })
+            let handed =
+                HandedOver { pid, handle: first?, first: None, connection, most_output, http: served, place: None };
+            let Started { process, stdin, stdout, stderr, bridge } = Link::hold(supervisor, cookie, handed).await?;
+            Ok(Connected { stdin, held: Some(process), output: (stdout, stderr), bridge })
         }
         _ if has_output => {
             let (from, to) = connection.into_split();
             let (stdout, stderr, _) = multiplex::divided(from);
-            Ok(Connected { stdin: Stdin::passed_to(to), held: None, output: (Some(stdout), Some(stderr)) })
+            let Some(served) = served else {
+                let (stdin, output) = (Stdin::passed_to(to), (Some(stdout), Some(stderr)));
+                return Ok(Connected { stdin, held: None, output, bridge: None });
+            };
+            let Bridged { stdin, stdout, bridge } = served.bridge(stdout, Vec::new(), true)?;
+            Ok(Connected { stdin, held: None, output: (Some(stdout), Some(stderr)), bridge: Some(bridge) })
         }
-        _ => Ok(Connected { stdin: Stdin::passed_over(connection), held: None, output: (None, None) }),
+        _ => Ok(Connected { stdin: Stdin::passed_over(connection), held: None, output: (None, None), bridge: None }),
     }
-}
-
-/// What comes between a program that serves HTTP and its run; what the run says goes there, and to the program nothing.
-fn bridging(prepared: &mut Prepared) -> Result<Option<(Bridging, StdinFeed)>, DockerError> {
-    let Some(server) = prepared.http else { return Ok(None) };
-    let said = std::mem::take(&mut prepared.stdin);
-    let stays_open = std::mem::take(&mut prepared.stdin_stays_open);
-    let (feed, requests) = StdinFeed::new(said, stays_open).map_err(DockerError::Files)?;
-    let plan = Bridging::new(server, requests).map_err(DockerError::Files)?;
-    let (variable, password) = plan.password();
-    prepared.plan.env.push(format!("{variable}={password}"));
-    Ok(Some((plan, feed)))
 }

@@ -77,15 +77,20 @@ impl Executor {
         let memo = Memo::read(taken.memo()).map_err(|error| lost(error.to_string()))?;
         let waited = memo.waited;
         let prepared = self.prepared_before(record, memo).await?;
+        let (serves, dialogue) = if waited {
+            let launched = prepared.waiting_dialogue();
+            launched.ok_or_else(|| lost("this version does not start its agent ahead of a job".into()))?
+        } else {
+            (prepared.serves(), prepared.dialogue())
+        };
         let resumption = Resumption {
             limits: prepared.task.limits.clone(),
             idle: prepared.idle(),
             stdout_path: prepared.dirs.stdout(),
             confinement: prepared.confined.confinement.clone(),
+            serves,
         };
         let notes = taken.notes().to_vec();
-        let dialogue = if waited { prepared.waiting_dialogue() } else { Some(prepared.dialogue()) };
-        let dialogue = dialogue.ok_or_else(|| lost("this version does not start its agent ahead of a job".into()))?;
         let mut resumed =
             self.runner.resume(taken, resumption, dialogue).await.map_err(|error| lost(error.to_string()))?;
         let (known, fresh) = split(std::mem::take(&mut resumed.events), &recorded);

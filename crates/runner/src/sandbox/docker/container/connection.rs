@@ -3,7 +3,8 @@
 //! The engine closes the input of a program together with the connection over which it comes, so that connection must not
 //! end with the server. That of a container is for the input alone: what a program prints would have to be read all the time, or
 //! it stops. Podman ends the input with the first connection that ends, so there it is the only one, and the output comes along. Of a
-//! program beside the first one nobody keeps what it prints, so it comes along, too.
+//! program beside the first one nobody keeps what it prints, so it comes along, too; and of one that serves HTTP, as what counts is
+//! what the bridge to it makes of that.
 
 use std::io;
 use std::time::Duration;
@@ -25,9 +26,9 @@ const REASON: Duration = Duration::from_secs(1);
 /// What an answer's head is never longer than, nor a reason.
 const MOST: usize = 16 * 1024;
 
-/// Connects with the input of a container that is not started yet.
-pub(in super::super) async fn input(known: &Known, id: &str) -> Result<UnixStream, DockerError> {
-    let streams = if known.is_podman { "stdin=1&stdout=1&stderr=1" } else { "stdin=1" };
+/// Connects with the input of a container that is not started yet, and with its outputs where they are to come along.
+pub(in super::super) async fn input(known: &Known, id: &str, has_output: bool) -> Result<UnixStream, DockerError> {
+    let streams = if has_output { "stdin=1&stdout=1&stderr=1" } else { "stdin=1" };
     let connected = connected(known, &format!("containers/{id}/attach?stream=1&{streams}"), "").await;
     connected.map_err(|error| DockerError::Engine(format!("its input can't be reached ({error})")))
 }

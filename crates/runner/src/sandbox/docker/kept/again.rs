@@ -25,7 +25,7 @@ impl Kept {
         uplink: Option<Arc<dyn Uplink>>,
         again: Again,
     ) -> Again {
-        let Again { started: Started { process, stdin, stdout, stderr }, printed, complained } = again;
+        let Again { started: Started { process, stdin, stdout, stderr, bridge }, printed, complained, tells } = again;
         let labels = found.config.and_then(|config| config.labels).unwrap_or_default();
         let label = |name: &str| labels.get(name).cloned().unwrap_or_default();
         let points = found.host_config.and_then(|config| config.tmpfs).unwrap_or_default();
@@ -48,8 +48,8 @@ impl Kept {
             gave_way: AtomicBool::new(false),
         };
         let process = Box::new(Job { shared: Arc::new(shared), end: End::Held(process) });
-        let started = Started { process, stdin, stdout, stderr };
-        Again { started, printed, complained }
+        let started = Started { process, stdin, stdout, stderr, bridge };
+        Again { started, printed, complained, tells }
     }
 
     /// Where somebody else was faster, the container is kept for nobody.

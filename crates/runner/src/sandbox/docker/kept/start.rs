@@ -7,8 +7,10 @@ use std::time::Duration;
 use super::job::{End, Job, Shared};
 use super::program::{Program, Whereabouts};
 use super::{Holder, Turn, put_away};
+use crate::bridge::{Bridge, Bridged, Served};
 use crate::cookie::Cookie;
 use crate::multiplex::divided;
+use crate::network::RunNetwork;
 use crate::pipes::Source;
 use crate::sandbox::Running;
 use crate::sandbox::docker::DockerError;
@@ -29,17 +31,18 @@ struct Begun {
     stdin: Stdin,
     stdout: Option<Source>,
     stderr: Option<Source>,
+    bridge: Option<Bridge>,
 }
 
 /// Opens the way out, and starts the agent.
 pub(super) async fn start(
     mut turn: Turn,
-    prepared: Prepared,
+    mut prepared: Prepared,
     mut belongings: Belongings,
     sleep_after: Duration,
     starter: &Starter,
 ) -> Result<Running, DockerError> {
-    match begin(&turn, &prepared, starter).await {
+    match begin(&turn, &mut prepared, starter).await {
         Ok(begun) => Ok(running(turn, prepared, belongings, sleep_after, begun)),
         Err(error) => {
             put_away(&mut turn).await;
@@ -49,26 +52,30 @@ pub(super) async fn start(
     }
 }
 
-async fn begin(turn: &Turn, prepared: &Prepared, starter: &Starter) -> Result<Begun, DockerError> {
+async fn begin(turn: &Turn, prepared: &mut Prepared, starter: &Starter) -> Result<Begun, DockerError> {
     let gone = || DockerError::Engine("the kept container is gone".to_owned());
-    if prepared.http.is_some() {
-        return Err(DockerError::Refused("a program that serves HTTP and be kept".to_owned()));
-    }
     let Holder { room, .. } = turn.as_ref().ok_or_else(gone)?;
     let inside = Arc::clone(&room.0);
     let pid = inside.pid().await.map_err(|error| DockerError::Engine(words(&error)))?.ok_or_else(gone)?;
     inside.forget_refusals();
+    let mut network = RunNetwork::Machine;
     if let Some(uplink) = &prepared.uplink {
-        uplink::open(pid, uplink).await.map_err(DockerError::Namespace)?;
+        network = uplink::open(pid, uplink).await.map_err(DockerError::Namespace)?;
     }
+    let served = prepared.served();
     let program = Program::start(&inside, &prepared.plan).await?;
-    connected(inside, program, &prepared.cookie, starter).await
+    let mut begun = connected(inside, program, served, &prepared.cookie, starter).await?;
+    if let Some(bridge) = &mut begun.bridge {
+        bridge.leads_to(network);
+    }
+    Ok(begun)
 }
 
 /// Leaves the program to the supervisor where it may outlive this process, unless it has ended already.
 async fn connected(
     inside: Arc<Inside>,
     program: Program,
+    served: Option<Served>,
     cookie: &Cookie,
     starter: &Starter,
 ) -> Result<Begun, DockerError> {
@@ -77,21 +84,26 @@ async fn connected(
         if let Some((pid, handle)) = process.map_err(|error| DockerError::Engine(words(&error)))? {
             let place = Whereabouts::of(&program, &inside).written();
             let connection = program.connection.into_std().map_err(DockerError::Files)?.into();
-            let handed =
-                HandedOver { pid, handle, first: Some(first), connection, most_output: Some(*most_output), place };
+            let most_output = Some(*most_output);
+            let handed = HandedOver { pid, handle, first: Some(first), connection, most_output, http: served, place };
             let held = Link::hold(supervisor, cookie, handed).await.map_err(DockerError::Unheld)?;
-            let Started { process, stdin, stdout, stderr } = held;
-            return Ok(Begun { inside, exec: program.exec, end: End::Held(process), stdin, stdout, stderr });
+            let Started { process, stdin, stdout, stderr, bridge } = held;
+            return Ok(Begun { inside, exec: program.exec, end: End::Held(process), stdin, stdout, stderr, bridge });
         }
     }
     let (from, to) = program.connection.into_split();
     let (stdout, stderr, output) = divided(from);
-    let (stdout, stderr) = (Some(stdout), Some(stderr));
-    Ok(Begun { inside, exec: program.exec, end: End::Output(output), stdin: Stdin::passed_to(to), stdout, stderr })
+    let begun = |stdin, stdout, bridge| {
+        let (stdout, stderr) = (Some(stdout), Some(stderr));
+        Begun { inside, exec: program.exec, end: End::Output(output), stdin, stdout, stderr, bridge }
+    };
+    let Some(served) = served else { return Ok(begun(Stdin::passed_to(to), stdout, None)) };
+    let Bridged { stdin, stdout, bridge } = served.bridge(stdout, Vec::new(), true).map_err(DockerError::Files)?;
+    Ok(begun(stdin, stdout, Some(bridge)))
 }
 
 fn running(turn: Turn, prepared: Prepared, belongings: Belongings, sleep_after: Duration, begun: Begun) -> Running {
-    let Begun { inside, exec, end, mut stdin, stdout, stderr } = begun;
+    let Begun { inside, exec, end, mut stdin, stdout, stderr, bridge } = begun;
     stdin.push(&prepared.stdin);
     if !prepared.stdin_stays_open {
         stdin.close();
@@ -109,5 +121,5 @@ fn running(turn: Turn, prepared: Prepared, belongings: Belongings, sleep_after: 
         gave_way: AtomicBool::new(false),
     };
     let process = Box::new(Job { shared: Arc::new(shared), end });
-    Running { process, stdin, stdout, stderr, bridge: None }
+    Running { process, stdin, stdout, stderr, bridge }
 }
