@@ -16,7 +16,7 @@ use tokio::net::UnixStream;
 
 const SOCKET: &str = "socket";
 /// More files are never sent at once.
-const MOST_FILES: usize = 16;
+const MOST_FILES: usize = 128;
 const READ: usize = 64 * 1024;
 
 /// Listens in `directory`.

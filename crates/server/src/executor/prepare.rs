@@ -66,7 +66,8 @@ impl Executor {
         };
         // Who may need no agent takes none from those that wait.
         let may_need_none = task.cache_ttl_seconds.is_some();
-        let warm = self.warm.is_used() && record.home == record.id && record.parks == 0 && !may_need_none;
+        let is_fresh = record.home == record.id && record.parks == 0;
+        let warm = is_fresh && !may_need_none && self.warm.is_worth_it(agent.name(), task);
         let profile = warm.then(|| Profile::of(agent, task, owner(record), &setup, pays)).flatten();
         let (dirs, home, waiting) = match self.adopt(record, profile).await {
             Some(Kept { waiting, dirs, confined, .. }) => {

@@ -13,12 +13,19 @@ use super::unwrapped::Unwrapped;
 const FEW: usize = 1_000;
 
 /// Knows all forms of some secrets.
-#[derive(Default)]
 pub(super) struct Matcher {
     automaton: Option<AhoCorasick>,
     /// In order.
     forms: Vec<Vec<u8>>,
     longest: usize,
+    /// The bytes that forms begin with.
+    begins: [bool; 256],
+}
+
+impl Default for Matcher {
+    fn default() -> Self {
+        Self { automaton: None, forms: Vec::new(), longest: 0, begins: [false; 256] }
+    }
 }
 
 impl Matcher {
@@ -32,8 +39,10 @@ impl Matcher {
         let bytes: usize = forms.iter().map(Vec::len).sum();
         let kind = if bytes > FEW { AhoCorasickKind::ContiguousNFA } else { AhoCorasickKind::NoncontiguousNFA };
         let automaton = AhoCorasick::builder().kind(Some(kind)).build(&forms);
+        let mut begins = [false; 256];
+        forms.iter().filter_map(|form| form.first()).for_each(|first| begins[usize::from(*first)] = true);
         // It only fails with more than 2^31 bytes of forms.
-        Self { automaton: automaton.ok().filter(|_| longest > 0), forms, longest }
+        Self { automaton: automaton.ok().filter(|_| longest > 0), forms, longest, begins }
     }
 
     fn find(&self, text: &[u8], found: &mut Vec<Range<usize>>) {
@@ -47,6 +56,9 @@ impl Matcher {
         let first = text.len().saturating_sub(self.longest.saturating_sub(1));
         let begins = |at: &usize| {
             let end = &text[*at..];
+            if !self.begins[usize::from(end[0])] {
+                return false;
+            }
             let next = self.forms.partition_point(|form| form.as_slice() <= end);
             self.forms.get(next).is_some_and(|form| form.starts_with(end))
         };

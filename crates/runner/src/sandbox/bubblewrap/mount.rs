@@ -1,6 +1,7 @@
 //! What an agent sees of the file system, piece by piece, and how that is said to `bwrap`.
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::io::{self, Seek, Write};
 use std::os::fd::{OwnedFd, RawFd};
 use std::path::{Path, PathBuf};
@@ -13,6 +14,9 @@ use rustix::fs::{MemfdFlags, memfd_create};
 pub(super) enum Mount {
     /// What is at this path outside. A link in its place is followed.
     Visible(PathBuf, Access),
+    /// A small file as it is now at this path outside. That costs far less than to show the file itself: for all that is mounted
+    /// `bwrap` reads the list of all mounts.
+    Copied(PathBuf),
     /// Nothing to be read, and what is written is gone.
     Hidden(PathBuf),
     /// A directory in memory, which may hold so many bytes.
@@ -81,10 +85,12 @@ impl Words {
                 self.say(["--perms", mode, "--size", &bytes.to_string(), "--tmpfs"]);
                 self.words.push(at.into());
             }
-            Mount::File { at, contents } => {
-                self.say_file("--ro-bind-data", in_memory(contents.as_bytes())?);
-                self.words.push(at.into());
-            }
+            Mount::File { at, contents } => self.file(in_memory(contents.as_bytes())?, at),
+            Mount::Copied(path) => match File::open(path) {
+                Ok(file) => self.file(file.into(), path),
+                // Nobody inside can read it either.
+                Err(_) => self.paths("--ro-bind", path, path),
+            },
             Mount::Link { at, target } => self.paths("--symlink", target, at),
             Mount::Sealed(path) => {
                 self.say(["--remount-ro"]);
@@ -96,6 +102,13 @@ impl Words {
         Ok(())
     }
 
+    /// A file on the root of the run, which is sealed.
+    fn file(&mut self, from: OwnedFd, at: &Path) {
+        self.say(["--perms", "0444"]);
+        self.say_file("--file", from);
+        self.words.push(at.into());
+    }
+
     fn paths(&mut self, option: &str, from: &Path, to: &Path) {
         self.say([option]);
         self.words.extend([from.into(), to.into()]);
@@ -104,7 +117,7 @@ impl Words {
 
 /// An open file that has no name, with that in it.
 pub(super) fn in_memory(contents: &[u8]) -> io::Result<OwnedFd> {
-    let mut file = std::fs::File::from(memfd_create("legwork", MemfdFlags::CLOEXEC)?);
+    let mut file = File::from(memfd_create("legwork", MemfdFlags::CLOEXEC)?);
     file.write_all(contents)?;
     file.rewind()?;
     Ok(file.into())

@@ -45,6 +45,9 @@ const SETTINGS: &[&str] = &[
     "timezone",
 ];
 
+/// What is copied for each run, in bytes: settings that are no larger.
+const SMALL: u64 = 128 * 1024;
+
 /// What the machine resolves names with; of use only with its network.
 const NETWORK_SETTINGS: &[&str] = &["hosts", "resolv.conf"];
 
@@ -70,7 +73,8 @@ pub(super) struct Person<'a> {
 
 /// The system, before anything that belongs to one program or one run.
 pub(super) fn system(person: Person<'_>, own_network: bool, temporary: u64) -> Vec<Mount> {
-    let mut mounts: Vec<_> = PROGRAMS.iter().filter_map(|path| visible(Path::new(path))).collect();
+    let mut mounts: Vec<_> =
+        PROGRAMS.iter().map(Path::new).filter(|path| holds_any(path)).filter_map(visible).collect();
     mounts.extend(OLDER_NAMES.iter().filter_map(|path| older_name(Path::new(path))));
     mounts.extend(settings(own_network));
     mounts.extend(written(person, own_network));
@@ -110,7 +114,19 @@ fn older_name(path: &Path) -> Option<Mount> {
 
 fn settings(own_network: bool) -> impl Iterator<Item = Mount> {
     let network = if own_network { &[] } else { NETWORK_SETTINGS };
-    SETTINGS.iter().chain(network).filter_map(|name| visible(&Path::new("/etc").join(name)))
+    SETTINGS.iter().chain(network).filter_map(|name| setting(&Path::new("/etc").join(name)))
+}
+
+fn setting(path: &Path) -> Option<Mount> {
+    let found = std::fs::metadata(path).ok()?;
+    let is_small = found.is_file() && found.len() <= SMALL;
+    let is_worth_it = !found.is_dir() || holds_any(path);
+    if is_small { Some(Mount::Copied(path.to_owned())) } else { visible(path).filter(|_| is_worth_it) }
+}
+
+/// Whether there is anything in a directory.
+fn holds_any(directory: &Path) -> bool {
+    std::fs::read_dir(directory).is_ok_and(|mut entries| entries.next().is_some())
 }
 
 /// Settings that are written for the run: the machine's would tell who has an account on it, and how it finds services.

@@ -152,6 +152,7 @@ impl Executor {
         let late = |_| Err(Verdict::failed(FailureReason::StartTimeout, "It was not ready in time."));
         match timeout(START, self.start_ahead(&profile)).await.unwrap_or_else(late) {
             Ok(kept) if begun.elapsed() < WORTH => {
+                self.warm.is_quick(&profile);
                 self.warm.give_up(&profile);
                 end(vec![kept]).await;
             }

@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use legwork_model::SandboxKind;
+use legwork_model::{Sandbox, SandboxKind, Task};
 use legwork_runner::{RunDirs, Waiting};
 use tokio::sync::Notify;
 
@@ -28,6 +28,8 @@ use crate::config::WarmSettings;
 #[derive(Debug, Clone)]
 pub struct WarmPool {
     shelves: Arc<Mutex<HashMap<Profile, Shelf>>>,
+    /// What is ready so soon that none of it has to wait.
+    quick: Arc<Mutex<Vec<Quick>>>,
     wake: Arc<Notify>,
     settings: WarmSettings,
     /// How long a container that is kept for further jobs waits for one.
@@ -52,6 +54,14 @@ impl Kept {
     }
 }
 
+/// An agent whose programs are ready at once in such a sandbox, as far as is known until then.
+#[derive(Debug)]
+struct Quick {
+    agent: String,
+    sandbox: Sandbox,
+    until: Instant,
+}
+
 /// What waits for the jobs of one profile.
 #[derive(Debug, Default)]
 struct Shelf {
@@ -64,12 +74,28 @@ struct Shelf {
 impl WarmPool {
     /// A pool in which nothing waits yet. What waits in a container ends with that, which is `sleep_after` its last job.
     pub fn new(settings: WarmSettings, sleep_after: Duration) -> Self {
-        Self { shelves: Arc::default(), wake: Arc::default(), settings, sleep_after }
+        Self { shelves: Arc::default(), quick: Arc::default(), wake: Arc::default(), settings, sleep_after }
     }
 
     /// Whether anything is kept at all.
-    pub(super) fn is_used(&self) -> bool {
+    fn is_used(&self) -> bool {
         self.settings.most > 0
+    }
+
+    /// Whether programs of an agent may wait for such jobs.
+    pub(super) fn is_worth_it(&self, agent: &str, task: &Task) -> bool {
+        let now = Instant::now();
+        let is_it = |quick: &Quick| quick.agent == agent && quick.sandbox == task.sandbox && now < quick.until;
+        self.is_used() && !locked(&self.quick).iter().any(is_it)
+    }
+
+    /// Learns that programs of this profile are ready at once, and so are those of others like it.
+    fn is_quick(&self, profile: &Profile) {
+        let until = Instant::now() + self.max_age();
+        let (agent, sandbox) = (profile.agent().to_owned(), profile.task().sandbox.clone());
+        let mut all = locked(&self.quick);
+        all.retain(|quick| Instant::now() < quick.until);
+        all.push(Quick { agent, sandbox, until });
     }
 
     /// A program for a job of this profile, if one waits. Either way, more such jobs are expected.
@@ -108,7 +134,11 @@ impl WarmPool {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Profile, Shelf>> {
-        // Nothing panics while the lock is held.
-        self.shelves.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.shelves)
     }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing panics while a lock is held.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
