@@ -9,6 +9,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use super::claude::rehearsing;
 use super::conversations::{nth, of_kind, say};
 use super::engine::{Engine, Kind};
 use super::lab::{Server, Setup, check_history, program};
@@ -23,13 +24,8 @@ struct Node {
 impl Node {
     fn new(engine: &Engine) -> Self {
         let data = tempfile::tempdir().expect("a directory");
-        let setup = Setup::scripted(data.path())
-            .env("LEGWORK_RUNS__DETACH", "true")
-            .env("LEGWORK_SHUTDOWN__DRAIN_SECONDS", "0")
-            .env("LEGWORK_SANDBOX__KIND", "docker")
-            .env("LEGWORK_SANDBOX__DOCKER__SOCKET", engine.socket().to_string_lossy())
-            .env("LEGWORK_SANDBOX__DOCKER__IMAGE", "agent");
-        Self { data, setup: Setup { agent: "agent".into(), ..setup } }
+        let setup = Setup { agent: "agent".into(), ..in_containers(Setup::scripted(data.path()), engine) };
+        Self { data, setup }
     }
 
     /// With an agent that takes so long to start that it is worth it.
@@ -52,6 +48,16 @@ impl Node {
         // It is there with all that is in it.
         std::fs::rename(work.join("written"), work.join("go")).expect("renamed");
     }
+}
+
+/// Has runs live in containers and outlive their servers.
+fn in_containers(setup: Setup, engine: &Engine) -> Setup {
+    setup
+        .env("LEGWORK_RUNS__DETACH", "true")
+        .env("LEGWORK_SHUTDOWN__DRAIN_SECONDS", "0")
+        .env("LEGWORK_SANDBOX__KIND", "docker")
+        .env("LEGWORK_SANDBOX__DOCKER__SOCKET", engine.socket().to_string_lossy())
+        .env("LEGWORK_SANDBOX__DOCKER__IMAGE", "agent")
 }
 
 /// Jobs that were done by programs that waited for them.
@@ -100,6 +106,37 @@ async fn containers_and_their_servers() {
     a_time_limit_in_a_kept_container_goes_on(&engine).await;
     sessions_of_a_door_share_containers(&engine).await;
     images_are_built_listed_and_removed(&engine).await;
+}
+
+/// Also the real one, over a server that is killed.
+#[tokio::test]
+async fn the_real_agent_waits_in_a_kept_container() {
+    let data = tempfile::tempdir().expect("a directory");
+    let Some(setup) = rehearsing(data.path()) else { return };
+    let program = setup.agent.to_string_lossy().into_owned();
+    let engine = match Engine::start(Kind::Docker, &[&program]) {
+        Ok(engine) => engine,
+        Err(reason) => return eprintln!("SKIPPED  the real agent in a kept container: {reason}"),
+    };
+    let setup = in_containers(setup, &engine).env("LEGWORK_WARM__MOST", "1");
+    let first = setup.start().await;
+    let job = |prompt: &str| {
+        let sandbox = json!({ "container": { "keep": "project" }, "allowedDomains": [] });
+        json!({ "prompt": prompt, "sandbox": sandbox, "permissions": { "default": "allow" } })
+    };
+    first.client.run(&job("[[bash: echo 1 > a.txt]] [[say: cold]]")).await;
+    let container = engine.containers();
+    until_waiting(&first.client).await;
+    let id = first.client.submit(&job("[[bash: ls; sleep 2]] [[say: warm]]")).await;
+    nth(&first.client, &id, "tool_call", 1).await;
+    assert_eq!(metric(&first.client, HITS).await, 1.0);
+    assert_eq!((container.len(), engine.containers()), (1, container), "one for both");
+    first.kill().await;
+    let second = setup.start().await;
+    told_once(&second, &id, &["warm"]).await;
+    let events = second.client.events(&id).await;
+    assert_eq!(of_kind(&events, "tool_result")[0]["data"]["output"], "(Bash completed with no output)", "{events:#?}");
+    put_away(&engine, second).await;
 }
 
 async fn a_run_outlives_a_server_that_is_killed(engine: &Engine) {
