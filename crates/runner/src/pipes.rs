@@ -4,9 +4,10 @@ use std::io;
 
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-/// Large enough for the whole of a pipe, so that a flood costs few reads.
-const STDOUT_BUFFER: usize = 64 * 1024;
-const STDERR_BUFFER: usize = 8 * 1024;
+/// Most programs print little at once.
+const BUFFER: usize = 8 * 1024;
+/// The whole of a pipe, so that a flood costs few reads.
+const MOST: usize = 64 * 1024;
 
 /// What a program prints, or what takes its place.
 pub(crate) type Source = Box<dyn AsyncRead + Send + Unpin>;
@@ -31,7 +32,7 @@ struct Pipe {
 
 impl Pipes {
     pub(crate) fn new(stdout: Option<Source>, stderr: Option<Source>) -> Self {
-        Self { stdout: Pipe::new(stdout, STDOUT_BUFFER), stderr: Pipe::new(stderr, STDERR_BUFFER) }
+        Self { stdout: Pipe::new(stdout), stderr: Pipe::new(stderr) }
     }
 
     /// Whether both have ended.
@@ -75,13 +76,17 @@ impl Pipes {
 }
 
 impl Pipe {
-    fn new(source: Option<Source>, capacity: usize) -> Self {
-        Self { source, buffer: Vec::with_capacity(capacity) }
+    fn new(source: Option<Source>) -> Self {
+        Self { source, buffer: Vec::with_capacity(BUFFER) }
     }
 
     async fn fill(&mut self) {
         let Some(source) = &mut self.source else { return };
+        let was_full = self.buffer.len() == self.buffer.capacity();
         self.buffer.clear();
+        if was_full && self.buffer.capacity() < MOST {
+            self.buffer.reserve(MOST);
+        }
         let read: io::Result<usize> = source.read_buf(&mut self.buffer).await;
         // A pipe that can't be read has nothing more to tell than one that has ended.
         if matches!(read, Ok(0) | Err(_)) {

@@ -167,7 +167,7 @@ impl Executor {
         };
         let (events, mut inbox) = mpsc::channel(EVENTS);
         let mut talk = Talk::new(self, record.id, seat, bell, Approvals::new(self.patience(&record)), record.heard);
-        let running = self.attempt(&record, survivor, events, &stop, &mut talk);
+        let running = Box::pin(self.attempt(&record, survivor, events, &stop, &mut talk));
         let recording = record_events(&mut log, &mut inbox, &stop);
         let (done, ()) = tokio::join!(running, recording);
         let Some(Done { outcome, kept, hold, waiting }) = done else {

@@ -289,7 +289,8 @@ impl Scheduler {
         tokio::spawn(async move {
             // Told even when the run's task panics: the slot must come back.
             let mut ending = Ending { ended, id, waiting: None };
-            ending.waiting = executor.execute(record, taken, stop, &slot, bell).await;
+            // Boxed, for it is large, and a task is moved several times before it begins.
+            ending.waiting = Box::pin(executor.execute(record, taken, stop, &slot, bell)).await;
         });
     }
 
