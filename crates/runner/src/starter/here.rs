@@ -12,7 +12,6 @@ use legwork_model::{Exit, Failure};
 use tokio::process::{Child, Command};
 
 use super::Started;
-use crate::bridge::{Bridged, Served};
 use crate::cookie::{COOKIE_VARIABLE, Cookie};
 use crate::pipes::Source;
 use crate::process_tree::{Registry, Tree, exit_of};
@@ -36,16 +35,9 @@ pub(super) async fn start(registry: &Arc<Registry>, mut spawn: Spawn) -> io::Res
     if let (Some(served), Input::Fed { bytes, stays_open }) = (http, &mut spawn.input) {
         let (said, stays_open) = (std::mem::take(bytes), *stays_open);
         spawn.input = Input::Null;
-        return bridged(start_program(registry, spawn).await?, served, said, stays_open);
+        return start_program(registry, spawn).await?.bridged(served, said, stays_open);
     }
     start_program(registry, spawn).await
-}
-
-/// Puts a bridge between a program that serves HTTP and its run.
-pub(crate) fn bridged(started: Started, served: Served, said: Vec<u8>, stays_open: bool) -> io::Result<Started> {
-    let printed = started.stdout.unwrap_or_else(|| Box::new(tokio::io::empty()));
-    let Bridged { stdin, stdout, bridge } = served.bridge(printed, said, stays_open)?;
-    Ok(Started { stdin, stdout: Some(stdout), bridge: Some(bridge), ..started })
 }
 
 async fn start_program(registry: &Arc<Registry>, mut spawn: Spawn) -> io::Result<Started> {

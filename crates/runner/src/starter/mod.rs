@@ -2,12 +2,10 @@
 
 mod here;
 
-pub(crate) use here::bridged;
-
 use std::io;
 use std::sync::Arc;
 
-use crate::bridge::Bridge;
+use crate::bridge::{Bridge, Bridged, Served};
 use crate::network::RunNetwork;
 use crate::pipes::Source;
 use crate::process_tree::Registry;
@@ -36,6 +34,13 @@ pub(crate) struct Started {
 }
 
 impl Started {
+    /// With a bridge between the program, which serves HTTP, and its run, which says `said` first.
+    pub(crate) fn bridged(self, served: Served, said: Vec<u8>, stays_open: bool) -> io::Result<Self> {
+        let printed = self.stdout.unwrap_or_else(|| Box::new(tokio::io::empty()));
+        let Bridged { stdin, stdout, bridge } = served.bridge(printed, said, stays_open)?;
+        Ok(Self { stdin, stdout: Some(stdout), bridge: Some(bridge), ..self })
+    }
+
     /// The program has this network.
     pub(crate) fn running_in(self, network: RunNetwork) -> Running {
         let Self { process, stdin, stdout, stderr, mut bridge } = self;

@@ -18,7 +18,7 @@ use super::message::{Held, VERSION};
 use crate::multiplex::divided;
 use crate::process_tree::watched;
 use crate::sandbox::Process;
-use crate::starter::{Started, bridged};
+use crate::starter::Started;
 use crate::stdin::Stdin;
 
 /// Such a process, by a handle that never means another.
@@ -56,7 +56,7 @@ pub(super) fn held(held: &Held, files: Vec<OwnedFd>) -> io::Result<Started> {
     let (stdin, stdout, stderr) = (Stdin::passed_to(to), Some(stdout), Some(stderr));
     let started = Started { process, stdin, stdout, stderr, bridge: None };
     match &held.http {
-        Some(served) => bridged(started, served.clone(), Vec::new(), true),
+        Some(served) => started.bridged(served.clone(), Vec::new(), true),
         None => Ok(started),
     }
 }
