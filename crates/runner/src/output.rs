@@ -35,6 +35,41 @@ impl Output {
         }
     }
 
+    /// From now on it is in a file, at `path` unless it is in one already; gives how many bytes that are. Nothing needs no
+    /// file.
+    ///
+    /// # Errors
+    /// Where the file can't be written; then it is where it was.
+    pub fn put_down(&mut self, path: &Path) -> io::Result<u64> {
+        match self {
+            Self::Memory(bytes) if bytes.is_empty() => Ok(0),
+            Self::Memory(bytes) => {
+                let length = bytes.len() as u64;
+                create(path)?.write_all(bytes)?;
+                *self = Self::File(path.to_owned());
+                Ok(length)
+            }
+            Self::File(path) => Ok(fs::metadata(path)?.len()),
+        }
+    }
+
+    /// The first `length` bytes of what somebody [put down](Self::put_down) at `path`. What was added to the file since is
+    /// removed.
+    ///
+    /// # Errors
+    /// Where the file can't be written, or has less.
+    pub(crate) fn taken_up(path: PathBuf, length: u64) -> io::Result<Self> {
+        if length == 0 {
+            return Ok(Self::default());
+        }
+        let file = OpenOptions::new().write(true).open(&path)?;
+        if file.metadata()?.len() < length {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        file.set_len(length)?;
+        Ok(Self::File(path))
+    }
+
     /// Keeps what is in a file under another name.
     pub(crate) fn moved(self, to: &Path) -> io::Result<Self> {
         if let Self::File(path) = self {
@@ -133,4 +168,38 @@ fn create(path: &Path) -> io::Result<File> {
         DirBuilder::new().recursive(true).mode(0o700).create(parent)?;
     }
     OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_dead_server_added_is_taken_back_and_told_again() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("kept/stdout");
+        let mut first = Output::Memory(b"one ".into());
+        assert_eq!(first.put_down(&path).expect("written"), 4);
+        let mut recorder = Recorder::new(path.clone(), 100, Some(first)).expect("opened");
+        recorder.keep(b"two, in ha").expect("kept");
+        for _ in 0..2 {
+            let so_far = Output::taken_up(path.clone(), 4).expect("it is there");
+            let mut again = Recorder::new(path.clone(), 100, Some(so_far)).expect("opened");
+            again.keep(b"two, whole").expect("kept");
+            let mut all = again.finish();
+            assert_eq!(all.put_down(&path).expect("a file already"), 14);
+            assert_eq!(all.read().expect("read"), b"one two, whole");
+        }
+    }
+
+    #[test]
+    fn what_is_not_there_is_not_taken_for_all() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("stdout");
+        assert_eq!(Output::default().put_down(&path).expect("nothing to write"), 0);
+        assert!(matches!(Output::taken_up(path.clone(), 0), Ok(Output::Memory(nothing)) if nothing.is_empty()));
+        assert!(Output::taken_up(path.clone(), 1).is_err());
+        fs::write(&path, "one").expect("written");
+        assert!(Output::taken_up(path, 4).is_err());
+    }
 }

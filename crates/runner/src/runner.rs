@@ -134,16 +134,29 @@ impl Runner {
     /// Giving the future up kills the main process at once and leaves the others to
     /// [`reap_forever`](Self::reap_forever).
     pub async fn run(&self, attempt: Attempt, wires: Wires) -> Ended {
-        self.run_inheriting(attempt, Inherited::default(), wires).await
+        self.run_through(None, attempt, Inherited::default(), wires).await
+    }
+
+    /// The same for an attempt after one that has `ended`, which is held until this one is kept: there is one of them for the next
+    /// server at any time.
+    pub async fn run_after(&self, ended: Option<Hold>, attempt: Attempt, wires: Wires) -> Ended {
+        self.run_through(ended, attempt, Inherited::default(), wires).await
     }
 
     /// Runs one attempt that gets open files.
     pub(crate) async fn run_inheriting(&self, attempt: Attempt, inherited: Inherited, wires: Wires) -> Ended {
+        self.run_through(None, attempt, inherited, wires).await
+    }
+
+    async fn run_through(&self, ended: Option<Hold>, attempt: Attempt, inherited: Inherited, wires: Wires) -> Ended {
         if let Some(reason) = wires.lines.stop.borrow().clone() {
             return Ended::without_run(reason.verdict());
         }
         match self.start(attempt, inherited, wires).await {
-            Ok(passage) => self.ended(passage.run().await).await,
+            Ok(passage) => {
+                passage.replace(ended);
+                self.ended(passage.run().await).await
+            }
             Err(verdict) => Ended::without_run(verdict),
         }
     }

@@ -12,11 +12,12 @@ use tokio::time::timeout;
 
 use crate::attempt::{Lines, Wires};
 use crate::cookie::Cookie;
-use crate::output::Recorder;
-use crate::passage::{Passage, Terms};
+use crate::output::{Output, Recorder};
+use crate::passage::{Left, Passage, Terms};
 use crate::runner::{Ended, Runner};
 use crate::sandbox::{Adopted, Again, Confinement, Running};
 use crate::starter::Started;
+use crate::stdin::Stdin;
 use crate::supervisor::{Found, History, Link, Note, Supervisor};
 
 /// As long may it take to tell again what a program printed.
@@ -45,6 +46,10 @@ pub struct Resumption {
     pub idle: Option<Duration>,
     /// Where its standard output goes, anew.
     pub stdout_path: PathBuf,
+    /// Bytes in there of earlier processes of the run, which stay.
+    pub so_far: u64,
+    /// Whether its input is open until its turn ends.
+    pub listens: bool,
     /// How it was confined.
     pub confinement: Confinement,
     /// Whether its program is a server.
@@ -53,9 +58,16 @@ pub struct Resumption {
 
 /// A run that is where it was. Dropping it ends the run.
 pub struct Resumed {
-    passage: Passage,
+    stands: Stands,
     /// All events of its dialogue so far, in order; those that are on record are among them.
     pub events: Vec<EventBody>,
+}
+
+/// How far a run is that was taken up.
+enum Stands {
+    Working(Box<Passage>),
+    /// Its program has ended, and was heard to its end.
+    Over(Box<Left>),
 }
 
 impl std::fmt::Debug for TakenUp {
@@ -115,8 +127,9 @@ impl Runner {
         dialogue: Box<dyn Dialogue>,
     ) -> io::Result<Resumed> {
         let Found { started, history } = taken.found;
-        let Resumption { limits, idle, stdout_path, confinement, serves } = resumption;
-        let output = Recorder::new(stdout_path, limits.max_output_bytes, None)?;
+        let Resumption { limits, idle, stdout_path, so_far, listens, confinement, serves } = resumption;
+        let so_far = Output::taken_up(stdout_path.clone(), so_far)?;
+        let output = Recorder::new(stdout_path, limits.max_output_bytes, Some(so_far))?;
         let sandbox = self.sandbox(confinement.kind).map_err(|_| io::Error::from(io::ErrorKind::Unsupported))?;
         let (printed, complained, tells) = (history.printed, history.complained, history.tells);
         let again = Again { started, printed, complained, tells };
@@ -124,20 +137,47 @@ impl Runner {
         let adopted = sandbox.adopt(adopted).await.map_err(|error| io::Error::other(error.to_string()))?;
         let Again { started, printed, complained, .. } = adopted;
         let Started { process, stdin, stdout, stderr, bridge } = started;
+        let stdin = if listens { stdin } else { Stdin::Closed };
         let running = Running { process, stdin, stdout, stderr, bridge };
         let (_, stop) = watch::channel(None);
         let (events, _) = mpsc::channel(1);
         let terms = Terms { limits, idle, serves };
         let mut passage = Passage::new(running, terms, output, Wires::one_way(dialogue, stop, events), self.graces());
         passage.began(history.elapsed);
-        let events = timeout(PATIENCE, passage.replay(History { printed, complained, ..history })).await?;
-        Ok(Resumed { passage, events })
+        let has_ended = history.exited;
+        timeout(PATIENCE, async {
+            let events = passage.replay(History { printed, complained, ..history }).await;
+            if has_ended {
+                rest_of(passage, events).await
+            } else {
+                Resumed { stands: Stands::Working(Box::new(passage)), events }
+            }
+        })
+        .await
+        .map_err(io::Error::from)
     }
 
     /// Goes on with a run that is where it was, as [`run`](Self::run) does.
     pub async fn go_on(&self, resumed: Resumed, lines: Lines) -> Ended {
-        let Resumed { mut passage, .. } = resumed;
-        passage.connect(lines);
-        self.ended(passage.run().await).await
+        let left = match resumed.stands {
+            Stands::Working(mut passage) => {
+                passage.connect(lines);
+                passage.run().await
+            }
+            Stands::Over(left) => left.without_orders(lines.orders),
+        };
+        self.ended(left).await
     }
+}
+
+/// Hears what there still is to be heard of a program that has ended. All that comes of it may be on record.
+async fn rest_of(passage: Passage, mut events: Vec<EventBody>) -> Resumed {
+    let (sender, mut said) = mpsc::channel(1);
+    let hear = async {
+        while let Some(event) = said.recv().await {
+            events.push(event);
+        }
+    };
+    let (left, ()) = tokio::join!(passage.end_of_ended(sender), hear);
+    Resumed { stands: Stands::Over(Box::new(left)), events }
 }

@@ -85,6 +85,8 @@ impl Known {
             limits: lab.attempt.limits.clone(),
             idle: lab.attempt.idle,
             stdout_path: lab.dirs.stdout().with_extension("again"),
+            so_far: 0,
+            listens: lab.attempt.launch.stdin.open_until_turn_ends,
             confinement: lab.attempt.confinement.clone(),
             serves: lab.attempt.launch.serves,
         };

@@ -59,6 +59,8 @@ impl Server {
             limits: lab.attempt.limits.clone(),
             idle: lab.attempt.idle,
             stdout_path: lab.dirs.stdout(),
+            so_far: 0,
+            listens: lab.attempt.launch.stdin.open_until_turn_ends,
             confinement: lab.attempt.confinement.clone(),
             serves: lab.attempt.launch.serves,
         };

@@ -109,6 +109,13 @@ impl Passage {
     }
 }
 
+impl Left {
+    /// The same, which took none of the `orders`.
+    pub(crate) fn without_orders(self, orders: Option<mpsc::Receiver<Instruction>>) -> Self {
+        Self { undelivered: orders.map(undelivered).unwrap_or_default(), ..self }
+    }
+}
+
 /// What the agent told, unless it was stopped: then the reason for that is the verdict.
 fn outcome(report: AgentReport, stopped: Option<Verdict>, exit: Option<Exit>, duration: Duration) -> Outcome {
     Outcome {

@@ -25,7 +25,7 @@ use crate::runner::Graces;
 use crate::sandbox::{Process, Running};
 use crate::stdin::Stdin;
 use crate::stop::StopReason;
-use crate::supervisor::Keep;
+use crate::supervisor::{Hold, Keep};
 
 /// A run that takes longer has its output in a file as soon as it comes.
 const SHORT: Duration = Duration::from_millis(100);
@@ -220,6 +220,13 @@ impl Passage {
         }
         self.order(Order::Begin(Box::new(opening)));
         self.set_alarm();
+    }
+
+    /// Takes the place of a process that has ended.
+    pub(crate) fn replace(&self, ended: Option<Hold>) {
+        if let Some(ended) = ended {
+            self.process.replace(ended);
+        }
     }
 
     /// The id of its main process.

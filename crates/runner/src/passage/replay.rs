@@ -4,9 +4,10 @@
 use std::time::Duration;
 
 use legwork_model::EventBody;
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::Passage;
+use super::{Left, Passage};
 use crate::attempt::Lines;
 use crate::deadlines::Deadlines;
 use crate::event_queue::EventQueue;
@@ -88,5 +89,14 @@ impl Passage {
             self.hear(&unheard);
         }
         self.set_alarm();
+    }
+
+    /// Goes to the end of a program that has ended. It is not blamed for the time that has passed since, and is given nothing more
+    /// to do.
+    pub(crate) async fn end_of_ended(mut self, events: mpsc::Sender<EventBody>) -> Left {
+        self.connect(Lines { stop: self.stop.clone(), orders: None, events });
+        let status = self.process.wait().await;
+        self.exited(status);
+        self.run().await
     }
 }

@@ -54,6 +54,10 @@ impl Process for Limited {
         self.process.note(note);
     }
 
+    fn replace(&self, ended: Hold) {
+        self.process.replace(ended);
+    }
+
     fn into_hold(self: Box<Self>) -> Option<Hold> {
         self.process.into_hold()
     }

@@ -144,6 +144,9 @@ pub(crate) trait Process: Debug + Send {
     /// The program is given an order.
     fn note(&self, _note: Note) {}
 
+    /// Takes the place of a process of the run that has ended, which is let go once this one is [kept](Self::keep).
+    fn replace(&self, _ended: Hold) {}
+
     /// Nothing is left of it; what this gives is dropped once it is on record how it ended.
     fn into_hold(self: Box<Self>) -> Option<Hold> {
         None

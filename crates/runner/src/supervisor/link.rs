@@ -249,6 +249,10 @@ impl Process for Link {
         self.hold.to.say(Request::Note(note));
     }
 
+    fn replace(&self, ended: Hold) {
+        self.hold.to.replace(ended);
+    }
+
     fn into_hold(self: Box<Self>) -> Option<Hold> {
         Some(self.hold)
     }

@@ -163,6 +163,9 @@ pub(crate) struct History {
     /// The same of standard error.
     #[serde(default)]
     pub(crate) complained: u64,
+    /// Whether its process has ended.
+    #[serde(default)]
+    pub(crate) exited: bool,
     /// Whether what it prints comes from here; else whoever started it keeps that.
     pub(crate) tells: bool,
     /// Where somebody else finds it who started it.

@@ -38,6 +38,8 @@ enum Heard {
     Greeting(Connection, Request),
     /// A server that had asked for the runs has gone.
     ServerGone,
+    /// The next server can go on with it.
+    Kept(Cookie, u64),
     RunEnded(Cookie, u64),
 }
 
@@ -79,7 +81,9 @@ pub async fn supervise(directory: PathBuf) -> io::Result<()> {
 struct House {
     registry: Arc<Registry>,
     directory: PathBuf,
-    runs: HashMap<Cookie, (u64, mpsc::UnboundedSender<Connection>)>,
+    /// Each with its processes, the oldest first: one that has ended is there for the next server until that can go on with a
+    /// further one.
+    runs: HashMap<Cookie, Vec<(u64, mpsc::UnboundedSender<Connection>)>>,
     servers: usize,
     number: u64,
     heard: mpsc::UnboundedSender<Heard>,
@@ -97,10 +101,12 @@ impl House {
                 let cookie = held.cookie.clone();
                 self.watch(cookie, |log| async move { ward::hold(*held, connection, &log).await });
             }
-            Heard::Greeting(connection, Request::Attach(cookie)) => match self.runs.get(&cookie) {
-                Some((_, run)) => drop(run.send(connection)),
-                None => drop(tokio::spawn(answer(connection.stream, Answer::Unknown))),
-            },
+            Heard::Greeting(connection, Request::Attach(cookie)) => {
+                match self.runs.get(&cookie).and_then(|run| run.first()) {
+                    Some((_, run)) => drop(run.send(connection)),
+                    None => drop(tokio::spawn(answer(connection.stream, Answer::Unknown))),
+                }
+            }
             Heard::Greeting(connection, Request::List) => {
                 self.servers += 1;
                 let (runs, heard) = (self.runs.keys().cloned().collect(), self.heard.clone());
@@ -112,10 +118,17 @@ impl House {
             // Nothing else can come first.
             Heard::Greeting(..) => {}
             Heard::ServerGone => self.servers -= 1,
-            Heard::RunEnded(cookie, number) => {
-                if self.runs.get(&cookie).is_some_and(|(known, _)| *known == number) {
-                    self.runs.remove(&cookie);
-                }
+            Heard::Kept(cookie, number) => self.retain(&cookie, |known| known >= number),
+            Heard::RunEnded(cookie, number) => self.retain(&cookie, |known| known != number),
+        }
+    }
+
+    /// Forgets the processes of a run whose number is not `wanted`.
+    fn retain(&mut self, cookie: &Cookie, wanted: impl Fn(u64) -> bool) {
+        if let Some(run) = self.runs.get_mut(cookie) {
+            run.retain(|(known, _)| wanted(*known));
+            if run.is_empty() {
+                self.runs.remove(cookie);
             }
         }
     }
@@ -128,11 +141,12 @@ impl House {
         self.number += 1;
         let number = self.number;
         let (newcomers, inbox) = mpsc::unbounded_channel();
-        self.runs.insert(cookie.clone(), (number, newcomers));
+        self.runs.entry(cookie.clone()).or_default().push((number, newcomers));
         let (begun, heard) = (begin(self.directory.join(number.to_string())), self.heard.clone());
         tokio::spawn(async move {
             if let Some(ward) = begun.await {
-                ward.watch(inbox).await;
+                let kept = || drop(heard.send(Heard::Kept(cookie.clone(), number)));
+                ward.watch(inbox, kept).await;
             }
             let _ = heard.send(Heard::RunEnded(cookie, number));
         });

@@ -54,6 +54,8 @@ pub(super) struct Ward {
     server: Option<Teller>,
     /// When the run ends that no server came for.
     alone_until: Option<Instant>,
+    /// Whether a further process of the run is kept, so that nobody comes for this one.
+    superseded: bool,
     forgotten: bool,
 }
 
@@ -132,6 +134,7 @@ fn spawn_of(program: Program, files: Vec<OwnedFd>) -> io::Result<Spawn> {
 
 enum Step {
     Newcomer(Connection),
+    Superseded,
     Request(Frame<Request>),
     Gone,
     Exited(io::Result<Exit>),
@@ -163,16 +166,24 @@ impl Ward {
             ending: None,
             server: Some(Teller::new(connection, first)),
             alone_until: None,
+            superseded: false,
             forgotten: false,
         }
     }
 
-    /// Goes on until the run is over and its server does not need it any more, or nobody comes for it.
-    pub(super) async fn watch(mut self, mut newcomers: mpsc::UnboundedReceiver<Connection>) {
+    /// Goes on until the run is over and its server does not need it any more, or nobody comes for it. Says once when it is
+    /// `kept`.
+    pub(super) async fn watch(mut self, mut newcomers: mpsc::UnboundedReceiver<Connection>, kept: impl FnOnce()) {
+        let mut kept = Some(kept);
         while !self.is_over() {
             self.tell();
             let step = self.next(&mut newcomers).await;
             self.take(step);
+            if self.kept.is_some()
+                && let Some(kept) = kept.take()
+            {
+                kept();
+            }
         }
     }
 
@@ -185,7 +196,7 @@ impl Ward {
         let room = self.said.out.has_room() && self.said.err.has_room();
         tokio::select! {
             biased;
-            Some(newcomer) = newcomers.recv() => Step::Newcomer(newcomer),
+            newcomer = newcomers.recv(), if !self.superseded => newcomer.map_or(Step::Superseded, Step::Newcomer),
             heard = heard(&mut self.server) => heard,
             exit = self.process.wait(), if self.said.exit.is_none() => Step::Exited(exit),
             () = ended(&mut self.ending) => Step::Ended,
@@ -198,6 +209,10 @@ impl Ward {
     fn take(&mut self, step: Step) {
         match step {
             Step::Newcomer(connection) => self.attach(connection),
+            Step::Superseded => {
+                self.superseded = true;
+                self.forget();
+            }
             Step::Request(frame) => self.heed(frame),
             Step::Gone => self.left_alone(),
             Step::Exited(exit) => {
@@ -250,14 +265,16 @@ impl Ward {
             }
             Frame::Message(Request::Note(note)) => self.notes.push(note),
             Frame::Message(Request::Terminate { grace }) => self.end(grace),
-            Frame::Message(Request::Forget) => {
-                self.forgotten = true;
-                if self.said.exit.is_none() {
-                    self.end(Duration::ZERO);
-                }
-            }
+            Frame::Message(Request::Forget) => self.forget(),
             Frame::Message(Request::Start(_) | Request::Hold(_) | Request::Attach(_) | Request::List)
             | Frame::ErrorBytes(_) => {}
+        }
+    }
+
+    fn forget(&mut self) {
+        self.forgotten = true;
+        if self.said.exit.is_none() {
+            self.end(Duration::ZERO);
         }
     }
 
@@ -299,8 +316,8 @@ impl Ward {
         let (notes, printed, complained) = (self.notes.clone(), self.said.out.len(), self.said.err.len());
         let mut first = Vec::new();
         let (place, said) = (self.place.clone(), self.told.unwrap_or_default());
-        let tells = self.tells;
-        let history = History { pid: self.pid, memo, elapsed, notes, said, printed, complained, tells, place };
+        let (exited, tells) = (self.said.exit.is_some(), self.tells);
+        let history = History { pid: self.pid, memo, elapsed, notes, said, printed, complained, exited, tells, place };
         put_message(&mut first, &Answer::Attached(Box::new(history)));
         self.server = Some(Teller::new(connection, first));
     }

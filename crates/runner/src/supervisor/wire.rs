@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::frame::{Frame, Frames, broken, put_bytes, put_message};
 use super::gate;
+use super::link::Hold;
 use super::message::{Answer, Request};
 use crate::network::RunNetwork;
 use crate::pipes::{Source, Stream};
@@ -31,6 +32,7 @@ enum Say {
     Input(Vec<u8>),
     /// It is sent along.
     Network(Option<OwnedFd>),
+    InPlaceOf(Hold),
 }
 
 /// What the supervisor told.
@@ -65,6 +67,12 @@ impl Speaker {
         if let Ok(handle) = handle {
             let _ = self.0.send(Say::Network(handle));
         }
+    }
+
+    /// Lets another process of the run go, once all is written that was said so far.
+    pub(super) fn replace(&self, ended: Hold) {
+        // Where nobody writes any more, it is let go at once.
+        let _ = self.0.send(Say::InPlaceOf(ended));
     }
 
     /// What was said so far belongs to the start of the program.
@@ -152,7 +160,6 @@ impl Wire {
             tokio::select! {
                 said = self.says.recv() => {
                     let Some(said) = said else { return Ok(()) };
-                    laid_out.clear();
                     laid_out.add(said);
                     while let Ok(said) = self.says.try_recv() {
                         laid_out.add(said);
@@ -160,6 +167,7 @@ impl Wire {
                     hurries |= laid_out.ends_run;
                     let files: Vec<_> = laid_out.files.iter().map(AsFd::as_fd).collect();
                     gate::send(&self.stream, &laid_out.bytes, &files).await?;
+                    laid_out.clear();
                 }
                 there = gate::receive(&self.stream, self.frames.buffer(), &mut no_files), if listens => {
                     if !there? {
@@ -221,6 +229,8 @@ impl Wire {
 struct LaidOut {
     bytes: Vec<u8>,
     files: Vec<OwnedFd>,
+    /// Let go when it is sent.
+    ended: Vec<Hold>,
     ends_run: bool,
 }
 
@@ -228,6 +238,7 @@ impl LaidOut {
     fn clear(&mut self) {
         self.bytes.clear();
         self.files.clear();
+        self.ended.clear();
     }
 
     fn add(&mut self, said: Say) {
@@ -241,6 +252,7 @@ impl LaidOut {
                 put_message(&mut self.bytes, &Request::Network { own: handle.is_some() });
                 self.files.extend(handle);
             }
+            Say::InPlaceOf(ended) => self.ended.push(ended),
         }
     }
 }

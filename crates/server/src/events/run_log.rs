@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use legwork_agents::Agent;
 use legwork_model::{Clock, EventBody, Outcome, Timestamp, Waiting};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
+use super::barrier::Asked;
 use super::hub::{Hub, Signal};
 use super::redaction::Redaction;
 use super::tool_uses::{OF_TOOLS, ToolUses};
@@ -184,11 +185,18 @@ impl RunLog {
     }
 
     /// Records and publishes `events` as they come, until their sender is dropped. What came last is left for
-    /// [`finish`](Self::finish), which needs a transaction anyway.
-    pub async fn record(&mut self, events: &mut mpsc::Receiver<EventBody>) -> Appended {
+    /// [`finish`](Self::finish), which needs a transaction anyway; who can't wait for that has [`asked`](super::Barrier).
+    pub async fn record(&mut self, events: &mut mpsc::Receiver<EventBody>, asked: &mut Asked) -> Appended {
         let mut batch = Vec::new();
         let mut patience = FIRST;
-        while self.receive(events, &mut batch).await {
+        loop {
+            tokio::select! {
+                more = self.receive(events, &mut batch) => if !more { break },
+                answer = asked.next() => match self.pass(events, answer).await {
+                    Appended::Recorded => continue,
+                    stopped => return stopped,
+                },
+            }
             if !self.hub.is_followed(self.lease.id) {
                 // Nobody reads along, so what follows closely may share the commit.
                 let gather = async { while batch.len() < BATCH && events.recv_many(&mut batch, BATCH).await > 0 {} };
@@ -205,6 +213,19 @@ impl RunLog {
             }
         }
         Appended::Recorded
+    }
+
+    /// Records all that was sent so far, and says so.
+    async fn pass(&mut self, events: &mut mpsc::Receiver<EventBody>, answer: oneshot::Sender<u64>) -> Appended {
+        while let Ok(body) = events.try_recv() {
+            self.hold(body);
+        }
+        let appended = self.append().await;
+        if matches!(appended, Appended::Recorded) {
+            // Whoever asked may have given up.
+            let _ = answer.send(self.last_seq);
+        }
+        appended
     }
 
     /// Waits for the next events; says whether there may be more of them. Where nothing comes for a while, there may be none.

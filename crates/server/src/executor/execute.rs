@@ -23,7 +23,7 @@ use super::vault::Vault;
 use super::warm::WarmPool;
 use crate::alarm;
 use crate::config::Config;
-use crate::events::{Appended, Hub, RunLog, Signal};
+use crate::events::{Appended, Asked, Barrier, Hub, RunLog, Signal};
 use crate::lifecycle::Phase;
 use crate::mask::Mask;
 use crate::store::append::Lease;
@@ -167,8 +167,9 @@ impl Executor {
         };
         let (events, mut inbox) = mpsc::channel(EVENTS);
         let mut talk = Talk::new(self, record.id, seat, bell, Approvals::new(self.patience(&record)), record.heard);
-        let running = Box::pin(self.attempt(&record, survivor, events, &stop, &mut talk));
-        let recording = record_events(&mut log, &mut inbox, &stop);
+        let (barrier, asked) = Barrier::new();
+        let running = Box::pin(self.attempt(&record, survivor, events, &barrier, &stop, &mut talk));
+        let recording = record_events(&mut log, &mut inbox, asked, &stop);
         let (done, ()) = tokio::join!(running, recording);
         let Some(Done { outcome, kept, hold, waiting }) = done else {
             self.leave(&mut log, lease).await;
@@ -351,9 +352,10 @@ impl Executor {
 async fn record_events(
     log: &mut RunLog,
     inbox: &mut mpsc::Receiver<EventBody>,
+    mut asked: Asked,
     stop: &watch::Sender<Option<StopReason>>,
 ) {
-    let reason = match log.record(inbox).await {
+    let reason = match log.record(inbox, &mut asked).await {
         // Orders hold up nothing but the end.
         Appended::Recorded | Appended::OrdersWait => return,
         Appended::LeaseLost => StopReason::LeaseLost,
@@ -369,6 +371,7 @@ async fn record_events(
         }
     };
     stop.send_replace(Some(reason));
+    drop(asked);
     while inbox.recv().await.is_some() {}
 }
 

@@ -12,7 +12,7 @@ use super::execute::Executor;
 use super::places::{Place, directory_failed};
 use super::prepared::Prepared;
 use super::setup::with_way_to_model;
-use super::survival::Memo;
+use super::survival::{Before, Memo};
 use super::waits::task_of;
 use super::warm::{Kept, Pays, Profile};
 use crate::project::settle_or_refuse;
@@ -126,6 +126,7 @@ impl Executor {
             route,
             fingerprint: None,
             unattended: self.unattended(),
+            before: Before::default(),
         };
         if prepared.waiting.is_some() {
             self.keep_token_ahead(record.id, &mut prepared);
@@ -135,7 +136,7 @@ impl Executor {
 
     /// An attempt that an earlier server process prepared, and left what it knew.
     pub(super) async fn prepared_before(&self, record: &ExecutionRecord, memo: Memo) -> Result<Prepared, Verdict> {
-        let Memo { task, secrets, workspace, fresh, waited, placed, egress_token } = memo;
+        let Memo { task, secrets, workspace, fresh, waited, placed, egress_token, before } = memo;
         self.vault.keep(record.id, secrets.clone());
         let agent = self.agent_of(&task)?;
         let (dirs, home) = (RunDirs::of(&self.runs, record.id), RunDirs::of(&self.runs, record.home));
@@ -170,7 +171,8 @@ impl Executor {
             confined,
             route,
             fingerprint: None,
-            unattended: None,
+            unattended: self.unattended(),
+            before,
         };
         if waited {
             self.keep_token_ahead(record.id, &mut prepared);

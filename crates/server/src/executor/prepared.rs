@@ -4,16 +4,17 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use legwork_agents::{Agent, Dialogue, Launch, Opening, SessionGuard, Setup};
-use legwork_model::{FailureReason, OnSessionLost, Outcome, Task, Verdict};
+use legwork_model::{FailureReason, OnSessionLost, Outcome, SandboxKind, Task, Verdict};
 use legwork_runner::supervisor::Keep;
 use legwork_runner::workspace::{Exclusive, GitSetup};
 use legwork_runner::{Attempt, Cookie, Job, Output, RunDirs, Survival, Waiting, Workspace};
 
 use super::confinement::Confined;
 use super::fingerprint::Fingerprint;
+use super::further::Further;
 use super::models::{OtherWay, Route};
 use super::places::directory_failed;
-use super::survival::Memo;
+use super::survival::{Before, Memo};
 use super::vault::RunSecrets;
 use super::waits::GO_ON;
 use crate::secrets::fill_all;
@@ -44,8 +45,10 @@ pub(super) struct Prepared {
     pub(super) route: Option<Route>,
     /// By what an equal job finds this one, where it may.
     pub(super) fingerprint: Option<Fingerprint>,
-    /// How long its first process goes on without a server, if it does.
+    /// How long its processes go on without a server, if they do.
     pub(super) unattended: Option<Duration>,
+    /// What came before its present process.
+    pub(super) before: Before,
 }
 
 impl Prepared {
@@ -90,21 +93,24 @@ impl Prepared {
         }
     }
 
-    /// Whether a program that is started for the job is a server.
-    pub(super) fn serves(&self) -> bool {
-        self.agent.launch(&self.task, &self.setup).serves
+    /// What its present process was started with, but for secrets.
+    pub(super) fn launched(&self) -> Launch {
+        self.agent.launch(&self.task, &self.setup)
     }
 
-    /// Both for a program that was started ahead of it.
-    pub(super) fn waiting_dialogue(&self) -> Option<(bool, Box<dyn Dialogue>)> {
-        let (launch, dialogue) = self.agent.waiting(&self.task, &self.setup)?;
-        Some((launch.serves, dialogue))
+    /// The same of a program that was started ahead of the job, with the other end of the dialogue.
+    pub(super) fn launched_ahead(&self) -> Option<(Launch, Box<dyn Dialogue>)> {
+        self.agent.waiting(&self.task, &self.setup)
     }
 
-    /// How the process outlives the server, if it does: the first one alone, for of what others did before a next server
-    /// knows nothing.
-    fn keep(&mut self, waited: bool) -> Option<Keep> {
-        let unattended = self.unattended.take()?;
+    /// Whether a process that has ended can be taken up: a container is removed by then, and has the mark of the next one.
+    pub(super) fn is_told_again(&self) -> bool {
+        self.unattended.is_some() && self.confined.confinement.kind != SandboxKind::Docker
+    }
+
+    /// How the process outlives the server, if it does.
+    fn keep(&self, waited: bool) -> Option<Keep> {
+        let unattended = self.unattended?;
         // What was decided here is not decided anew by whoever takes the run up.
         let mut task = self.task.clone();
         task.sandbox.kind = self.confined.confinement.kind;
@@ -116,6 +122,7 @@ impl Prepared {
             waited,
             placed: self.placed.clone(),
             egress_token: self.confined.uplink.as_ref().map(|uplink| uplink.token().to_owned()),
+            before: self.before.clone(),
         };
         Some(memo.keep(unattended))
     }
@@ -158,8 +165,22 @@ impl Prepared {
         lost && self.task.on_session_lost == OnSessionLost::Fresh && self.task.resume_session.is_some()
     }
 
+    /// The next process is told what it is there for; those so far came to `outcome`.
+    pub(super) fn goes_further(&mut self, further: Further, outcome: Outcome) {
+        match further {
+            Further::Anew => {
+                // What did not find its session did nothing that counts.
+                self.task.resume_session = None;
+                return;
+            }
+            Further::OtherWay(way) => self.goes_another_way(way, outcome.session_id.clone()),
+            Further::Message { text, session } => self.goes_on(text, session),
+        }
+        self.before.outcome = Some(outcome);
+    }
+
     /// The next process goes on where a limit had stopped this one, by another way to a model.
-    pub(super) fn goes_another_way(&mut self, way: OtherWay, session: Option<String>) {
+    fn goes_another_way(&mut self, way: OtherWay, session: Option<String>) {
         if let OtherWay::Model(model) = way {
             self.task.model = Some(model);
             // What another model says is no answer to an equal job.
@@ -171,7 +192,7 @@ impl Prepared {
     }
 
     /// The next process goes on with the session, and is told `prompt`.
-    pub(super) fn goes_on(&mut self, prompt: String, session: String) {
+    fn goes_on(&mut self, prompt: String, session: String) {
         self.task.prompt = prompt;
         self.task.resume_session = Some(session);
         self.task.fork_session = false;

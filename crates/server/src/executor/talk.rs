@@ -14,6 +14,7 @@ use super::approvals::{Approvals, Question};
 use super::bells::Bell;
 use super::execute::Executor;
 use super::seat::Seat;
+use super::survival::Before;
 use crate::lifecycle::Stage;
 use crate::store::orders::{OrderBody, OrderRecord};
 
@@ -83,8 +84,10 @@ impl<'a> Talk<'a> {
         self.home = Some((agent, home));
     }
 
-    /// Is where it was when an earlier server process led it: `known` is what the agent said, `notes` what it was told.
-    pub(super) async fn catch_up(&mut self, known: &[EventBody], notes: &[Note]) {
+    /// Is where it was when an earlier server process led it: `known` is what the present process said, `notes` what it was told.
+    pub(super) async fn catch_up(&mut self, before: &Before, known: &[EventBody], notes: &[Note]) {
+        self.heard = self.heard.max(before.heard);
+        self.late.extend(before.late.iter().cloned());
         for event in known {
             match event {
                 EventBody::Started { session_id, .. } => {
@@ -103,12 +106,12 @@ impl<'a> Talk<'a> {
         }
     }
 
-    /// The number of the last order on record that the agent was told.
+    /// The number of the last order on record that the present process, or one before it, was told.
     async fn heard_before(&self, notes: &[Note]) -> u64 {
         let orders = self.fetch().await;
         let mut told =
             notes.iter().map(|note| &note.order).filter(|order| !matches!(order, Order::Begin(_))).peekable();
-        let mut heard = 0;
+        let mut heard = self.heard;
         for OrderRecord { number, body } in orders {
             let was_told = match &body {
                 OrderBody::Message { text } => {
@@ -127,6 +130,21 @@ impl<'a> Talk<'a> {
             heard = number;
         }
         heard
+    }
+
+    /// Whose run it is.
+    pub(super) fn id(&self) -> ExecutionId {
+        self.id
+    }
+
+    /// These messages came too late for the process; the next one is told them.
+    pub(super) fn missed(&mut self, messages: Vec<String>) {
+        self.late.extend(messages);
+    }
+
+    /// The messages that no process took so far.
+    pub(super) fn late(&self) -> Vec<String> {
+        self.late.iter().cloned().collect()
     }
 
     /// How many orders were heard.
@@ -274,12 +292,10 @@ impl<'a> Talk<'a> {
     /// up to `patience`, those that still come. `None` where there is nothing more to do.
     pub(super) async fn next_prompt(
         &mut self,
-        undelivered: Vec<String>,
         outcome: &Outcome,
         patience: Option<Duration>,
         stop: &mut watch::Receiver<Option<StopReason>>,
     ) -> Option<String> {
-        self.late.extend(undelivered);
         // Most runs get no order, and need no look into the database to know that.
         if self.bell.has_rung() {
             self.collect().await;

@@ -18,7 +18,7 @@ use crate::app::{DataDir, StartError, TokenKey};
 use crate::config::Config;
 
 pub(super) use access::{Access, metered};
-pub(super) use other_way::OtherWay;
+pub(super) use other_way::{OTHER_WAY, OtherWay};
 pub(super) use pools::of_list;
 pub(super) use route::Route;
 

@@ -9,6 +9,9 @@ use super::Access;
 use crate::config::Config;
 use crate::executor::prepared::Prepared;
 
+/// The topic of the message that tells of one.
+pub(in crate::executor) const OTHER_WAY: &str = "other_way_to_model";
+
 /// So many other ways are taken in one attempt at the most.
 const MOST: usize = 8;
 
@@ -31,7 +34,7 @@ impl OtherWay {
                 [("from".to_owned(), before.into()), ("to".to_owned(), model.clone().into())].into()
             }
         };
-        EventBody::Message { topic: "other_way_to_model".into(), fields }
+        EventBody::Message { topic: OTHER_WAY.into(), fields }
     }
 }
 

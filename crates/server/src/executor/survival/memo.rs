@@ -7,6 +7,7 @@ use legwork_model::Task;
 use legwork_runner::supervisor::Keep;
 use serde::{Deserialize, Serialize};
 
+use super::Before;
 use crate::executor::RunSecrets;
 
 /// How much longer than its own limits a run may take before the supervisor ends it by itself.
@@ -31,6 +32,9 @@ pub(in crate::executor) struct Memo {
     pub(in crate::executor) egress_token: Option<String>,
     /// Files that were placed for the run alone.
     pub(in crate::executor) placed: Vec<PathBuf>,
+    /// What came before the process; a memo of an earlier version says nothing of it, and is of a first one.
+    #[serde(default)]
+    pub(in crate::executor) before: Before,
 }
 
 impl Memo {
@@ -46,5 +50,34 @@ impl Memo {
     /// Reads what [`keep`](Self::keep) wrote.
     pub(in crate::executor) fn read(bytes: &[u8]) -> serde_json::Result<Self> {
         serde_json::from_slice(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use legwork_model::{Outcome, Verdict};
+
+    use super::*;
+
+    #[test]
+    fn what_came_before_is_handed_on_and_absent_in_memos_of_earlier_versions() {
+        let outcome = Some(Outcome { duration_ms: 5, ..Outcome::without_run(Verdict::Succeeded) });
+        let before = Before { outcome, printed: 3, last_seq: 9, heard: 2, late: vec!["more".into()] };
+        let memo = Memo {
+            task: Task::default(),
+            secrets: RunSecrets::default(),
+            workspace: "/work".into(),
+            fresh: true,
+            waited: false,
+            egress_token: None,
+            placed: Vec::new(),
+            before: before.clone(),
+        };
+        let kept = memo.keep(Duration::from_secs(1)).memo;
+        assert_eq!(Memo::read(&kept).expect("a memo").before, before);
+        let mut earlier: serde_json::Value = serde_json::from_slice(&kept).expect("JSON");
+        earlier.as_object_mut().expect("an object").remove("before");
+        let earlier = serde_json::to_vec(&earlier).expect("JSON");
+        assert_eq!(Memo::read(&earlier).expect("a memo").before, Before::default());
     }
 }
