@@ -16,6 +16,7 @@ mod doors;
 #[expect(dead_code, reason = "here it does not crash")]
 mod engine;
 mod examples;
+mod further;
 mod http;
 mod lab;
 mod mcp;

@@ -14,7 +14,7 @@ use super::conversations::{nth, of_kind, say, send};
 use super::lab::{Server, Setup, check_history, nothing_left};
 use super::tool_uses::tool_uses;
 
-fn surviving(setup: Setup) -> Setup {
+pub(crate) fn surviving(setup: Setup) -> Setup {
     setup.env("LEGWORK_RUNS__DETACH", "true").env("LEGWORK_SHUTDOWN__DRAIN_SECONDS", "0")
 }
 
@@ -22,7 +22,7 @@ fn scripted(data: &Path) -> Setup {
     surviving(Setup::scripted(data))
 }
 
-fn texts(events: &[Value]) -> Vec<&str> {
+pub(crate) fn texts(events: &[Value]) -> Vec<&str> {
     of_kind(events, "text").into_iter().filter_map(|event| event["data"]["text"].as_str()).collect()
 }
 

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 use serde_json::{Value, json};
 
 use super::super::lab::{Client, PATIENCE, check_history, nothing_left};
+use super::super::survival::surviving;
 use super::vendor::Vendor;
 use super::{KEY, calls, paying};
 
@@ -196,6 +197,31 @@ async fn a_model_that_is_overloaded_is_followed_by_the_next_of_the_list() {
         _ => false,
     };
     assert!(calls(&events).iter().all(is_told), "{events:#?}");
+    nothing_left(data.path()).await;
+}
+
+#[tokio::test]
+async fn the_next_model_of_the_list_goes_on_without_the_server() {
+    let data = tempfile::tempdir().expect("a directory");
+    let vendor = Vendor::start().await;
+    let Some(setup) = paying(data.path(), &vendor) else { return };
+    let setup = surviving(setup).env("LEGWORK_AGENTS__CLAUDE_CODE__FALLBACK", r#"["claude-haiku-4-5"]"#);
+    let first = setup.start().await;
+    vendor.overload("claude-opus-4-8");
+    let prompt = "[[say: one]] [[bash: sleep 2]] [[say: two]]";
+    let job = json!({ "prompt": prompt, "model": "claude-opus-4-8", "tools": {"allow": ["Bash"]} });
+    let id = first.client.submit(&job).await;
+    first.client.until_event(&id, "tool_call").await;
+    first.kill().await;
+    let second = setup.start().await;
+    let ended = check_history(&second.client, &id).await;
+    assert_eq!((&ended["outcome"]["result"], &ended["attempt"]), (&json!("two"), &json!(1)), "{ended:#}");
+    let events = second.client.events(&id).await;
+    let told = events.iter().filter(|event| event["data"]["topic"] == "other_way_to_model").count();
+    let tools = events.iter().filter(|event| event["kind"] == "tool_call").count();
+    assert_eq!((told, tools), (1, 1), "{events:#?}");
+    let metered = calls(&events).iter().filter(|call| call["data"]["call"]["status"] == 200).count() as u64;
+    assert!(ended["outcome"]["metered"]["calls"].as_u64() >= Some(metered), "{ended:#}");
     nothing_left(data.path()).await;
 }
 
