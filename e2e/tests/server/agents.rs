@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use super::lab::{Client, Server, Setup, check_history, nothing_left};
@@ -219,6 +220,12 @@ async fn opencode_does_what_every_agent_does() {
     all(Case { agent: "opencode", shell: None, permitted: true, memory: ".local/share/opencode" }).await;
 }
 
+/// A server that is killed leaves what waits to the next one, which would never come.
+async fn leave(server: Server) {
+    server.signal(Signal::TERM);
+    assert_eq!(server.ended().await, Some(0));
+}
+
 #[tokio::test]
 async fn agents_wait_for_their_jobs() {
     for agent in ["codex", "copilot", "gemini", "opencode"] {
@@ -236,6 +243,7 @@ async fn agents_wait_for_their_jobs() {
         assert_eq!(metric(client, "legwork_warm_starts_total{outcome=\"hit\"}").await, 1.0, "{agent}");
         let patch = client.get_text(&format!("/v1/executions/{}/patch", id(&warm))).await;
         assert!(patch.contains("+1"), "{agent}: {patch}");
+        leave(server).await;
     }
 }
 
@@ -307,6 +315,7 @@ async fn waits_with_a_token_of_its_own(case: Case) {
     assert_eq!(status_of(data.path(), &token).await, 401, "whoever goes on with its session is another");
     let more = check_history(client, &id).await;
     assert_eq!((&more["sessionId"], &more["outcome"]["result"]), (&warm["sessionId"], &json!("third")), "{more:#}");
+    leave(server).await;
 }
 
 #[tokio::test]
