@@ -53,8 +53,8 @@ pub(crate) struct Args {
     /// Be the worker that does nothing but start the agent, on this port.
     #[arg(long, hide = true)]
     pub(crate) bare_worker: Option<u16>,
-    /// Keep the table in the document.
-    #[arg(long)]
+    /// Keep the table in the document, all of it.
+    #[arg(long, conflicts_with = "only")]
     pub(crate) write: bool,
 }
 

@@ -159,22 +159,26 @@ async fn a_conversation_with_the_real_agent_goes_on() {
     let id = first.client.submit(&job).await;
     nth(&first.client, &id, "turn_ended", 1).await;
     first.kill().await;
+    three_turns(&setup, &id, "[[read: a.txt]] [[say: second]]").await;
+}
+
+/// Goes on with a conversation in its first turn, or after it, over two servers of which one is killed. Gives a third one, to which
+/// it was left.
+async fn three_turns(setup: &Setup, id: &str, second_turn: &str) -> Server {
     let second = setup.start().await;
-    say(&second.client, &id, "[[read: a.txt]] [[say: second]]").await;
-    let ended = nth(&second.client, &id, "turn_ended", 2).await;
+    nth(&second.client, id, "turn_ended", 1).await;
+    say(&second.client, id, second_turn).await;
+    let ended = nth(&second.client, id, "turn_ended", 2).await;
     assert_eq!(ended["turn"], json!(2), "{ended}");
     second.kill().await;
     let third = setup.start().await;
-    say(&third.client, &id, "[[say: third]]").await;
-    nth(&third.client, &id, "turn_ended", 3).await;
+    say(&third.client, id, "[[say: third]]").await;
+    nth(&third.client, id, "turn_ended", 3).await;
     third.signal(Signal::TERM);
     assert_eq!(third.ended().await, Some(0));
     let last = setup.start().await;
-    let execution = check_history(&last.client, &id).await;
-    assert_eq!(execution["state"], "succeeded", "{execution:#}");
-    let events = last.client.events(&id).await;
-    assert_eq!(texts(&events), ["first", "second", "third"], "{events:#?}");
-    assert_eq!(of_kind(&events, "claimed").len(), 1, "{events:#?}");
+    went_on(&last, id, &["first", "second", "third"]).await;
+    last
 }
 
 async fn goes_on_as_well(agent: &str) {
@@ -189,18 +193,7 @@ async fn goes_on_as_well(agent: &str) {
     let id = first.client.submit(&job).await;
     nth(&first.client, &id, "tool_call", 1).await;
     first.kill().await;
-    let second = setup.start().await;
-    nth(&second.client, &id, "turn_ended", 1).await;
-    say(&second.client, &id, "[[say: second]]").await;
-    nth(&second.client, &id, "turn_ended", 2).await;
-    second.kill().await;
-    let third = setup.start().await;
-    say(&third.client, &id, "[[say: third]]").await;
-    nth(&third.client, &id, "turn_ended", 3).await;
-    third.signal(Signal::TERM);
-    assert_eq!(third.ended().await, Some(0));
-    let last = setup.start().await;
-    went_on(&last, &id, &["first", "second", "third"]).await;
+    let last = three_turns(&setup, &id, "[[say: second]]").await;
     let patch = last.client.get_text(&format!("/v1/executions/{id}/patch")).await;
     assert!(patch.contains("+a"), "{patch}");
     nothing_left(data.path()).await;
