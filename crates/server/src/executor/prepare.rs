@@ -64,11 +64,7 @@ impl Executor {
             None if self.has_own_credential(&secrets) => Pays::Job,
             None => Pays::Operator,
         };
-        // Who may need no agent takes none from those that wait.
-        let may_need_none = task.cache_ttl_seconds.is_some();
-        let is_fresh = record.home == record.id && record.parks == 0;
-        let warm = is_fresh && !may_need_none && self.warm.is_worth_it(agent.name(), task);
-        let profile = warm.then(|| Profile::of(agent, task, owner(record), &setup, pays)).flatten();
+        let profile = self.profile(record, agent, task, &setup, pays);
         let (dirs, home, waiting) = match self.adopt(record, profile).await {
             Some(Kept { waiting, dirs, confined, .. }) => {
                 (RunDirs::of(&self.runs, record.id), dirs, Some((waiting, confined)))
@@ -207,6 +203,22 @@ impl Executor {
         self.config.known_agents.find(name).ok_or_else(|| {
             Verdict::failed(FailureReason::SpawnFailed, format!("This version knows no agent `{name}`."))
         })
+    }
+
+    /// The profile of a job that a program which waits may do.
+    fn profile(
+        &self,
+        record: &ExecutionRecord,
+        agent: &dyn Agent,
+        task: &Task,
+        setup: &Setup,
+        pays: Pays,
+    ) -> Option<Profile> {
+        let is_fresh = record.home == record.id && record.parks == 0;
+        // Who may need no agent takes none from those that wait.
+        let may_need_none = task.cache_ttl_seconds.is_some();
+        let may_be_done = is_fresh && !may_need_none && self.warm.is_worth_it(agent.name(), task);
+        may_be_done.then(|| Profile::of(agent, task, owner(record), setup, pays)).flatten()
     }
 
     /// A program that waits for a job like this, with its directories, which are the job's from now on.
