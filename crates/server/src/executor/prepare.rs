@@ -88,7 +88,8 @@ impl Executor {
         let _ = events.send(EventBody::Workspace { path, commit: commit.clone() }).await;
 
         // A project that had to be cloned first may ask for something, too.
-        let settled = settle_or_refuse(task.clone(), workspace.path(), &self.config)?;
+        let project = (!workspace.was_empty()).then(|| workspace.path());
+        let settled = settle_or_refuse(task.clone(), project, &self.config)?;
         let (setup, route) = if settled == *task {
             (setup, route)
         } else {

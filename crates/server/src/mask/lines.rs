@@ -7,14 +7,8 @@ use serde_json::Value;
 use super::matcher::Matchers;
 use super::pieces::Pieces;
 
-/// The texts that stand at the same place of the lines of an output, one after the other, as what they are: one text.
-#[derive(Default)]
-struct Texts {
-    pieces: Pieces,
-    /// The lines that pieces stand in, and the pieces.
-    said: Vec<(usize, String)>,
-    shown: Vec<String>,
-}
+/// The texts that stand at the same place of the lines of an output, with the lines: one after the other they are one text.
+type Texts = Vec<(usize, String)>;
 
 /// `output` without the secrets that are parted among its lines. Lines that have no part in one stay as they are.
 pub(super) fn without_split(matchers: &Matchers, output: Vec<u8>) -> Vec<u8> {
@@ -23,15 +17,19 @@ pub(super) fn without_split(matchers: &Matchers, output: Vec<u8>) -> Vec<u8> {
     for (number, line) in lines.iter().enumerate().filter(|(_, line)| line.starts_with(b"{")) {
         let Ok(mut value) = serde_json::from_slice::<Value>(line) else { continue };
         each_text(&mut value, &mut String::new(), &mut |place, text| {
-            let texts = texts.entry(place.to_owned()).or_default();
-            texts.shown.extend(texts.pieces.take(matchers, text));
-            texts.said.push((number, std::mem::take(text)));
+            let said = (number, std::mem::take(text));
+            match texts.get_mut(place) {
+                Some(texts) => texts.push(said),
+                None => drop(texts.insert(place.to_owned(), vec![said])),
+            }
         });
     }
-    let changed = changed(texts);
-    if changed.is_empty() {
+    // Most say no secret: that is found out in one pass.
+    let all: Vec<String> = texts.values().map(whole).collect();
+    if matchers.find(all.join("\0").as_bytes()).is_empty() {
         return output;
     }
+    let changed = changed(matchers, texts);
     let lines = lines.iter().enumerate().map(|(number, line)| match changed.get(&number) {
         Some(changes) => rewritten(line, changes),
         None => line.to_vec(),
@@ -39,12 +37,18 @@ pub(super) fn without_split(matchers: &Matchers, output: Vec<u8>) -> Vec<u8> {
     lines.collect::<Vec<_>>().concat()
 }
 
+fn whole(texts: &Texts) -> String {
+    texts.iter().map(|(_, text)| text.as_str()).collect()
+}
+
 /// By line and place what is to be shown instead.
-fn changed(texts: HashMap<String, Texts>) -> HashMap<usize, HashMap<String, String>> {
+fn changed(matchers: &Matchers, texts: HashMap<String, Texts>) -> HashMap<usize, HashMap<String, String>> {
     let mut changed: HashMap<usize, HashMap<String, String>> = HashMap::new();
-    for (place, mut texts) in texts {
-        texts.shown.extend(texts.pieces.release());
-        for ((number, said), shown) in texts.said.into_iter().zip(texts.shown) {
+    for (place, texts) in texts {
+        let mut pieces = Pieces::default();
+        let mut all: Vec<String> = texts.iter().flat_map(|(_, text)| pieces.take(matchers, text)).collect();
+        all.extend(pieces.release());
+        for ((number, said), shown) in texts.into_iter().zip(all) {
             if said != shown {
                 changed.entry(number).or_default().insert(place.clone(), shown);
             }

@@ -4,27 +4,45 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
+use memchr::memmem::Finder;
 
 use super::STARS;
 use super::forms::forms;
 use super::unwrapped::Unwrapped;
 
-/// Bytes of all forms of one token, about.
-const FEW: usize = 1_000;
+/// Forms that are found faster one by one. A token has about six.
+const FEW: usize = 16;
 
 /// Knows all forms of some secrets.
+#[derive(Default)]
 pub(super) struct Matcher {
-    automaton: Option<AhoCorasick>,
+    search: Search,
     /// In order.
     forms: Vec<Vec<u8>>,
     longest: usize,
-    /// The bytes that forms begin with.
-    begins: [bool; 256],
+    begins: Begins,
 }
 
-impl Default for Matcher {
+/// How forms are looked for.
+enum Search {
+    /// Each by itself.
+    Each(Vec<Finder<'static>>),
+    /// All in one pass.
+    All(AhoCorasick),
+}
+
+impl Default for Search {
     fn default() -> Self {
-        Self { automaton: None, forms: Vec::new(), longest: 0, begins: [false; 256] }
+        Self::Each(Vec::new())
+    }
+}
+
+/// The bytes that forms begin with.
+struct Begins([bool; 256]);
+
+impl Default for Begins {
+    fn default() -> Self {
+        Self([false; 256])
     }
 }
 
@@ -34,20 +52,15 @@ impl Matcher {
         forms.sort_unstable();
         forms.dedup();
         let longest = forms.iter().map(Vec::len).max().unwrap_or_default();
-        // The kind that takes the least memory, for keys of several thousand bytes are no rarity; for what a single run has, the
-        // one that is made in the least time.
-        let bytes: usize = forms.iter().map(Vec::len).sum();
-        let kind = if bytes > FEW { AhoCorasickKind::ContiguousNFA } else { AhoCorasickKind::NoncontiguousNFA };
-        let automaton = AhoCorasick::builder().kind(Some(kind)).build(&forms);
-        let mut begins = [false; 256];
-        forms.iter().filter_map(|form| form.first()).for_each(|first| begins[usize::from(*first)] = true);
-        // It only fails with more than 2^31 bytes of forms.
-        Self { automaton: automaton.ok().filter(|_| longest > 0), forms, longest, begins }
+        let mut begins = Begins::default();
+        forms.iter().filter_map(|form| form.first()).for_each(|first| begins.0[usize::from(*first)] = true);
+        Self { search: Search::of(&forms), forms, longest, begins }
     }
 
     fn find(&self, text: &[u8], found: &mut Vec<Range<usize>>) {
-        if let Some(automaton) = &self.automaton {
-            found.extend(automaton.find_overlapping_iter(text).map(|one| one.range()));
+        match &self.search {
+            Search::Each(finders) => finders.iter().for_each(|finder| find_each(finder, text, found)),
+            Search::All(automaton) => found.extend(automaton.find_overlapping_iter(text).map(|one| one.range())),
         }
     }
 
@@ -56,7 +69,7 @@ impl Matcher {
         let first = text.len().saturating_sub(self.longest.saturating_sub(1));
         let begins = |at: &usize| {
             let end = &text[*at..];
-            if !self.begins[usize::from(end[0])] {
+            if !self.begins.0[usize::from(end[0])] {
                 return false;
             }
             let next = self.forms.partition_point(|form| form.as_slice() <= end);
@@ -66,12 +79,35 @@ impl Matcher {
     }
 }
 
+impl Search {
+    fn of(forms: &[Vec<u8>]) -> Self {
+        let each = || Self::Each(forms.iter().map(|form| Finder::new(form).into_owned()).collect());
+        if forms.len() <= FEW {
+            return each();
+        }
+        // The kind that takes the least memory, for keys of several thousand bytes are no rarity.
+        let automaton = AhoCorasick::builder().kind(Some(AhoCorasickKind::ContiguousNFA)).build(forms);
+        // It only fails with more than 2^31 bytes of forms.
+        automaton.map_or_else(|_| each(), Self::All)
+    }
+}
+
+/// Every place where the form stands, also those that overlap.
+fn find_each(finder: &Finder<'_>, text: &[u8], found: &mut Vec<Range<usize>>) {
+    let (length, mut from) = (finder.needle().len(), 0);
+    while let Some(at) = finder.find(&text[from..]) {
+        let start = from + at;
+        found.push(start..start + length);
+        from = start + 1;
+    }
+}
+
 /// All that is looked for in one text.
 pub(super) struct Matchers(Vec<Arc<Matcher>>);
 
 impl Matchers {
     pub(super) fn new(all: impl IntoIterator<Item = Arc<Matcher>>) -> Self {
-        Self(all.into_iter().filter(|matcher| matcher.automaton.is_some()).collect())
+        Self(all.into_iter().filter(|matcher| !matcher.forms.is_empty()).collect())
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -43,13 +43,17 @@ pub fn settle_in(task: Task, workspace: &Path, config: &Config) -> Result<Task, 
     Ok(settle(task, file.as_ref(), config)?)
 }
 
-/// The same for a run that is about to begin: admission has not seen the file of a project that had to be cloned first.
+/// The same for a run that is about to begin, with the project that is in its workspace, if anything is: admission has not
+/// seen the file of one that had to be cloned first.
 ///
 /// # Errors
 /// `refused_by_policy`, with what is wrong with the file.
-pub fn settle_or_refuse(task: Task, workspace: &Path, config: &Config) -> Result<Task, Verdict> {
-    settle_in(task, workspace, config)
-        .map_err(|error| Verdict::failed(FailureReason::RefusedByPolicy, error.to_string()))
+pub fn settle_or_refuse(task: Task, project: Option<&Path>, config: &Config) -> Result<Task, Verdict> {
+    let settled = match project {
+        Some(workspace) => settle_in(task, workspace, config),
+        None => settle(task, None, config).map_err(ContainerFileError::from),
+    };
+    settled.map_err(|error| Verdict::failed(FailureReason::RefusedByPolicy, error.to_string()))
 }
 
 /// Notes that the operator does not let a project have what it asks for.

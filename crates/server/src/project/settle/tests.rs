@@ -204,7 +204,7 @@ fn a_run_whose_project_is_wrong_is_refused_by_policy() {
     let project = tempfile::tempdir().expect("a folder");
     fs::create_dir(project.path().join(".claude")).expect("a folder");
     fs::write(project.path().join(".claude/container.yaml"), "security:\n  runAsUser: 0\n").expect("a file");
-    let verdict = settle_or_refuse(Task::default(), project.path(), &Config::default()).map(drop);
+    let verdict = settle_or_refuse(Task::default(), Some(project.path()), &Config::default()).map(drop);
     let message = ".claude/container.yaml:2:14: security.runAsUser: is 0, which is root; take the id of another user, such as 1000";
     assert_eq!(verdict, Err(Verdict::failed(FailureReason::RefusedByPolicy, message)));
 }
