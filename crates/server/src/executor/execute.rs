@@ -131,7 +131,7 @@ impl Executor {
     /// Gives what the execution waits for, where it has not ended and will be claimed again.
     ///
     /// `survivor` is the run where an earlier server process started it.
-    /// `seat` is given back while the agent has nothing to do, `bell` rings when there are orders for it.
+    /// `seat` is given back while the agent has nothing to do and once it has ended, `bell` rings when there are orders for it.
     pub async fn execute(
         &self,
         record: ExecutionRecord,
@@ -191,7 +191,11 @@ impl Executor {
             Some(StopReason::Shutdown | StopReason::Leave) if outcome.verdict != Verdict::Succeeded => {
                 self.give_back(&mut log, lease, &outcome).await;
             }
-            _ => self.finish(&mut log, &record, outcome, kept, &mut talk).await,
+            _ => {
+                // While it is put on record how this one ended, the next agent can start.
+                seat.release();
+                self.finish(&mut log, &record, outcome, kept, &mut talk).await;
+            }
         }
         self.vault.forget(record.id);
         // It is on record how the run ended: no later server has to know.

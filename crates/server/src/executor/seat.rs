@@ -1,4 +1,4 @@
-//! The right to run, which an execution gives back while its agent has nothing to do.
+//! The right to run, which an execution gives back while its agent has nothing to do, and once it has ended.
 
 use futures::future::BoxFuture;
 

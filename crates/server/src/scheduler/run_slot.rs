@@ -37,7 +37,7 @@ impl RunSlot {
 impl Seat for RunSlot {
     fn release(&self) {
         drop(self.held().take());
-        let _ = self.scheduler.send(Command::Waiting(self.lane.clone()));
+        let _ = self.scheduler.send(Command::SlotFree);
     }
 
     fn take(&self) -> BoxFuture<'_, ()> {

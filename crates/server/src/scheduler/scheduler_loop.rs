@@ -35,6 +35,8 @@ pub enum Command {
     Waiting(String),
     /// Jobs may wait in any lane.
     Look,
+    /// A run of this node needs its slot no more.
+    SlotFree,
     /// A job was claimed when it was put on record.
     Run(Box<Claimed>, Slot),
     /// A run of an earlier server process was taken up.
@@ -198,6 +200,8 @@ impl Scheduler {
     fn hear(&mut self, command: Command) {
         match command {
             Command::Waiting(lane) => drop(self.waiting.insert(lane)),
+            // What there is to do is done after every command.
+            Command::SlotFree => {}
             Command::Look => self.waiting.extend(self.schedule.lanes.names().cloned()),
             Command::Run(claimed, slot) => self.start(*claimed, slot),
             Command::TakenUp(record, taken) => self.take_up(*record, *taken),
@@ -289,6 +293,8 @@ impl Scheduler {
         tokio::spawn(async move {
             // Told even when the run's task panics: the slot must come back.
             let mut ending = Ending { ended, id, waiting: None };
+            // Given back before that is told.
+            let slot = slot;
             // Boxed, for it is large, and a task is moved several times before it begins.
             ending.waiting = Box::pin(executor.execute(record, taken, stop, &slot, bell)).await;
         });
