@@ -16,7 +16,7 @@ use crate::lifecycle::Stage;
 use crate::scheduler::{Command, SchedulerHandle, Slot};
 use crate::store::enqueue::{ClaimAtOnce, Enqueue, Enqueued, Idempotency, NewExecution};
 use crate::store::quota::Quota;
-use crate::store::{ExecutionRecord, StoreError};
+use crate::store::{Durability, ExecutionRecord, StoreError};
 
 /// A job that is on record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +38,8 @@ pub struct Request<'a> {
     pub repeat: Repeat<'a>,
     /// What the job counts against.
     pub quota: Option<&'a Quota>,
+    /// When the job is there even if the power fails: `Soon` where the caller hears nothing before its end.
+    pub durability: Durability,
 }
 
 /// What a second request like the first one is.
@@ -193,6 +195,7 @@ async fn enqueue(
         claim: None,
         pin: None,
         quota: request.quota.cloned(),
+        durability: request.durability,
     };
     let recorded = tokio::spawn(record(app.clone(), scheduler.clone(), enqueue)).await;
     match (recorded.map_err(|_| StoreError::Closed)?, request.repeat) {

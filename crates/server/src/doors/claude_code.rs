@@ -23,6 +23,7 @@ use crate::admission::{Caller, LimitRequest, Permission, Refusal, Repeat, Reques
 use crate::config::ClaudeCodeSettings;
 use crate::parse::parse_json;
 use crate::project::container_file::name;
+use crate::store::Durability;
 
 /// Our names of fields and theirs.
 const NAMES: [(&str, &str); 2] = [("limits.maxTurns", "maxTurns"), ("resumeSession", "sessionId")];
@@ -94,7 +95,7 @@ async fn answer(
         submission.sandbox.container = container_of(submission.resume_session.as_deref());
     }
     let id = app.ids.execution(app.clock.now());
-    let request = Request { caller: &caller, id, repeat: Repeat::Another, quota: None };
+    let request = Request { caller: &caller, id, repeat: Repeat::Another, quota: None, durability: Durability::Now };
     // From here on the job lives as long as this request does.
     let mut client = Client::new(doors.clone(), id);
     admit(&app, &doors.scheduler, request, submission, &body).await.inspect_err(|_| client.answered())?;

@@ -19,6 +19,7 @@ use crate::admission::{Caller, LimitRequest, Permissions, Refusal, Repeat, Reque
 use crate::app::App;
 use crate::config::{GenerateSettings, Secret};
 use crate::parse::parse_json;
+use crate::store::Durability;
 use crate::store::quota::Quota;
 
 const SIGNATURE: &str = "x-sheen-signature";
@@ -78,7 +79,7 @@ async fn run(
     let quota = Quota { scope: CALLER.to_owned(), limit: settings.calls_per_hour, window_millis: HOUR_MILLIS };
     let id = app.ids.execution(app.clock.now());
     let mut wait = Wait::for_answer(app, id);
-    let request = Request { caller: &caller, id, repeat, quota: Some(&quota) };
+    let request = Request { caller: &caller, id, repeat, quota: Some(&quota), durability: Durability::Soon };
     admit(app, &doors.scheduler, request, submission, &body).await?;
     let outcome = wait.for_end(app).await.and_then(|record| record.outcome);
     Ok((id, outcome.ok_or(Refusal::ShuttingDown)?))

@@ -100,7 +100,7 @@ pub(super) async fn insert_events(
             data: ActiveValue::Set(event.data.clone()),
             turn: ActiveValue::Set(event.turn.and_then(|turn| i32::try_from(turn).ok())),
         });
-        tx.execute(event::Entity::insert_many(rows)).await?;
+        tx.insert(rows.collect()).await?;
         record_tool_uses(tx, id, last + 1, now).await?;
         last += i64::try_from(now.len()).unwrap_or(i64::MAX);
         rest = later;

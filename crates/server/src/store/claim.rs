@@ -12,7 +12,7 @@ use super::finish::{ended, finished_event};
 use super::park::is_ready;
 use super::record::{ExecutionRecord, NewEvent, RecordedEvent};
 use super::transaction::Transaction;
-use super::write::Write;
+use super::write::{Durability, Write};
 
 /// Takes the oldest jobs of the highest priority.
 #[derive(Debug)]
@@ -59,6 +59,11 @@ impl Write for Claim {
         }
         Ok(taken)
     }
+
+    /// Without it the job waits again. What its agent says is on record durably.
+    fn durability(&self) -> Durability {
+        Durability::Soon
+    }
 }
 
 /// Those that wait. The state is spelled out in the statement, for only then engines use the index of just these.
@@ -94,7 +99,7 @@ impl Claim {
         }
         let after = u64::try_from(row.last_seq - 1).unwrap_or(0);
         insert_events(tx, &row.id, after, std::slice::from_ref(&event)).await?;
-        match Claimed::new(row.clone(), &event) {
+        match Claimed::new(ExecutionRecord::try_from(row.clone()), &event) {
             Ok(claimed) => Ok(Some(claimed)),
             Err(error) => self.end_unreadable(tx, &row, &error).await.map(|()| None),
         }
@@ -131,9 +136,9 @@ pub(super) fn claimed(row: &mut execution::Model, node: &str, now: Timestamp, le
 }
 
 impl Claimed {
-    pub(super) fn new(row: execution::Model, event: &NewEvent) -> Result<Self, DbErr> {
+    pub(super) fn new(record: Result<ExecutionRecord, StoreError>, event: &NewEvent) -> Result<Self, DbErr> {
         let unreadable = |error: StoreError| DbErr::Custom(error.to_string());
-        let record = ExecutionRecord::try_from(row).map_err(unreadable)?;
+        let record = record.map_err(unreadable)?;
         let event = RecordedEvent::numbered(record.last_seq, event).map_err(unreadable)?;
         Ok(Self { record, event })
     }

@@ -12,6 +12,7 @@ use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbB
 use sea_orm_migration::MigratorTrait;
 
 use super::error::StoreError;
+use super::group_commit::Backlog;
 use super::migrations::Migrator;
 use super::sqlite::SqliteWriter;
 use super::write::{Write, Writer};
@@ -41,7 +42,7 @@ impl Store {
         let reads = Database::connect(sqlite_options(&url)).await?;
         Migrator::up(&reads, None).await?;
         let writer = SqliteWriter::open(path, LOCK_PATIENCE)?;
-        Ok(Self { reads, writer: Writer::grouped(writer)? })
+        Ok(Self { reads, writer: Writer::Grouped(Backlog::of(writer)?) })
     }
 
     /// Connects to the MySQL, MariaDB, TiDB or Postgres server at `url` and brings its tables up to date.
@@ -70,7 +71,8 @@ impl Store {
         Ok(Self { reads: connection.clone(), writer: Writer::Direct(connection) })
     }
 
-    /// Applies `change` durably: once this returns `Ok`, it survives the death of the process and of the machine.
+    /// Applies `change`: once this returns `Ok`, it survives the death of the process and, as its
+    /// [durability](Write::durability) says, of the machine.
     ///
     /// # Errors
     /// Where the database does not take it; then nothing was written.

@@ -15,9 +15,9 @@ use super::error::StoreError;
 use super::executions::uses_home;
 use super::park::is_ready;
 use super::quota::Quota;
-use super::record::{NewEvent, PINNED};
+use super::record::{ExecutionRecord, NewEvent, PINNED};
 use super::transaction::Transaction;
-use super::write::Write;
+use super::write::{Durability, Write};
 
 /// A job as admitted.
 #[derive(Debug, Clone)]
@@ -112,6 +112,8 @@ pub struct Enqueue {
     pub pin: Option<ClaimAtOnce>,
     /// What it counts against.
     pub quota: Option<Quota>,
+    /// When the job is there even if the power fails.
+    pub durability: Durability,
 }
 
 impl NewExecution {
@@ -183,9 +185,15 @@ impl Write for Enqueue {
             events.push(claimed(&mut row, &claim.node, self.execution.at, claim.lease_until));
         }
         insert_events(tx, &row.id, 0, &events).await?;
-        let record = claim.map(|_| Claimed::new(row.clone(), &events[1])).transpose()?;
-        tx.execute(execution::Entity::insert(row.into_active_model().reset_all())).await?;
+        let new = &self.execution;
+        let record = || ExecutionRecord::of(row.clone(), new.task.clone(), new.metadata.clone());
+        let record = claim.map(|_| Claimed::new(record(), &events[1])).transpose()?;
+        tx.insert(vec![row.into_active_model().reset_all()]).await?;
         Ok(record.map_or(Enqueued::Waiting, |record| Enqueued::Claimed(Box::new(record))))
+    }
+
+    fn durability(&self) -> Durability {
+        self.durability
     }
 }
 
@@ -239,7 +247,7 @@ impl Enqueue {
             fingerprint: ActiveValue::Set(idempotency.fingerprint.clone()),
             created_at: ActiveValue::Set(self.execution.at.as_millis()),
         };
-        tx.execute(idempotency_key::Entity::insert(row)).await.map(drop)
+        tx.insert(vec![row]).await.map(drop)
     }
 
     /// Looks for the row that would be the last one allowed, so the cost is that of the queue's length, not the table's.

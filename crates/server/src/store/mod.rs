@@ -7,6 +7,7 @@
 mod connect;
 mod entity;
 mod error;
+mod group_commit;
 mod migrations;
 mod sqlite;
 mod transaction;
@@ -42,4 +43,4 @@ pub use connect::Store;
 pub use error::StoreError;
 pub use record::{ExecutionRecord, NewEvent, RecordedEvent};
 pub use transaction::Transaction;
-pub use write::Write;
+pub use write::{Durability, Write};

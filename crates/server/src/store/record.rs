@@ -95,13 +95,21 @@ impl TryFrom<execution::Model> for ExecutionRecord {
     type Error = StoreError;
 
     fn try_from(row: execution::Model) -> Result<Self, StoreError> {
+        let (task, metadata) = (json("a task", &row.task)?, json("metadata", &row.metadata)?);
+        Self::of(row, task, metadata)
+    }
+}
+
+impl ExecutionRecord {
+    /// What a row says whose task and metadata are known.
+    pub(super) fn of(row: execution::Model, task: Task, metadata: Map<String, Value>) -> Result<Self, StoreError> {
         Ok(Self {
             id: id(&row.id)?,
             state: ExecutionState::parse(&row.state).ok_or_else(|| StoreError::unreadable("a state", &row.state))?,
             lane: row.lane,
             priority: row.priority,
-            task: json("a task", &row.task)?,
-            metadata: json("metadata", &row.metadata)?,
+            task,
+            metadata,
             created_by: row.created_by,
             retry_of: row.retry_of.as_deref().map(id).transpose()?,
             retry_when_lost: row.on_lost == "retry",

@@ -3,40 +3,56 @@
 //! One thread makes all changes, and on it the statements that SeaORM builds are run in place. The driver for reading
 //! hands each statement to a thread of its own and waits for the answer, which costs more than most statements.
 
+use std::any::TypeId;
+use std::collections::HashMap;
 use std::fmt;
-use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::types::ValueRef;
 use rusqlite::{CachedStatement, Connection, ErrorCode, OpenFlags, Row};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ColumnType, DbErr, EntityTrait, Iterable, RuntimeErr, Statement, TryIntoModel, Value,
+    ActiveModelTrait, ActiveValue, ColumnTrait, ColumnType, DbBackend, DbErr, EntityTrait, IdenStatic, Iterable,
+    QueryTrait, RuntimeErr, Statement, TryIntoModel, Value,
 };
 
 /// Statements that stay prepared: every change has a few, some of them in several lengths.
 const PREPARED: usize = 128;
+/// Rows of an insertion whose text is kept, at the most.
+const KEPT: usize = 16;
 
 /// The connection.
-pub struct SqliteWriter(Mutex<Connection>);
+pub struct SqliteWriter {
+    connection: Mutex<Connection>,
+    path: PathBuf,
+    /// The texts of insertions, by entity and number of rows: to build one takes longer than to run it.
+    insertions: Mutex<HashMap<(TypeId, usize), Arc<str>>>,
+}
 
 impl SqliteWriter {
     /// Opens an existing file. `patience` is how long to wait for a lock that another process holds.
     ///
-    /// `synchronous = FULL`: an accepted job is a promise that also holds when the power fails.
+    /// `synchronous = NORMAL`: whoever commits also sees to it that what was committed is flushed.
     pub(super) fn open(path: &Path, patience: Duration) -> Result<Self, DbErr> {
         let open = || {
             let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
             connection.busy_timeout(patience)?;
-            connection.pragma_update(None, "synchronous", "FULL")?;
+            connection.pragma_update(None, "synchronous", "NORMAL")?;
             connection.pragma_update(None, "foreign_keys", false)?;
             // Else a statement with `LIMIT ?` is compiled anew each time, as its plan might be another for another number.
             connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
             connection.set_prepared_statement_cache_capacity(PREPARED);
             Ok(connection)
         };
-        Ok(Self(Mutex::new(open().map_err(failed)?)))
+        let connection = Mutex::new(open().map_err(failed)?);
+        Ok(Self { connection, path: path.to_owned(), insertions: Mutex::default() })
+    }
+
+    /// The database's file.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Begins a transaction that writes.
@@ -44,7 +60,7 @@ impl SqliteWriter {
         self.run("BEGIN IMMEDIATE")
     }
 
-    /// Commits it, durably.
+    /// Commits it.
     pub(super) fn commit(&self) -> Result<(), DbErr> {
         self.run("COMMIT")
     }
@@ -62,6 +78,38 @@ impl SqliteWriter {
         let connection = self.connection();
         let changed = prepare(&connection, statement)?.raw_execute().map_err(failed)?;
         Ok(changed as u64)
+    }
+
+    /// Puts rows down of which every column is set.
+    pub(super) fn insert<A>(&self, rows: Vec<A>) -> Result<u64, DbErr>
+    where
+        A: ActiveModelTrait + 'static,
+    {
+        let sql = self.insertion(&rows);
+        let connection = self.connection();
+        let mut prepared = connection.prepare_cached(&sql).map_err(failed)?;
+        let columns = <A::Entity as EntityTrait>::Column::iter;
+        let values = rows.into_iter().flat_map(|mut row| columns().map(move |column| (column, row.take(column))));
+        for (index, (column, value)) in (1..).zip(values) {
+            let ActiveValue::Set(value) = value else {
+                return Err(DbErr::Type(format!("column {} is not set", column.as_str())));
+            };
+            bind(&mut prepared, index, &value)?;
+        }
+        Ok(prepared.raw_execute().map_err(failed)? as u64)
+    }
+
+    /// The text that inserts as many rows as these.
+    fn insertion<A>(&self, rows: &[A]) -> Arc<str>
+    where
+        A: ActiveModelTrait + 'static,
+    {
+        let build = || A::Entity::insert_many(rows.iter().cloned()).build(DbBackend::Sqlite).sql.into();
+        if rows.len() > KEPT {
+            return build();
+        }
+        let mut insertions = self.insertions.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(insertions.entry((TypeId::of::<A>(), rows.len())).or_insert_with(build))
     }
 
     pub(super) fn all<E>(&self, statement: &Statement) -> Result<Vec<E::Model>, DbErr>
@@ -102,7 +150,7 @@ impl SqliteWriter {
 
     fn connection(&self) -> MutexGuard<'_, Connection> {
         // SQLite keeps its own state sound; what a panic left half-done is rolled back.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -187,7 +235,6 @@ fn failed(error: rusqlite::Error) -> DbErr {
 #[cfg(test)]
 mod tests {
     use rusqlite::StatementStatus;
-    use sea_orm::DbBackend;
 
     use super::*;
 

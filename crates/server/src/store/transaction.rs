@@ -2,7 +2,8 @@
 
 use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, EntityTrait, QuerySelect, QueryTrait, Select, TryIntoModel,
+    ActiveModelTrait, ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, EntityTrait, QuerySelect, QueryTrait,
+    Select, TryIntoModel,
 };
 
 use super::sqlite::SqliteWriter;
@@ -25,6 +26,17 @@ impl Transaction<'_> {
                 Ok(tx.execute_raw(statement).await?.rows_affected())
             }
             Self::Sqlite(sqlite) => sqlite.execute(&statement.build(DbBackend::Sqlite)),
+        }
+    }
+
+    /// Puts rows down of which every column is set.
+    pub(super) async fn insert<A>(&self, rows: Vec<A>) -> Result<u64, DbErr>
+    where
+        A: ActiveModelTrait + 'static,
+    {
+        match self {
+            Self::Server(_) => self.execute(A::Entity::insert_many(rows)).await,
+            Self::Sqlite(sqlite) => sqlite.insert(rows),
         }
     }
 

@@ -2,6 +2,7 @@
 //! own any more.
 
 use legwork_model::{ExecutionId, Task};
+use legwork_server::store::Durability;
 use legwork_server::store::append::Lease;
 use legwork_server::store::enqueue::{ClaimAtOnce, Enqueue, NewExecution};
 use legwork_server::store::lose::{Lose, Lost};
@@ -44,7 +45,15 @@ async fn put(app: &TestApp, node: &str) -> ExecutionId {
         at: NOW,
     };
     let claim = ClaimAtOnce { node: node.into(), lease_until: NOW.plus_millis(LEASE_MILLIS) };
-    let enqueue = Enqueue { execution, idempotency: None, max_queued: 10, claim: Some(claim), pin: None, quota: None };
+    let enqueue = Enqueue {
+        execution,
+        idempotency: None,
+        max_queued: 10,
+        claim: Some(claim),
+        pin: None,
+        quota: None,
+        durability: Durability::Now,
+    };
     core.store.enqueue(enqueue).await.expect("an answer");
     id
 }

@@ -2,12 +2,12 @@
 //! the ledger and the reservations say, and no start finds room where there is none.
 
 use legwork_model::{Cost, ExecutionId, Ids, Timestamp};
-use legwork_server::store::Store;
 use legwork_server::store::append::Lease;
 use legwork_server::store::budgets::{BudgetScope, EACH, NewBudget, PruneCounters, RemoveBudget};
 use legwork_server::store::cancel::Cancel;
 use legwork_server::store::enqueue::{Enqueue, Enqueued, NewExecution};
 use legwork_server::store::lose::Lose;
+use legwork_server::store::{Durability, Store};
 use proptest::prelude::*;
 use proptest::sample::Index;
 
@@ -123,8 +123,15 @@ impl Walk {
 
     async fn start(&mut self, job: NewExecution) {
         let id = job.id;
-        let enqueue =
-            Enqueue { execution: job, idempotency: None, max_queued: 1_000, claim: None, pin: None, quota: None };
+        let enqueue = Enqueue {
+            execution: job,
+            idempotency: None,
+            max_queued: 1_000,
+            claim: None,
+            pin: None,
+            quota: None,
+            durability: Durability::Now,
+        };
         let before = self.within_limits().await;
         match self.db.store.enqueue(enqueue).await.expect("an answer") {
             Enqueued::Waiting => {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use legwork_model::{Cost, ExecutionId, ModelApi, ModelCall, Period, Timestamp, Usage, Zone};
+use legwork_server::store::Durability;
 use legwork_server::store::budgets::{
     Budget, BudgetScope, BudgetState, EACH, NewBudget, PruneCounters, Refuse, RemoveBudget,
 };
@@ -96,7 +97,15 @@ async fn assert_counter(db: &TestDb, budget: &Budget, spent: &str, reserved: &st
 }
 
 fn enqueue(execution: NewExecution) -> Enqueue {
-    Enqueue { execution, idempotency: None, max_queued: 1_000, claim: None, pin: None, quota: None }
+    Enqueue {
+        execution,
+        idempotency: None,
+        max_queued: 1_000,
+        claim: None,
+        pin: None,
+        quota: None,
+        durability: Durability::Now,
+    }
 }
 
 async fn of_a_hundred_starts_ten_fit(db: &TestDb) {

@@ -12,7 +12,7 @@ use legwork_server::store::executions::Filter;
 use legwork_server::store::finish::Finish;
 use legwork_server::store::kept::Kept;
 use legwork_server::store::lose::{Lose, Lost};
-use legwork_server::store::{ExecutionRecord, NewEvent, RecordedEvent, Store, StoreError, Write};
+use legwork_server::store::{Durability, ExecutionRecord, NewEvent, RecordedEvent, Store, StoreError, Write};
 use sea_orm::{ConnectionTrait, Database};
 use tempfile::TempDir;
 
@@ -166,7 +166,15 @@ impl TestDb {
         let max_queued = max_queued.min(i64::MAX.unsigned_abs());
         let enqueued = self
             .store
-            .enqueue(Enqueue { execution, idempotency, max_queued, claim: None, pin: None, quota: None })
+            .enqueue(Enqueue {
+                execution,
+                idempotency,
+                max_queued,
+                claim: None,
+                pin: None,
+                quota: None,
+                durability: Durability::Now,
+            })
             .await?;
         Ok(Answer::of(&enqueued))
     }

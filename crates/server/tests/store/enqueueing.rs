@@ -2,11 +2,11 @@
 
 use futures::future::join_all;
 use legwork_model::{ExecutionState, Timestamp};
-use legwork_server::store::StoreError;
 use legwork_server::store::cancel::Cancel;
 use legwork_server::store::enqueue::{ClaimAtOnce, Enqueue, Enqueued, Idempotency, NewExecution};
 use legwork_server::store::prune::{PruneIdempotencyKeys, PruneQuotas};
 use legwork_server::store::quota::{Quota, QuotaLeft};
+use legwork_server::store::{Durability, StoreError};
 
 use crate::database::{
     Answer, Engine, LEASE_MILLIS, NODE, NOW, TestDb, append, assert_applied, finish, lease, on_every_engine, text,
@@ -125,7 +125,15 @@ async fn a_session_takes_one_job_at_a_time(db: &TestDb) {
 /// Puts a job on record for a node that has a free slot.
 async fn enqueue_here(db: &TestDb, execution: NewExecution, max_queued: u64) -> Enqueued {
     let claim = Some(ClaimAtOnce { node: NODE.into(), lease_until: NOW.plus_millis(LEASE_MILLIS) });
-    let enqueue = Enqueue { execution, idempotency: key("k"), max_queued, claim, pin: None, quota: None };
+    let enqueue = Enqueue {
+        execution,
+        idempotency: key("k"),
+        max_queued,
+        claim,
+        pin: None,
+        quota: None,
+        durability: Durability::Now,
+    };
     db.store.enqueue(enqueue).await.expect("an answer")
 }
 
@@ -177,6 +185,7 @@ async fn of_fifty_at_once_each_is_claimed_or_waits(db: &TestDb) {
             claim,
             pin: None,
             quota: None,
+            durability: Durability::Now,
         })
     };
     let answers = join_all((0..50).map(enqueue)).await;
@@ -205,7 +214,15 @@ async fn a_quota_takes_exactly_as_many_as_it_may(db: &TestDb) {
     let submit = async |at: Timestamp| {
         let execution = NewExecution { at, ..db.job() };
         let quota = Some(quota.clone());
-        let enqueue = Enqueue { execution, idempotency: None, max_queued: 1_000, claim: None, pin: None, quota };
+        let enqueue = Enqueue {
+            execution,
+            idempotency: None,
+            max_queued: 1_000,
+            claim: None,
+            pin: None,
+            quota,
+            durability: Durability::Now,
+        };
         Answer::of(&db.store.enqueue(enqueue).await.expect("an answer"))
     };
     let answers = join_all((0..200).map(|_| submit(NOW))).await;

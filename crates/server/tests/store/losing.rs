@@ -1,13 +1,13 @@
 //! What becomes of a run whose worker was lost.
 
 use legwork_model::{EventBody, ExecutionState, FailureReason, Timestamp, Verdict};
-use legwork_server::store::NewEvent;
 use legwork_server::store::append::Lease;
 use legwork_server::store::cancel::{Cancel, Cancelled};
 use legwork_server::store::claim::Claim;
 use legwork_server::store::enqueue::{ClaimAtOnce, Enqueue, NewExecution};
 use legwork_server::store::lease::Renew;
 use legwork_server::store::lose::{Lose, Lost};
+use legwork_server::store::{Durability, NewEvent};
 
 use crate::database::{LEASE_MILLIS, NOW, TestDb, append, assert_applied, lease, lose, on_every_engine, text};
 
@@ -134,7 +134,15 @@ async fn a_pinned_job_waits_for_its_node_alone_and_ends_with_it(db: &TestDb) {
     let put = async |id_of: &mut Vec<_>| {
         let execution = NewExecution { pinned: true, retry_when_lost: true, ..db.job() };
         id_of.push(execution.id);
-        let enqueue = Enqueue { execution, idempotency: None, max_queued: 10, claim: None, pin: pin(), quota: None };
+        let enqueue = Enqueue {
+            execution,
+            idempotency: None,
+            max_queued: 10,
+            claim: None,
+            pin: pin(),
+            quota: None,
+            durability: Durability::Now,
+        };
         db.store.enqueue(enqueue).await.expect("an answer");
     };
     let mut ids = Vec::new();

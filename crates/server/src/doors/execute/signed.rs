@@ -23,6 +23,7 @@ use crate::doors::signature::{is_recent, not_signed, signature_of, single};
 use crate::doors::wait::Wait;
 use crate::doors::{Doors, Problem};
 use crate::parse::parse_json;
+use crate::store::Durability;
 use crate::store::quota::Quota;
 
 pub(super) const SIGNATURE: &str = "x-claude-signature";
@@ -105,7 +106,7 @@ async fn run(
     let caller = Caller { key: Some(CALLER.to_owned()), permissions: Permissions::execute() };
     let id = app.ids.execution(app.clock.now());
     let mut wait = Wait::for_answer(app, id);
-    let request = Request { caller: &caller, id, repeat: Repeat::Refused(&token), quota };
+    let request = Request { caller: &caller, id, repeat: Repeat::Refused(&token), quota, durability: Durability::Soon };
     let mut call = Call::begin(&doors.statistics);
     admit(app, &doors.scheduler, request, submission, &body).await.inspect_err(|_| call.was_refused())?;
     let record = wait.for_end(app).await.ok_or(Refusal::ShuttingDown)?;

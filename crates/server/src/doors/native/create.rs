@@ -16,6 +16,7 @@ use crate::doors::body::json_body;
 use crate::doors::wait::{PREFERENCE_APPLIED, Wait};
 use crate::doors::{Doors, Problem};
 use crate::parse::parse_json;
+use crate::store::Durability;
 
 /// Submits a job.
 ///
@@ -54,7 +55,7 @@ pub async fn create(
     let app = &doors.app;
     let id = app.ids.execution(app.clock.now());
     let wait = Wait::wanted(&headers, app, id);
-    let request = Request { caller: &caller, id, repeat: repeat(&headers)?, quota: None };
+    let request = Request { caller: &caller, id, repeat: repeat(&headers)?, quota: None, durability: Durability::Now };
     let accepted = admit(app, &doors.scheduler, request, submission, &body).await?;
     answer(app, &headers, accepted, wait).await
 }

@@ -17,6 +17,7 @@ use crate::doors::body::json_body;
 use crate::doors::wait::Wait;
 use crate::doors::{Doors, Problem};
 use crate::parse::parse_json;
+use crate::store::Durability;
 
 /// A further message for an agent.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -58,7 +59,7 @@ pub async fn message(
     let record = find(&doors, &any(&caller), &id).await?;
     let app = &doors.app;
     let id = app.ids.execution(app.clock.now());
-    let request = Request { caller: &caller, id, repeat: repeat(&headers)?, quota: None };
+    let request = Request { caller: &caller, id, repeat: repeat(&headers)?, quota: None, durability: Durability::Now };
     let accepted = admission::message(app, &doors.scheduler, request, &record, message).await?;
     let wait = Wait::wanted(&headers, app, accepted.id);
     answer(app, &headers, accepted, wait).await
@@ -81,7 +82,13 @@ pub async fn interrupt(
     caller.require(Permission::Execute)?;
     let record = find(&doors, &any(&caller), &id).await?;
     let app = &doors.app;
-    let request = Request { caller: &caller, id: record.id, repeat: admission::Repeat::Another, quota: None };
+    let request = Request {
+        caller: &caller,
+        id: record.id,
+        repeat: admission::Repeat::Another,
+        quota: None,
+        durability: Durability::Now,
+    };
     admission::interrupt(app, &doors.scheduler, request, &record).await?;
     Ok((StatusCode::ACCEPTED, Json(ExecutionView::new(record, app))))
 }

@@ -10,6 +10,7 @@ use super::{WrittenId, find};
 use crate::admission::{Caller, Permission, Permissions, Request, retry as admit_retry};
 use crate::doors::wait::Wait;
 use crate::doors::{Doors, Problem};
+use crate::store::Durability;
 
 /// Submits the same job again, as a new execution whose `retryOf` names this one.
 #[utoipa::path(
@@ -34,7 +35,7 @@ pub async fn retry(
     let app = &doors.app;
     let id = app.ids.execution(app.clock.now());
     let wait = Wait::wanted(&headers, app, id);
-    let request = Request { caller: &caller, id, repeat: repeat(&headers)?, quota: None };
+    let request = Request { caller: &caller, id, repeat: repeat(&headers)?, quota: None, durability: Durability::Now };
     let accepted = admit_retry(app, &doors.scheduler, request, &earlier).await?;
     answer(app, &headers, accepted, wait).await
 }

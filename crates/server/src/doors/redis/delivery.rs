@@ -22,6 +22,7 @@ use crate::doors::cli_call::{CliCall, Rules, in_their_words, output};
 use crate::doors::wait::Wait;
 use crate::doors::{Doors, Problem};
 use crate::lifecycle::Stage;
+use crate::store::Durability;
 
 const CALLER: &str = "door:redis";
 /// The longest pause before a request on the stream is tried again that could not be taken.
@@ -165,7 +166,13 @@ impl Door {
         let app = self.app();
         let caller = Caller { key: Some(CALLER.to_owned()), permissions: Permissions::execute() };
         let execution = app.ids.execution(app.clock.now());
-        let request = admission::Request { caller: &caller, id: execution, repeat: Repeat::Same(id), quota: None };
+        let request = admission::Request {
+            caller: &caller,
+            id: execution,
+            repeat: Repeat::Same(id),
+            quota: None,
+            durability: Durability::Now,
+        };
         admit(app, &self.doors.scheduler, request, job, canonical).await
     }
 

@@ -19,7 +19,7 @@ use crate::doors::caller::identify;
 use crate::doors::{Doors, Problem};
 use crate::executor::RunSecrets;
 use crate::parse::{object, optional_object, parse_json};
-use crate::store::StoreError;
+use crate::store::{Durability, StoreError};
 
 /// Our names of fields and theirs.
 const NAMES: [(&str, &str); 9] = [
@@ -156,7 +156,8 @@ async fn answer(
     let admitted = tokio::spawn({
         let doors = doors.clone();
         async move {
-            let request = Request { caller: &caller, id, repeat: Repeat::Another, quota: None };
+            let request =
+                Request { caller: &caller, id, repeat: Repeat::Another, quota: None, durability: Durability::Now };
             admit(&doors.app, &doors.scheduler, request, submission, &body).await?;
             if let Some(delivery) = delivery {
                 doors.tasks.spawn(deliver::deliver(doors.app.clone(), delivery));
