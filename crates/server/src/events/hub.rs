@@ -51,7 +51,14 @@ impl Hub {
         self.lock().get(&id).is_some_and(|readers| readers.live > 0)
     }
 
-    /// Tells the readers of `id`. Costs nothing where there are none.
+    /// Tells the readers of `id` of events, those that want each of them. Costs nothing where there are none.
+    pub fn publish_events(&self, id: ExecutionId, events: impl FnOnce() -> Signal) {
+        if self.is_followed(id) {
+            self.publish(id, events);
+        }
+    }
+
+    /// Tells all readers of `id`. Costs nothing where there are none.
     pub fn publish(&self, id: ExecutionId, signal: impl FnOnce() -> Signal) {
         if let Some(readers) = self.lock().get(&id) {
             // Readers that left since are no reason to fail.
@@ -120,11 +127,12 @@ mod tests {
         let hub = Hub::default();
         let id = Ids::from_seed([0; 32]).execution(Timestamp::from_millis(1));
         let (mut one, two) = (hub.subscribe(id), hub.subscribe_to_end(id));
-        hub.publish(id, || Signal::Changed);
+        hub.publish_events(id, || Signal::Changed);
         assert!(matches!(one.next().await, Signal::Changed));
         assert!(hub.is_followed(id));
         drop(one);
         assert!(!hub.is_followed(id));
+        hub.publish_events(id, || unreachable!("the other one waits for the end"));
         assert_eq!(hub.lock().len(), 1);
         drop(two);
         assert_eq!(hub.lock().len(), 0);

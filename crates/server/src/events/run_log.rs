@@ -348,7 +348,7 @@ impl RunLog {
     }
 
     fn publish(&self, events: &[NewEvent]) {
-        self.hub.publish(self.lease.id, || {
+        self.hub.publish_events(self.lease.id, || {
             let numbered: Result<Arc<[RecordedEvent]>, StoreError> =
                 (self.last_seq + 1..).zip(events).map(|(seq, event)| RecordedEvent::numbered(seq, event)).collect();
             numbered.map_or(Signal::Changed, Signal::Recorded)

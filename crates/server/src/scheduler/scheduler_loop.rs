@@ -287,7 +287,7 @@ impl Scheduler {
         let slot = RunSlot::new(self.schedule.lanes.clone(), record.lane.clone(), slot, self.to_self.clone());
         self.running.send_replace(self.runs.len());
         if let Some(event) = event {
-            self.schedule.hub.publish(record.id, || Signal::Recorded([event].into()));
+            self.schedule.hub.publish_events(record.id, || Signal::Recorded([event].into()));
         }
         let (executor, ended, id) = (Arc::clone(&self.schedule.executor), self.to_self.clone(), record.id);
         tokio::spawn(async move {
