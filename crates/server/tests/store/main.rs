@@ -18,6 +18,7 @@ mod listing;
 mod losing;
 mod opening;
 mod payloads;
+mod power;
 mod random_walk;
 mod secrets;
 mod tool_uses;
