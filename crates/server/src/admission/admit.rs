@@ -197,7 +197,9 @@ async fn enqueue(
         quota: request.quota.cloned(),
         durability: request.durability,
     };
-    let recorded = tokio::spawn(record(app.clone(), scheduler.clone(), enqueue)).await;
+    // Boxed, for it is large, and a task is moved several times before it begins.
+    let record = Box::pin(record(app.clone(), scheduler.clone(), enqueue));
+    let recorded = tokio::spawn(record).await;
     match (recorded.map_err(|_| StoreError::Closed)?, request.repeat) {
         (Ok(Recorded::New), _) => Ok(Accepted { id: request.id, replayed: false }),
         (Ok(Recorded::Replayed(_)) | Err(Refusal::KeyReused), Repeat::Refused(_)) => Err(Refusal::UsedBefore),

@@ -1,5 +1,7 @@
 //! Putting a job on record.
 
+use std::sync::Arc;
+
 use legwork_model::{Cost, EventBody, ExecutionId, ExecutionState, Task, Timestamp};
 use sea_orm::{
     ActiveModelTrait, ActiveValue, ColumnTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect,
@@ -10,7 +12,7 @@ use super::append::insert_events;
 use super::budgets::{ExceededBudget, Labels, Room, record_refusal, reserve, room};
 use super::claim::{Claimed, claimed, waits};
 use super::connect::Store;
-use super::entity::{execution, idempotency_key};
+use super::entity::{execution, idempotency_key, labels};
 use super::error::StoreError;
 use super::executions::uses_home;
 use super::park::is_ready;
@@ -142,16 +144,19 @@ impl Store {
     /// # Errors
     /// Where the database does not take it; then nothing was written.
     pub async fn enqueue(&self, enqueue: Enqueue) -> Result<Enqueued, StoreError> {
-        match self.write(enqueue.clone()).await {
+        let enqueue = Arc::new(enqueue);
+        match self.write(Arc::clone(&enqueue)).await {
             // The idempotency key is not as fresh as it seemed, or another request with it was faster by a moment; now its
             // row is there to be found.
-            Err(error) if error.is_duplicate() => self.write(enqueue.with_known_key()).await,
+            Err(error) if error.is_duplicate() => {
+                self.write(Arc::new(Arc::unwrap_or_clone(enqueue).with_known_key())).await
+            }
             outcome => outcome,
         }
     }
 }
 
-impl Write for Enqueue {
+impl Write for Arc<Enqueue> {
     type Output = Enqueued;
 
     async fn apply(&self, tx: &Transaction<'_>) -> Result<Enqueued, DbErr> {
@@ -255,14 +260,15 @@ impl Enqueue {
         if self.max_queued == 0 {
             return Ok(true);
         }
-        let last_allowed = execution::Entity::find().filter(waits()).offset(self.max_queued - 1);
+        let last_allowed = labels::Entity::find().filter(waits()).offset(self.max_queued - 1);
         tx.exists(last_allowed).await
     }
 
     /// Whether jobs of the same lane wait already; then it is their turn.
     async fn others_wait(&self, tx: &Transaction<'_>) -> Result<bool, DbErr> {
+        // Of the entities of these rows the one with few columns, for whose names this is called most.
         let waiting =
-            execution::Entity::find().filter(waits()).filter(execution::Column::Lane.eq(self.execution.lane.as_str()));
+            labels::Entity::find().filter(waits()).filter(execution::Column::Lane.eq(self.execution.lane.as_str()));
         tx.exists(waiting.filter(is_ready(self.execution.at))).await
     }
 

@@ -17,6 +17,7 @@ use futures::executor::block_on;
 use sea_orm::{DbErr, RuntimeErr};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
+use super::checkpoint::Checkpoints;
 use super::error::StoreError;
 use super::sqlite::SqliteWriter;
 use super::transaction::Transaction;
@@ -42,10 +43,11 @@ impl Backlog {
     /// The queue of a writer that owns `connection`, on a thread of its own that ends when the last handle is dropped.
     pub(super) fn of(connection: SqliteWriter) -> Result<Self, StoreError> {
         let log = Log::of(connection.path());
+        let checkpoints = Checkpoints::of(connection.path())?;
         let (queue, waiting) = mpsc::channel();
         let (committed, unflushed) = mpsc::channel();
         start("sqlite-flusher", move || flush_groups(log, &unflushed))?;
-        start("sqlite-writer", move || commit_groups(&connection, &waiting, &committed))?;
+        start("sqlite-writer", move || commit_groups(&connection, &waiting, &committed, checkpoints))?;
         Ok(Self { room: Arc::new(Semaphore::new(BACKLOG)), queue })
     }
 
@@ -58,7 +60,7 @@ impl Backlog {
     }
 }
 
-fn start(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), StoreError> {
+pub(super) fn start(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), StoreError> {
     let started = thread::Builder::new().name(name.into()).spawn(work);
     started.map(drop).map_err(|error| StoreError::Setup(format!("no thread could be started: {error}")))
 }
@@ -117,6 +119,7 @@ fn commit_groups(
     connection: &SqliteWriter,
     waiting: &mpsc::Receiver<Box<dyn Pending>>,
     committed: &mpsc::Sender<Group>,
+    mut checkpoints: Checkpoints,
 ) {
     let mut group = Group::with_capacity(GROUP);
     // Since when there are changes that nobody flushes.
@@ -134,6 +137,7 @@ fn commit_groups(
         }
         group.extend(waiting.try_iter().take(GROUP - 1));
         commit_group(connection, &mut group);
+        checkpoints.committed();
         let (now, soon): (Group, Group) = group.drain(..).partition(|change| change.durability() == Durability::Now);
         if !soon.is_empty() {
             unflushed = unflushed.or_else(|| Some(Instant::now()));

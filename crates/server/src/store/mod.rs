@@ -4,6 +4,7 @@
 //! Statements keep to what all engines have: conditional updates and their row counts, no `SKIP LOCKED`, no
 //! `RETURNING`.
 
+mod checkpoint;
 mod connect;
 mod entity;
 mod error;

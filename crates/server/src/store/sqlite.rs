@@ -18,17 +18,17 @@ use sea_orm::{
     QueryTrait, RuntimeErr, Statement, TryIntoModel, Value,
 };
 
+use super::checkpoint::MOST_PAGES;
+
 /// Statements that stay prepared: every change has a few, some of them in several lengths.
 const PREPARED: usize = 128;
-/// Rows of an insertion whose text is kept, at the most.
-const KEPT: usize = 16;
 
 /// The connection.
 pub struct SqliteWriter {
     connection: Mutex<Connection>,
     path: PathBuf,
-    /// The texts of insertions, by entity and number of rows: to build one takes longer than to run it.
-    insertions: Mutex<HashMap<(TypeId, usize), Arc<str>>>,
+    /// The texts that insert one row, by entity: to build one takes longer than to run it.
+    insertions: Mutex<HashMap<TypeId, Arc<str>>>,
 }
 
 impl SqliteWriter {
@@ -37,10 +37,13 @@ impl SqliteWriter {
     /// `synchronous = NORMAL`: whoever commits also sees to it that what was committed is flushed.
     pub(super) fn open(path: &Path, patience: Duration) -> Result<Self, DbErr> {
         let open = || {
-            let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+            // It has a lock around it here.
+            let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+            let connection = Connection::open_with_flags(path, flags)?;
             connection.busy_timeout(patience)?;
             connection.pragma_update(None, "synchronous", "NORMAL")?;
             connection.pragma_update(None, "foreign_keys", false)?;
+            connection.pragma_update(None, "wal_autocheckpoint", MOST_PAGES)?;
             // Else a statement with `LIMIT ?` is compiled anew each time, as its plan might be another for another number.
             connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
             connection.set_prepared_statement_cache_capacity(PREPARED);
@@ -80,36 +83,36 @@ impl SqliteWriter {
         Ok(changed as u64)
     }
 
-    /// Puts rows down of which every column is set.
+    /// Puts rows down of which every column is set. One by one: for several in one statement SQLite keeps a journal of its own.
     pub(super) fn insert<A>(&self, rows: Vec<A>) -> Result<u64, DbErr>
     where
         A: ActiveModelTrait + 'static,
     {
-        let sql = self.insertion(&rows);
+        let Some(first) = rows.first() else { return Ok(0) };
+        let sql = self.insertion(first);
         let connection = self.connection();
         let mut prepared = connection.prepare_cached(&sql).map_err(failed)?;
-        let columns = <A::Entity as EntityTrait>::Column::iter;
-        let values = rows.into_iter().flat_map(|mut row| columns().map(move |column| (column, row.take(column))));
-        for (index, (column, value)) in (1..).zip(values) {
-            let ActiveValue::Set(value) = value else {
-                return Err(DbErr::Type(format!("column {} is not set", column.as_str())));
-            };
-            bind(&mut prepared, index, &value)?;
+        let mut inserted = 0;
+        for mut row in rows {
+            for (index, column) in (1..).zip(<A::Entity as EntityTrait>::Column::iter()) {
+                let ActiveValue::Set(value) = row.take(column) else {
+                    return Err(DbErr::Type(format!("column {} is not set", column.as_str())));
+                };
+                bind(&mut prepared, index, &value)?;
+            }
+            inserted += prepared.raw_execute().map_err(failed)?;
         }
-        Ok(prepared.raw_execute().map_err(failed)? as u64)
+        Ok(inserted as u64)
     }
 
-    /// The text that inserts as many rows as these.
-    fn insertion<A>(&self, rows: &[A]) -> Arc<str>
+    /// The text that inserts a row such as this one.
+    fn insertion<A>(&self, row: &A) -> Arc<str>
     where
         A: ActiveModelTrait + 'static,
     {
-        let build = || A::Entity::insert_many(rows.iter().cloned()).build(DbBackend::Sqlite).sql.into();
-        if rows.len() > KEPT {
-            return build();
-        }
+        let build = || A::Entity::insert(row.clone()).build(DbBackend::Sqlite).sql.into();
         let mut insertions = self.insertions.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(insertions.entry((TypeId::of::<A>(), rows.len())).or_insert_with(build))
+        Arc::clone(insertions.entry(TypeId::of::<A>()).or_insert_with(build))
     }
 
     pub(super) fn all<E>(&self, statement: &Statement) -> Result<Vec<E::Model>, DbErr>
@@ -218,7 +221,7 @@ fn value(value: ValueRef<'_>, column: impl ColumnTrait) -> Result<Value, DbErr> 
 
 /// As a failed query where the values are at fault; where the file is locked, full or gone, as a failed connection.
 #[expect(clippy::needless_pass_by_value, reason = "it goes into `map_err`")]
-fn failed(error: rusqlite::Error) -> DbErr {
+pub(super) fn failed(error: rusqlite::Error) -> DbErr {
     let message = RuntimeErr::Internal(error.to_string());
     match error.sqlite_error_code() {
         None
