@@ -38,7 +38,7 @@ pub struct Request<'a> {
     pub repeat: Repeat<'a>,
     /// What the job counts against.
     pub quota: Option<&'a Quota>,
-    /// When the job is there even if the power fails: `Soon` where the caller hears nothing before its end.
+    /// When the job is there even if the power fails: `Soon` where the caller is told nothing for now.
     pub durability: Durability,
 }
 

@@ -55,9 +55,16 @@ pub async fn create(
     let app = &doors.app;
     let id = app.ids.execution(app.clock.now());
     let wait = Wait::wanted(&headers, app, id);
-    let request = Request { caller: &caller, id, repeat: repeat(&headers)?, quota: None, durability: Durability::Now };
+    let durability = durability(&headers, wait.as_ref());
+    let request = Request { caller: &caller, id, repeat: repeat(&headers)?, quota: None, durability };
     let accepted = admit(app, &doors.scheduler, request, submission, &body).await?;
     answer(app, &headers, accepted, wait).await
+}
+
+/// Who waits is told nothing for a second at least, unless the job has ended.
+fn durability(headers: &HeaderMap, wait: Option<&Wait>) -> Durability {
+    let waits = wait.is_some_and(|wait| wait.seconds > 0) && Format::of(headers) != Format::Sse;
+    if waits { Durability::Soon } else { Durability::Now }
 }
 
 /// The answer to a request that made a job, in the form the caller prefers. `wait` listens since before the job was made.
