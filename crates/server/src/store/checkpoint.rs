@@ -9,12 +9,10 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use rusqlite::{Connection, OpenFlags};
 
 use super::error::StoreError;
-use super::sqlite::failed;
+use super::sqlite::{failed, start};
 
 /// Groups of changes between two checkpoints; a group is some ten pages.
 const GROUPS: u32 = 64;
-/// Pages of the log at which the writer makes a checkpoint itself.
-pub(super) const MOST_PAGES: u32 = 4_000;
 
 /// The way to the thread that makes checkpoints. It ends when this is dropped.
 pub(super) struct Checkpoints {
@@ -28,7 +26,7 @@ impl Checkpoints {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(database, flags).map_err(failed)?;
         let (due, wanted) = sync_channel(1);
-        super::group_commit::start("sqlite-checkpoint", move || checkpoint(&connection, &wanted))?;
+        start("sqlite-checkpoint", move || checkpoint(&connection, &wanted))?;
         Ok(Self { due, groups: 0 })
     }
 

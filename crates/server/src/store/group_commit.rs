@@ -10,7 +10,6 @@ use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use futures::executor::block_on;
@@ -19,7 +18,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::checkpoint::Checkpoints;
 use super::error::StoreError;
-use super::sqlite::SqliteWriter;
+use super::sqlite::{SqliteWriter, start};
 use super::transaction::Transaction;
 use super::write::{Durability, Write};
 
@@ -40,7 +39,7 @@ pub(super) struct Backlog {
 }
 
 impl Backlog {
-    /// The queue of a writer that owns `connection`, on a thread of its own that ends when the last handle is dropped.
+    /// The queue of a writer that owns `connection`. Its threads end when the last handle is dropped.
     pub(super) fn of(connection: SqliteWriter) -> Result<Self, StoreError> {
         let log = Log::of(connection.path());
         let checkpoints = Checkpoints::of(connection.path())?;
@@ -58,11 +57,6 @@ impl Backlog {
         self.queue.send(Box::new(waiting)).map_err(|_| StoreError::Closed)?;
         outcome.await.map_err(|_| StoreError::Closed)?
     }
-}
-
-pub(super) fn start(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), StoreError> {
-    let started = thread::Builder::new().name(name.into()).spawn(work);
-    started.map(drop).map_err(|error| StoreError::Setup(format!("no thread could be started: {error}")))
 }
 
 /// A change in the queue, without its type.

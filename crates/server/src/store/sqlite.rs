@@ -18,10 +18,18 @@ use sea_orm::{
     QueryTrait, RuntimeErr, Statement, TryIntoModel, Value,
 };
 
-use super::checkpoint::MOST_PAGES;
+use super::error::StoreError;
 
+/// Pages of the log at which the writer makes a [checkpoint](super::checkpoint) itself.
+const MOST_PAGES: u32 = 4_000;
 /// Statements that stay prepared: every change has a few, some of them in several lengths.
 const PREPARED: usize = 128;
+
+/// Starts a thread for what waits for the disk.
+pub(super) fn start(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), StoreError> {
+    let started = std::thread::Builder::new().name(name.into()).spawn(work);
+    started.map(drop).map_err(|error| StoreError::Setup(format!("no thread could be started: {error}")))
+}
 
 /// The connection.
 pub struct SqliteWriter {
