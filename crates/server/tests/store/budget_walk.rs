@@ -2,16 +2,16 @@
 //! the ledger and the reservations say, and no start finds room where there is none.
 
 use legwork_model::{Cost, ExecutionId, Ids, Timestamp};
+use legwork_server::store::Store;
 use legwork_server::store::append::Lease;
 use legwork_server::store::budgets::{BudgetScope, EACH, NewBudget, PruneCounters, RemoveBudget};
 use legwork_server::store::cancel::Cancel;
-use legwork_server::store::enqueue::{Enqueue, Enqueued, NewExecution};
+use legwork_server::store::enqueue::{Enqueued, NewExecution};
 use legwork_server::store::lose::Lose;
-use legwork_server::store::{Durability, Store};
 use proptest::prelude::*;
 use proptest::sample::Index;
 
-use crate::budgets::{audit, budget, charge};
+use crate::budgets::{audit, budget, charge, enqueue};
 use crate::database::{Engine, NOW, TestDb, claim, finish, lease, lose};
 
 const HOUR: i64 = 3_600_000;
@@ -123,17 +123,8 @@ impl Walk {
 
     async fn start(&mut self, job: NewExecution) {
         let id = job.id;
-        let enqueue = Enqueue {
-            execution: job,
-            idempotency: None,
-            max_queued: 1_000,
-            claim: None,
-            pin: None,
-            quota: None,
-            durability: Durability::Now,
-        };
         let before = self.within_limits().await;
-        match self.db.store.enqueue(enqueue).await.expect("an answer") {
+        match self.db.store.enqueue(enqueue(job)).await.expect("an answer") {
             Enqueued::Waiting => {
                 self.executions.push(id);
                 let after = self.within_limits().await;

@@ -96,7 +96,8 @@ async fn assert_counter(db: &TestDb, budget: &Budget, spent: &str, reserved: &st
     audit(db).await;
 }
 
-fn enqueue(execution: NewExecution) -> Enqueue {
+/// A job that waits for its turn.
+pub(crate) fn enqueue(execution: NewExecution) -> Enqueue {
     Enqueue {
         execution,
         idempotency: None,

@@ -10,6 +10,7 @@ use legwork_model::{ExecutionId, Ids};
 use legwork_server::store::enqueue::Enqueue;
 use legwork_server::store::{Durability, Store};
 
+use crate::budgets::enqueue;
 use crate::database::{Engine, TestDb};
 
 /// Much longer than such a change waits for its flush, and shorter than the system leaves what is not flushed in memory.
@@ -84,11 +85,9 @@ fn run(program: &str, args: &[&Path]) -> bool {
 }
 
 async fn put(db: &TestDb, durability: Durability) -> ExecutionId {
-    let execution = db.job();
-    let id = execution.id;
-    let enqueue =
-        Enqueue { execution, idempotency: None, max_queued: 1_000, claim: None, pin: None, quota: None, durability };
-    db.store.enqueue(enqueue).await.expect("accepted");
+    let job = db.job();
+    let id = job.id;
+    db.store.enqueue(Enqueue { durability, ..enqueue(job) }).await.expect("accepted");
     id
 }
 
