@@ -28,7 +28,7 @@ pub trait Write: Send + Sync + 'static {
 }
 
 /// When a change survives the death of the machine. That of the process it survives in any case.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Durability {
     /// With the next change that has to, or a moment later: nobody was told anything yet.
     Soon,
