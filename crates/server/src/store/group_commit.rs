@@ -121,13 +121,15 @@ fn commit_groups(
     loop {
         match next(waiting, unflushed) {
             Ok(first) => group.push(first),
-            Err(RecvTimeoutError::Timeout) => {
-                unflushed = None;
+            Err(reason) => {
                 // It has ended only where it panicked; then nothing waits for it that is not told.
                 let _ = committed.send(Group::new());
-                continue;
+                unflushed = None;
+                match reason {
+                    RecvTimeoutError::Timeout => continue,
+                    RecvTimeoutError::Disconnected => return,
+                }
             }
-            Err(RecvTimeoutError::Disconnected) => return,
         }
         group.extend(waiting.try_iter().take(GROUP - 1));
         commit_group(connection, &mut group);
