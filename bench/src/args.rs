@@ -53,6 +53,9 @@ pub(crate) struct Args {
     /// Be the worker that does nothing but start the agent, on this port.
     #[arg(long, hide = true)]
     pub(crate) bare_worker: Option<u16>,
+    /// Be one that also checks signatures and keeps its jobs.
+    #[arg(long, hide = true)]
+    pub(crate) keeps: bool,
     /// Keep the table in the document, all of it.
     #[arg(long, conflicts_with = "only")]
     pub(crate) write: bool,

@@ -17,6 +17,8 @@ use crate::service::{Launch, Service};
 pub(crate) const CONCURRENCY: usize = 5;
 const PROMPT: &str = "What is the answer?";
 const SECRET: &str = "secret";
+pub(crate) const TIMESTAMP: &str = "x-claude-timestamp";
+pub(crate) const SIGNATURE: &str = "x-claude-signature";
 
 /// A service that runs the agent for its callers.
 #[derive(Debug, Clone)]
@@ -122,6 +124,15 @@ impl Contender {
         })
     }
 
+    /// The least that keeps its jobs.
+    pub(crate) fn keeping(args: &Args) -> Result<Self, BenchError> {
+        let mut bare = Self::bare(args)?;
+        bare.name = "keeping";
+        bare.args.push("--keeps".into());
+        bare.job = Job::Signed { asked: Arc::default() };
+        Ok(bare)
+    }
+
     /// As it is called in tables.
     pub(crate) fn name(&self) -> &'static str {
         self.name
@@ -155,11 +166,11 @@ fn signed_now(number: u64) -> Call {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
     let timestamp = now.to_string();
     let signature = signature(&timestamp, &body).unwrap_or_default();
-    http::post("/execute", &[("x-claude-timestamp", timestamp), ("x-claude-signature", signature)], body)
+    http::post("/execute", &[(TIMESTAMP, timestamp), (SIGNATURE, signature)], body)
 }
 
 /// HMAC-SHA256 over `timestamp:body`, in hex.
-fn signature(timestamp: &str, body: &str) -> Result<String, BenchError> {
+pub(crate) fn signature(timestamp: &str, body: &str) -> Result<String, BenchError> {
     let mut mac =
         Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).map_err(|error| BenchError::Setup(error.to_string()))?;
     mac.update(format!("{timestamp}:{body}").as_bytes());

@@ -37,6 +37,9 @@ pub(crate) enum BenchError {
     /// The big database can't be made.
     #[error("failed to fill the database: {0}")]
     Database(#[from] DbErr),
+    /// The ledger of the worker that keeps its jobs does not work.
+    #[error("the ledger: {0}")]
+    Ledger(#[from] rusqlite::Error),
 }
 
 /// `main` prints an error by its `Debug` text.

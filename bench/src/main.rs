@@ -7,6 +7,7 @@ mod contender;
 mod error;
 mod events;
 mod http;
+mod ledger;
 mod load;
 mod machine;
 mod memory;
@@ -30,7 +31,7 @@ use crate::error::BenchError;
 async fn main() -> Result<(), BenchError> {
     let mut args = Args::parse();
     if let Some(port) = args.bare_worker {
-        return Ok(bare_worker::serve(port, args.agent, contender::CONCURRENCY).await?);
+        return bare_worker::serve(port, args.agent, contender::CONCURRENCY, args.keeps).await;
     }
     let _scratch = args.write_to_fresh_scratch()?;
     let mut rows = Vec::new();

@@ -28,19 +28,20 @@ pub(crate) async fn measure(args: &Args) -> Result<Vec<Row>, BenchError> {
 
 /// Measures the same contract on both sides: `POST /execute`, signed.
 pub(crate) async fn measure_door(args: &Args) -> Result<Vec<Row>, BenchError> {
-    let contenders = [Contender::legwork_door(args)?, Contender::peer(args)?, Contender::bare(args)?];
+    let contenders =
+        [Contender::legwork_door(args)?, Contender::peer(args)?, Contender::keeping(args)?, Contender::bare(args)?];
     let scratch = args.folder()?;
-    let [legwork, peer, bare] = contenders.each_ref().map(|contender| contender.start(scratch.join(contender.name())));
-    let services = [legwork.await?, peer.await?, bare.await?];
+    let services = contenders.each_ref().map(|contender| contender.start(scratch.join(contender.name())));
+    let [legwork, peer, keeping, bare] = services;
+    let services = [legwork.await?, peer.await?, keeping.await?, bare.await?];
     let mut rows = Vec::new();
     for callers in [1, 5, 20] {
-        let [legwork, peer, bare] = take_turns(args, callers, &contenders, &services).await?;
+        let [legwork, peer, keeping, bare] = take_turns(args, callers, &contenders, &services).await?;
         let what = format!("`POST /execute`, {callers} callers");
         rows.extend(load::rows(&what, "at most 0.5x", [&legwork, &peer]));
-        rows.extend(load::bounds(
-            &format!("`POST /execute`, {callers} callers, bare worker instead of Legwork"),
-            [&bare, &peer],
-        ));
+        for (instead, load) in [("bare worker that keeps its jobs", keeping), ("bare worker", bare)] {
+            rows.extend(load::bounds(&format!("{what}, {instead} instead of Legwork"), [&load, &peer]));
+        }
     }
     for service in services {
         service.stop().await?;
