@@ -18,7 +18,7 @@ enum Begin {
 impl Unwrapped {
     /// `text` without line breaks, and without line breaks and indentation; fewer where that makes no difference.
     pub(super) fn all_of(text: &[u8]) -> Vec<Self> {
-        if !text.iter().any(|byte| matches!(byte, b'\n' | b'\r' | b'\\')) {
+        if next_sign(text).is_none() {
             return Vec::new();
         }
         let Some(plain) = Self::of(text, Begin::Counts) else { return Vec::new() };
@@ -29,7 +29,8 @@ impl Unwrapped {
     fn of(text: &[u8], begin: Begin) -> Option<Self> {
         let mut unwrapped = Self { text: Vec::with_capacity(text.len()), parts: Vec::new() };
         let (mut from, mut at) = (0, 0);
-        while at < text.len() {
+        while let Some(sign) = next_sign(&text[at..]) {
+            at += sign;
             match break_at(&text[at..], begin) {
                 0 => at += 1,
                 length => {
@@ -39,7 +40,7 @@ impl Unwrapped {
                 }
             }
         }
-        unwrapped.part(text, from, at);
+        unwrapped.part(text, from, text.len());
         (unwrapped.text.len() < text.len()).then_some(unwrapped)
     }
 
@@ -55,6 +56,11 @@ impl Unwrapped {
         let part = self.parts.partition_point(|(begin, _)| *begin <= at).saturating_sub(1);
         self.parts.get(part).map_or(at, |(begin, stood)| stood + (at - begin))
     }
+}
+
+/// Where a break may begin next.
+fn next_sign(text: &[u8]) -> Option<usize> {
+    memchr::memchr3(b'\n', b'\r', b'\\', text)
 }
 
 /// The length of the break that a text begins with; 0 where it begins with none. In a JSON text within another the backslash
