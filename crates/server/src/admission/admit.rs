@@ -11,12 +11,13 @@ use super::keyring::{Caller, Permission};
 use super::refusal::Refusal;
 use super::secrets;
 use super::submission::Submission;
+use super::uninterrupted::Uninterrupted;
 use crate::app::{App, hex};
 use crate::lifecycle::Stage;
 use crate::scheduler::{Command, SchedulerHandle, Slot};
 use crate::store::enqueue::{ClaimAtOnce, Enqueue, Enqueued, Idempotency, NewExecution};
 use crate::store::quota::Quota;
-use crate::store::{Durability, ExecutionRecord, StoreError};
+use crate::store::{Durability, ExecutionRecord};
 
 /// A job that is on record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -179,8 +180,8 @@ fn idempotency(request: Request<'_>, body: &[u8]) -> Option<Idempotency> {
     Some(Idempotency { scope, key: key.to_owned(), fingerprint: hex(&Sha256::digest(body)), fresh })
 }
 
-/// Puts the job on record in a task of its own: a caller that goes away meanwhile must not leave behind a job that is on
-/// record but known to nobody.
+/// Puts the job on record to the end: a caller that goes away meanwhile must not leave behind a job that is on record but known
+/// to nobody.
 async fn enqueue(
     app: &App,
     scheduler: &SchedulerHandle,
@@ -197,10 +198,8 @@ async fn enqueue(
         quota: request.quota.cloned(),
         durability: request.durability,
     };
-    // Boxed, for it is large, and a task is moved several times before it begins.
-    let record = Box::pin(record(app.clone(), scheduler.clone(), enqueue));
-    let recorded = tokio::spawn(record).await;
-    match (recorded.map_err(|_| StoreError::Closed)?, request.repeat) {
+    let recorded = Uninterrupted::new(record(app.clone(), scheduler.clone(), enqueue)).await;
+    match (recorded, request.repeat) {
         (Ok(Recorded::New), _) => Ok(Accepted { id: request.id, replayed: false }),
         (Ok(Recorded::Replayed(_)) | Err(Refusal::KeyReused), Repeat::Refused(_)) => Err(Refusal::UsedBefore),
         (Ok(Recorded::Replayed(earlier)), _) => Ok(Accepted { id: earlier, replayed: true }),

@@ -13,6 +13,7 @@ mod refusal;
 mod sandbox;
 mod secrets;
 mod submission;
+mod uninterrupted;
 
 pub use admit::{Accepted, Repeat, Request, admit, retry};
 pub use approve::{Decision, approve};
