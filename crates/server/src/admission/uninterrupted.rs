@@ -1,7 +1,7 @@
 //! Work that is done to its end, whoever asked for it.
 
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 /// A future that goes on in a task of its own where it is dropped before its end. Until then it is part of the task that waits
 /// for it, which costs less than a task of its own from the start.
@@ -17,11 +17,13 @@ impl<F: Future<Output: Send> + Send + 'static> Future for Uninterrupted<F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
-        // Nobody polls what has ended.
-        let Some(work) = &mut self.0 else { return Poll::Pending };
-        let done = ready!(work.as_mut().poll(context));
-        self.0 = None;
-        Poll::Ready(done)
+        // Nobody polls what has ended. What panics here must not go on.
+        let Some(mut work) = self.0.take() else { return Poll::Pending };
+        let polled = work.as_mut().poll(context);
+        if polled.is_pending() {
+            self.0 = Some(work);
+        }
+        polled
     }
 }
 
