@@ -48,15 +48,15 @@ pub(crate) async fn serve(port: u16, agent: PathBuf, concurrency: usize, keeps: 
 
 async fn answer(request: Request<Incoming>, worker: Arc<Worker>) -> Result<Response<Full<Bytes>>, Infallible> {
     let is_job = request.method() == Method::POST;
-    let headers = request.headers().clone();
+    let (head, body) = request.into_parts();
     // A caller that goes away while it sends gets whatever there is to get.
-    let prompt = request.into_body().collect().await.map(Collected::to_bytes).unwrap_or_default();
+    let prompt = body.collect().await.map(Collected::to_bytes).unwrap_or_default();
     if !is_job {
         return Ok(Response::default());
     }
     let _slot = worker.slots.acquire().await;
     let said = match &worker.ledger {
-        Some(ledger) => run_on_record(&worker.agent, ledger, &headers, &prompt).await,
+        Some(ledger) => run_on_record(&worker.agent, ledger, &head.headers, &prompt).await,
         None => run(&worker.agent, Path::new("."), &prompt).await.map_err(BenchError::from),
     };
     let body =

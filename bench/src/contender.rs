@@ -85,7 +85,7 @@ impl Contender {
         let body = format!(r#"{{"prompt":"{PROMPT}","args":["-p","--output-format","stream-json","--verbose"]}}"#);
         let timestamp = "1700000000".to_owned();
         let signature = signature(&timestamp, &body)?;
-        let headers = [("x-claude-timestamp", timestamp), ("x-claude-signature", signature)];
+        let headers = [(TIMESTAMP, timestamp), (SIGNATURE, signature)];
         Ok(Self {
             name: "node",
             program: "node".into(),
